@@ -1,0 +1,154 @@
+import { Buffer } from "node:buffer";
+import { type Clock, systemClock } from "./clock.ts";
+import { callTimeoutMs } from "./deadline.ts";
+import { EtcdClient, storeError } from "./etcd_client.ts";
+import { prefixRange, watchPrefix } from "./etcd_watch.ts";
+import { encodeCandidate } from "./queue.ts";
+import type { Store, WatchNotice } from "./store.ts";
+
+/** What the store must know. */
+export interface EtcdStoreOptions {
+  /** etcd's endpoints as URLs. */
+  readonly endpoints: readonly string[];
+  /** The election's prefix, with its last `/`. */
+  readonly prefix: string;
+  /** Who the candidate is. */
+  readonly self: { readonly id: string; readonly url?: string };
+  /** The TTL asked for: how soon a silent watch is doubted follows from it. */
+  readonly ttlMs: number;
+}
+
+/**
+ * The store over npm:etcd3, used at the level of etcd's own calls. Two clients, each on one endpoint:
+ * one for the calls, one for the watch, since a failed call takes down every stream of its client. A
+ * client that fails is replaced by a new one on the next endpoint.
+ */
+export class EtcdStore implements Store {
+  readonly #options: EtcdStoreOptions;
+  readonly #clock: Clock;
+  readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
+  #calls: EtcdClient;
+  #watch: EtcdClient;
+
+  constructor(options: EtcdStoreOptions, clock: Clock = systemClock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#range = prefixRange(options.prefix);
+    this.#calls = new EtcdClient(options.endpoints[0]!);
+    this.#watch = new EtcdClient(options.endpoints[0]!);
+  }
+
+  grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+      const { ID, TTL } = await etcd.leaseClient.leaseGrant({ TTL: ttlMs / 1000 }, deadline);
+      return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
+    });
+  }
+
+  renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+      const stream = await etcd.leaseClient.leaseKeepAlive(deadline);
+      const answer = await new Promise<{ ID: string; TTL: string }>((resolve, reject) => {
+        stream.on("data", resolve).on("error", reject);
+        stream.on("end", () => reject(new Error("14 UNAVAILABLE: the stream ended without an answer")));
+        stream.write({ ID: String(leaseId) });
+      }).finally(() => stream.end());
+      return { leaseId: BigInt(answer.ID), ttlMs: Number(answer.TTL) * 1000 };
+    });
+  }
+
+  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
+    const name = Buffer.from(key);
+    const value = Buffer.from(encodeCandidate(this.#options.self, new Date(this.#clock.now().wall)));
+    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+      const { header, succeeded, responses } = await etcd.kv.txn({
+        compare: [{ key: name, target: "Create", result: "Equal", create_revision: 0 }],
+        success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
+        failure: [{ request_range: { key: name, keys_only: true } }],
+      }, deadline);
+      // The key is named after its lease: if it is there already, an earlier try of ours got through.
+      return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range.kvs[0]!.create_revision) };
+    });
+  }
+
+  guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
+    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+      const { succeeded, responses } = await etcd.kv.txn({
+        compare: [this.#isOurs(key, token)],
+        success: [{
+          request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
+        }],
+      }, deadline);
+      return { held: succeeded, first: responses[0]?.response_range.kvs[0]?.key.toString() };
+    });
+  }
+
+  async withdraw(key: string, token: bigint, timeoutMs: number): Promise<void> {
+    await this.#call(timeoutMs, ({ etcd }, deadline) =>
+      etcd.kv.txn({
+        compare: [this.#isOurs(key, token)],
+        success: [{ request_delete_range: { key: Buffer.from(key) } }],
+      }, deadline));
+  }
+
+  async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
+    try {
+      await this.#call(
+        timeoutMs,
+        ({ etcd }, deadline) => etcd.leaseClient.leaseRevoke({ ID: String(leaseId) }, deadline),
+      );
+    } catch (error) {
+      if (storeError(error, "").failure !== "lease-gone") throw error;
+    }
+  }
+
+  watch(notify: (notice: WatchNotice) => void): () => void {
+    const { prefix, ttlMs } = this.#options;
+    const client = this.#watch;
+    const controller = new AbortController();
+    watchPrefix({
+      etcd: client.etcd,
+      prefix,
+      probeEveryMs: ttlMs / 2,
+      timeoutMs: callTimeoutMs(ttlMs),
+      clock: this.#clock,
+      notify,
+      signal: controller.signal,
+    }).catch((error) => {
+      if (controller.signal.aborted) return;
+      if (this.#watch === client) this.#watch = this.#next(client);
+      notify({ type: "lost", error: storeError(error, client.endpoint) });
+    });
+    return () => controller.abort();
+  }
+
+  close(): void {
+    this.#calls.close();
+    this.#watch.close();
+  }
+
+  #isOurs(key: string, token: bigint) {
+    return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) } as const;
+  }
+
+  async #call<T>(
+    timeoutMs: number,
+    run: (client: EtcdClient, options: { deadline: number }) => Promise<T>,
+  ): Promise<T> {
+    const client = this.#calls;
+    try {
+      return await run(client, { deadline: Date.now() + timeoutMs });
+    } catch (error) {
+      const failure = storeError(error, client.endpoint);
+      // Two calls may fail together; only the first of them changes the client.
+      if (failure.failure === "unreachable" && this.#calls === client) this.#calls = this.#next(client);
+      throw failure;
+    }
+  }
+
+  #next(failed: EtcdClient): EtcdClient {
+    const { endpoints } = this.#options;
+    failed.close();
+    return new EtcdClient(endpoints[(endpoints.indexOf(failed.endpoint) + 1) % endpoints.length]!);
+  }
+}

@@ -1,0 +1,93 @@
+import { Buffer } from "node:buffer";
+import type { Etcd3, IWatchResponse } from "etcd3";
+import type { Clock } from "./clock.ts";
+import { decodeCandidate, type QueueChange, sortQueue } from "./queue.ts";
+import type { WatchNotice } from "./store.ts";
+
+/** What a watch needs. */
+export interface WatchOptions {
+  readonly etcd: Etcd3;
+  readonly prefix: string;
+  /** Milliseconds between two probes of the stream. */
+  readonly probeEveryMs: number;
+  /** Milliseconds after which a silent etcd is given up. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly notify: (notice: WatchNotice) => void;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+}
+
+/** The range of all keys that begin with `prefix`, which ends with a slash. */
+export function prefixRange(prefix: string): { key: Buffer; range_end: Buffer } {
+  return { key: Buffer.from(prefix), range_end: Buffer.from(prefix.slice(0, -1) + "0") };
+}
+
+/**
+ * Lists the prefix, then watches it from the next revision on the raw stream: etcd3's own watcher loses
+ * events when it reconnects twice in a row. It never resolves; it rejects when the watch is lost.
+ */
+export async function watchPrefix(options: WatchOptions): Promise<never> {
+  const { etcd, clock, notify, signal } = options;
+  const range = prefixRange(options.prefix);
+  const sentAt = clock.now();
+  const list = await etcd.kv.range(range, { deadline: Date.now() + options.timeoutMs });
+  signal.throwIfAborted();
+  const queue = sortQueue(
+    list.kvs.map((kv) => decodeCandidate(kv.key.toString(), BigInt(kv.create_revision), kv.value)),
+  );
+  notify({ type: "listed", queue, revision: BigInt(list.header.revision), sentAt });
+
+  const stream = await etcd.watchClient.watch();
+  const { promise, reject } = Promise.withResolvers<never>();
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  let nextProbe: ReturnType<typeof setTimeout> | undefined;
+  let probedAt = clock.now();
+  const awaitAnswer = () => {
+    probedAt = clock.now();
+    silence = setTimeout(() => reject(new Error("4 DEADLINE_EXCEEDED: the watch is silent")), options.timeoutMs);
+  };
+  const answered = () => {
+    clearTimeout(silence);
+    notify({ type: "alive", sentAt: probedAt });
+    nextProbe = setTimeout(() => {
+      awaitAnswer();
+      stream.write({ progress_request: {} });
+    }, options.probeEveryMs);
+  };
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  stream.on("error", reject);
+  stream.on("end", () => reject(new Error("14 UNAVAILABLE: the watch stream ended")));
+  stream.on("data", (response: IWatchResponse) => {
+    if (response.canceled) {
+      const compacted = response.compact_revision !== "0" ? "its revision was compacted" : response.cancel_reason;
+      return reject(new Error(`14 UNAVAILABLE: the watch was cancelled: ${compacted}`));
+    }
+    if (response.events.length > 0) notify(changesOf(response));
+    // -1 is the answer to a probe; other messages without events are etcd's own progress notes.
+    else if (response.created || response.watch_id === "-1") answered();
+  });
+  try {
+    signal.throwIfAborted();
+    awaitAnswer();
+    stream.write({ create_request: { ...range, start_revision: String(BigInt(list.header.revision) + 1n) } });
+    return await promise;
+  } finally {
+    clearTimeout(silence);
+    clearTimeout(nextProbe);
+    signal.removeEventListener("abort", abort);
+    stream.cancel();
+  }
+}
+
+function changesOf({ events, header }: IWatchResponse): WatchNotice {
+  const changes = events.map(({ type, kv }): QueueChange => {
+    const key = kv.key.toString();
+    return type.toUpperCase() === "DELETE"
+      ? { type: "delete", key }
+      : { type: "put", candidate: decodeCandidate(key, BigInt(kv.create_revision), kv.value) };
+  });
+  const last = events.at(-1)?.kv.mod_revision ?? header.revision;
+  return { type: "changed", changes, revision: BigInt(last) };
+}

@@ -1,0 +1,15 @@
+/** Something that happened on the way, worth a line in a log. The roles come by the iterator instead. */
+export type ElectionEvent =
+  /** etcd gave a lease; `ttlMs` is what counts, and more than asked for if that was below etcd's minimum. */
+  | {
+    readonly type: "lease-granted";
+    readonly leaseId: bigint;
+    readonly ttlMs: number;
+    readonly requestedTtlMs: number;
+  }
+  /** The candidate stands in the queue. */
+  | { readonly type: "queued"; readonly key: string; readonly token: bigint }
+  /** etcd does not answer, or refuses; told once, until it answers again. The election goes on trying. */
+  | { readonly type: "etcd-failing"; readonly message: string }
+  /** etcd answers again. */
+  | { readonly type: "etcd-answers" };

@@ -1,0 +1,23 @@
+/**
+ * Leader election over etcd v3: never two leaders at once, and always a leader soon.
+ *
+ * @example
+ * ```ts ignore
+ * import { Election } from "./mod.ts";
+ *
+ * await using election = new Election({ name: "jobs", candidate: { id: "worker-1" } });
+ * for await (const state of election) {
+ *   console.log(state.role, state.leader?.id);
+ * }
+ * ```
+ *
+ * @module
+ */
+export { Election, observe } from "./election.ts";
+export { ElectionError, InvalidOptionError, TermEndedError, type TermEndReason } from "./errors.ts";
+export type { ElectionEvent } from "./events.ts";
+export type { ElectionOptions, ObserveOptions } from "./options.ts";
+export type { Candidate, Queue } from "./queue.ts";
+export type { ConnectingState, FollowerState, Leader, LeaderState, RoleState, StoppedState } from "./state.ts";
+export type { Term, TermGuard } from "./term.ts";
+export type { ElectionStatus, LeaseStatus, Observation } from "./status.ts";

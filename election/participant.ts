@@ -1,0 +1,84 @@
+import { systemClock } from "./clock.ts";
+import { EtcdStore } from "./etcd_store.ts";
+import * as machine from "./machine.ts";
+import {
+  checkEndpoints,
+  checkName,
+  checkStopBudget,
+  checkTtl,
+  DEFAULT_ENDPOINT,
+  DEFAULT_TTL,
+  type ElectionOptions,
+} from "./options.ts";
+import { Readers } from "./readers.ts";
+import { Runner } from "./runner.ts";
+import type { RoleState } from "./state.ts";
+import type { ElectionStatus, Observation } from "./status.ts";
+
+/** One who takes part in an election, as a candidate or as an observer. */
+export class Participant implements Observation {
+  readonly #runner: Runner;
+  readonly #readers: Readers;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: ElectionOptions, candidate: boolean) {
+    const prefix = checkName(options.name) + "/";
+    const ttl = checkTtl(options.ttl ?? DEFAULT_TTL);
+    const endpoints = checkEndpoints(options.endpoints ?? [DEFAULT_ENDPOINT]);
+    const { id, url } = options.candidate ?? { id: crypto.randomUUID() };
+    const stopBudgetMs = checkStopBudget(options.stopBudget, ttl);
+    const settings = { candidate, self: { id, url }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
+    this.#readers = new Readers(() => this.#runner.state);
+    this.#runner = new Runner(settings, new EtcdStore({ ...settings, endpoints }), systemClock, {
+      changed: () => this.#readers.changed(),
+      drain: () => this.#readers.drained().then(() => this.#runner.dispatch({ type: "drained" })),
+      // Out of the election's own steps, so that what the callback throws is its own.
+      event: (event) => queueMicrotask(() => options.onEvent?.(event)),
+    });
+    this.#runner.dispatch({ type: "tick" });
+  }
+
+  get state(): RoleState {
+    return this.#runner.state;
+  }
+
+  get status(): ElectionStatus {
+    const { state, core } = this.#runner;
+    const lease = machine.leaseOf(core);
+    return {
+      state,
+      queue: core.view?.queue ?? [],
+      lease: lease && {
+        id: lease.id.toString(16),
+        ttlMs: lease.ttlMs,
+        expiresInMs: state.role === "leader" ? state.term.validFor() : 0,
+      },
+      takesPart: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
+      viewAgeMs: this.#runner.viewAgeMs(),
+    };
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {
+    return this.#readers.iterate();
+  }
+
+  async resign(): Promise<void> {
+    this.#runner.dispatch({ type: "resign" });
+    await this.#runner.until(({ campaign: { stage } }) => stage !== "draining" && stage !== "withdrawing");
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#runner.dispatch({ type: "stop" });
+    await this.#runner.until(({ campaign: { stage } }) => stage === "off");
+    await this.#runner.close();
+  }
+}

@@ -1,0 +1,89 @@
+/** One who stands in an election: a key under its prefix, in the order of the create revisions. */
+export interface Candidate {
+  /** The candidate's key in etcd. */
+  readonly key: string;
+  /** The key's create revision: the place in the queue, and the fencing token once it leads. */
+  readonly token: bigint;
+  /** The name that the candidate gave itself, or what can be shown of a foreign value. */
+  readonly id: string;
+  /** Where it answers HTTP, if it said so. */
+  readonly url?: string;
+  /** When it queued, by its own clock, if it said so. */
+  readonly since?: Date;
+}
+
+/** What happened to one key under the prefix. */
+export type QueueChange =
+  | { readonly type: "put"; readonly candidate: Candidate }
+  | { readonly type: "delete"; readonly key: string };
+
+/** The candidates, the leader first. */
+export type Queue = readonly Candidate[];
+
+/** Puts candidates into the order in which they lead. */
+export function sortQueue(candidates: Iterable<Candidate>): Queue {
+  return [...candidates].sort((a, b) => a.token < b.token ? -1 : a.token > b.token ? 1 : 0);
+}
+
+/** The queue after `changes`, which come in the order of their revisions. */
+export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Queue {
+  const byKey = new Map(queue.map((candidate) => [candidate.key, candidate]));
+  for (const change of changes) {
+    if (change.type === "put") byKey.set(change.candidate.key, change.candidate);
+    else byKey.delete(change.key);
+  }
+  return sortQueue(byKey.values());
+}
+
+const MAX_NAME_LENGTH = 200;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What a candidate of ours writes into its key: compact JSON. */
+export function encodeCandidate(who: { id: string; url?: string }, since: Date): Uint8Array {
+  return encoder.encode(JSON.stringify({ id: who.id, url: who.url, since: since.toISOString() }));
+}
+
+/**
+ * Reads a candidate's value. Anybody may have written it: whatever is not ours is shown as the name,
+ * on one line, and nothing in it can break a log, a header or a page.
+ */
+export function decodeCandidate(key: string, token: bigint, value: Uint8Array): Candidate {
+  const text = decoder.decode(value);
+  const ours = parseObject(text);
+  return {
+    key,
+    token,
+    id: printable(typeof ours?.id === "string" ? ours.id : text) || key.slice(key.lastIndexOf("/") + 1),
+    url: httpUrl(ours?.url),
+    since: date(ours?.since),
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function printable(name: string): string {
+  // Control and format characters, lone surrogates: nothing that moves a cursor or hides text.
+  const clean = name.slice(0, MAX_NAME_LENGTH + 1).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  return clean.length > MAX_NAME_LENGTH ? clean.slice(0, MAX_NAME_LENGTH) + "…" : clean;
+}
+
+function httpUrl(value: unknown): string | undefined {
+  if (typeof value !== "string" || value.length > 2048) return undefined;
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && !url.username && !url.password
+    ? url.href.replace(/\/$/, "")
+    : undefined;
+}
+
+function date(value: unknown): Date | undefined {
+  const parsed = new Date(typeof value === "string" ? value : NaN);
+  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
+}

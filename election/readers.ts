@@ -1,0 +1,85 @@
+import type { RoleState } from "./state.ts";
+import type { Term } from "./term.ts";
+
+/**
+ * The readers of an election. Each gets the newest state as soon as it asks, never an old one, and
+ * never the same twice in a row.
+ */
+export class Readers {
+  readonly #read: () => RoleState;
+  readonly #readers = new Set<Reader>();
+
+  constructor(read: () => RoleState) {
+    this.#read = read;
+  }
+
+  /** Wakes the readers that wait for another state. */
+  changed(): void {
+    for (const reader of this.#readers) reader.changed();
+  }
+
+  /** Resolves when every reader that was given a term which has ended has come back for more. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#readers].map((reader) => reader.drained()));
+  }
+
+  iterate(): AsyncIterableIterator<RoleState> {
+    const reader = new Reader(this.#read, () => this.#readers.delete(reader));
+    this.#readers.add(reader);
+    return reader;
+  }
+}
+
+class Reader implements AsyncIterableIterator<RoleState> {
+  readonly #read: () => RoleState;
+  readonly #left: () => void;
+  #last: RoleState | undefined;
+  #working: { readonly term: Term; readonly done: PromiseWithResolvers<void> } | undefined;
+  #waiting: PromiseWithResolvers<void> | undefined;
+  #done = false;
+
+  constructor(read: () => RoleState, left: () => void) {
+    this.#read = read;
+    this.#left = left;
+  }
+
+  changed(): void {
+    if (this.#waiting && this.#read() !== this.#last) this.#waiting.resolve();
+  }
+
+  drained(): Promise<void> {
+    return this.#working?.term.signal.aborted ? this.#working.done.promise : Promise.resolve();
+  }
+
+  async next(): Promise<IteratorResult<RoleState>> {
+    this.#stopWorking();
+    if (this.#last?.role === "stopped") return this.return();
+    while (!this.#done && this.#read() === this.#last) {
+      this.#waiting ??= Promise.withResolvers();
+      await this.#waiting.promise;
+      this.#waiting = undefined;
+    }
+    const state = this.#read();
+    if (this.#done) return this.return();
+    this.#last = state;
+    if (state.role === "leader") this.#working = { term: state.term, done: Promise.withResolvers() };
+    return { value: state, done: false };
+  }
+
+  return(): Promise<IteratorResult<RoleState>> {
+    this.#done = true;
+    this.#stopWorking();
+    this.#waiting?.resolve();
+    this.#left();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #stopWorking(): void {
+    this.#working?.done.resolve();
+    this.#working = undefined;
+  }
+}

@@ -1,0 +1,249 @@
+import { type Clock, elapsed, type Instant } from "./clock.ts";
+import type { ElectionEvent } from "./events.ts";
+import { Health } from "./health.ts";
+import * as machine from "./machine.ts";
+import type { RoleState } from "./state.ts";
+import { type Store, StoreError } from "./store.ts";
+import { OwnTerm } from "./term.ts";
+
+/** What a runner tells its owner. */
+export interface RunnerHooks {
+  /** The role may have changed. */
+  changed(): void;
+  /** A term ended by `resign` or `stop`: call `drained` once nobody works for it any more. */
+  drain(): void;
+  /** Something worth a line in a log. */
+  event(event: ElectionEvent): void;
+}
+
+/** Said while a term whose time is over is being ended. */
+const UNDECIDED: RoleState = { role: "follower" };
+
+/** The shell around the {@linkcode machine}: carries out its actions, feeds it events and time. */
+export class Runner {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #hooks: RunnerHooks;
+  readonly #health: Health;
+  readonly #pending: machine.Event[] = [];
+  readonly #calls = new Set<Promise<void>>();
+  readonly #settled = new Set<() => void>();
+  #core: machine.Core;
+  #stepping = false;
+  #closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closeWatch = () => {};
+  #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
+  #state: RoleState = { role: "connecting" };
+
+  constructor(settings: machine.Settings, store: Store, clock: Clock, hooks: RunnerHooks) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#hooks = hooks;
+    this.#health = new Health(hooks.event);
+    this.#core = machine.start(settings, clock.now());
+  }
+
+  /** What is known at this moment. If the clock has overtaken the term, it ends here and now. */
+  get core(): machine.Core {
+    if (this.#core.term && !machine.leads(this.#core, this.now())) this.dispatch({ type: "tick" });
+    return this.#core;
+  }
+
+  /** The role at this moment; the same object as long as nothing changed. */
+  get state(): RoleState {
+    const { core } = this;
+    if (core.term && !machine.leads(core, this.now())) return UNDECIDED;
+    const next = this.#deriveState(this.now());
+    if (!sameState(this.#state, next)) this.#state = next;
+    return this.#state;
+  }
+
+  now(): Instant {
+    return this.#clock.now();
+  }
+
+  dispatch(event: machine.Event): void {
+    this.#pending.push(event);
+    // An abort listener may call back into the election: its event waits for its turn.
+    if (this.#stepping) return;
+    this.#stepping = true;
+    for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
+      const { core, actions } = machine.step(this.#core, next, this.now());
+      this.#core = core;
+      // Actions first: a guard or a delete should be on its way before anybody is told.
+      for (const action of actions) this.#perform(action);
+      this.#endTerm();
+      this.#hooks.changed();
+    }
+    this.#stepping = false;
+    for (const check of this.#settled) check();
+    this.#armTimer();
+  }
+
+  /** Resolves once `done` says so of the state; it is asked after each step. */
+  until(done: (core: machine.Core) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!done(this.#core)) return;
+        this.#settled.delete(check);
+        resolve();
+      };
+      this.#settled.add(check);
+      check();
+    });
+  }
+
+  /** Lets go of everything once the machine is off. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#closeWatch();
+    await Promise.all(this.#calls);
+    this.#store.close();
+  }
+
+  #deriveState(now: Instant): RoleState {
+    const core = this.#core;
+    if (core.stopping && core.campaign.stage === "off") return { role: "stopped" };
+    if (core.term) {
+      const { token, since } = core.term;
+      const leader = { ...core.settings.self, token, since: new Date(since.wall) };
+      return { role: "leader", leader, term: this.#termOf(core.term) };
+    }
+    const { view } = core;
+    if (!view || !machine.viewIsCurrent(core, now)) return { role: "connecting" };
+    const first = machine.observedLeader(core);
+    if (!first) return { role: "follower" };
+    const since = view.firstSince === undefined ? undefined : new Date(view.firstSince);
+    return { role: "follower", leader: { id: first.id, url: first.url, token: first.token, since } };
+  }
+
+  #termOf(of: NonNullable<machine.Core["term"]>): OwnTerm {
+    if (this.#term?.of !== of) {
+      const key = machine.keyOf(this.#core, machine.leaseOf(this.#core)!.id);
+      const validFor = () => this.core.term === of ? Math.max(0, machine.termRemaining(this.#core, this.now())) : 0;
+      this.#term = { of, term: new OwnTerm(key, of.token, validFor) };
+    }
+    return this.#term.term;
+  }
+
+  #endTerm(): void {
+    if (!this.#term || this.#term.of === this.#core.term) return;
+    const { term } = this.#term;
+    this.#term = undefined;
+    term.end(this.#core.ended ?? "lost");
+  }
+
+  #armTimer(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    const wait = machine.nextTickMs(this.#core, this.now());
+    if (wait !== Infinity) this.#timer = setTimeout(() => this.dispatch({ type: "tick" }), Math.ceil(wait));
+  }
+
+  #perform(action: machine.Action): void {
+    switch (action.type) {
+      case "watch":
+        return this.#watch(action.generation);
+      case "drain":
+        return queueMicrotask(() => this.#hooks.drain());
+      case "grant":
+        return this.#call(
+          async (sentAt) => {
+            const { leaseId, ttlMs } = await this.#store.grant(action.ttlMs, action.timeoutMs);
+            this.#hooks.event({ type: "lease-granted", leaseId, ttlMs, requestedTtlMs: action.ttlMs });
+            return { type: "granted", sentAt, leaseId, ttlMs };
+          },
+          () => ({ type: "grant-failed" }),
+        );
+      case "enqueue":
+        return this.#call(
+          async () => {
+            const { token } = await this.#store.enqueue(action.key, action.leaseId, action.timeoutMs);
+            this.#hooks.event({ type: "queued", key: action.key, token });
+            return { type: "enqueued", leaseId: action.leaseId, token };
+          },
+          ({ failure }) => ({ type: "enqueue-failed", leaseId: action.leaseId, failure }),
+        );
+      case "renew":
+        return this.#call(
+          async (sentAt) => {
+            const answer = await this.#store.renew(action.leaseId, action.timeoutMs);
+            return { type: "renewed", leaseId: action.leaseId, sentAt, answer };
+          },
+          ({ failure }) => ({ type: "renew-failed", leaseId: action.leaseId, failure }),
+        );
+      case "guard":
+        return this.#call(
+          async (sentAt) => {
+            const answer = await this.#store.guard(action.key, action.token, action.timeoutMs);
+            return { type: "guarded", leaseId: action.leaseId, sentAt, answer };
+          },
+          () => ({ type: "guard-failed", leaseId: action.leaseId }),
+        );
+      case "withdraw":
+        return this.#call(
+          async () => {
+            if (action.token) await this.#store.withdraw(action.key, action.token, action.timeoutMs);
+            await this.#store.revoke(action.leaseId, action.timeoutMs);
+            return { type: "withdrawn", leaseId: action.leaseId };
+          },
+          () => ({ type: "withdraw-failed", leaseId: action.leaseId }),
+        );
+      case "revoke":
+        return this.#call(
+          async () => {
+            await this.#store.revoke(action.leaseId, action.timeoutMs);
+            return { type: "tick" };
+          },
+          () => ({ type: "tick" }),
+        );
+    }
+  }
+
+  /** One call to etcd: its answer, or its failure, comes back as an event. */
+  #call(
+    run: (sentAt: Instant) => Promise<machine.Event>,
+    failed: (error: StoreError) => machine.Event,
+  ): void {
+    const sentAt = this.now();
+    const call = run(sentAt).then(
+      (event) => {
+        this.#health.ok("calls");
+        this.dispatch(event);
+      },
+      (error) => {
+        const failure = asStoreError(error);
+        if (failure.failure === "lease-gone") this.#health.ok("calls");
+        else this.#health.failed("calls", failure);
+        this.dispatch(failed(failure));
+      },
+    ).finally(() => this.#calls.delete(call));
+    this.#calls.add(call);
+  }
+
+  #watch(generation: number): void {
+    this.#closeWatch();
+    this.#closeWatch = this.#store.watch((notice) => {
+      if (notice.type === "lost") this.#health.failed("watch", notice.error);
+      else if (notice.type === "alive") this.#health.ok("watch");
+      this.dispatch({ type: "watch", generation, notice });
+    });
+  }
+
+  /** Milliseconds since the queue was surely as this node knows it. */
+  viewAgeMs(): number | undefined {
+    const { view } = this.#core;
+    return view && Math.max(0, elapsed(view.contact, this.now()));
+  }
+}
+
+function asStoreError(error: unknown): StoreError {
+  return error instanceof StoreError ? error : new StoreError("refused", String(error), { cause: error });
+}
+
+function sameState(a: RoleState, b: RoleState): boolean {
+  if (a.role !== b.role || a.leader?.token !== b.leader?.token || a.leader?.id !== b.leader?.id) return false;
+  return a.leader?.url === b.leader?.url && (a.role !== "leader" || b.role !== "leader" || a.term === b.term);
+}

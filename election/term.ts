@@ -1,0 +1,73 @@
+import { TermEndedError, type TermEndReason } from "./errors.ts";
+
+/** A compare for etcd3's transaction builder: `client.if(...term.guard)`. */
+export type TermGuard = readonly [key: string, column: "Create", comparator: "==", value: string];
+
+/**
+ * One time of leading. Work for the leader takes `signal` and stops when it fires; what cannot be
+ * stopped, a write that is under way, carries `token` or `guard`, so that its receiver can refuse it.
+ *
+ * @example Work that stops with the term
+ * ```ts ignore
+ * import { Election } from "./mod.ts";
+ *
+ * await using election = new Election({ name: "jobs" });
+ * for await (const state of election) {
+ *   if (state.role !== "leader") continue;
+ *   const { signal, token } = state.term;
+ *   await fetch(`https://store.example/jobs?token=${token}`, { method: "POST", signal });
+ * }
+ * ```
+ */
+export interface Term {
+  /**
+   * The fencing token: the create revision of the leader's key in etcd. Every other leader after this
+   * one has a greater token; a node that was in doubt and leads again on the same key has the same.
+   */
+  readonly token: bigint;
+  /**
+   * Fires when the work must stop, with a {@linkcode TermEndedError} as its reason, and early enough
+   * that `stopBudget` milliseconds are left before another node can lead.
+   */
+  readonly signal: AbortSignal;
+  /** A compare that makes an etcd transaction succeed only while this term's key is there. */
+  readonly guard: TermGuard;
+  /** Milliseconds for which the lead is surely this node's, by the clock at this moment; 0 once the signal fired. */
+  validFor(): number;
+  /**
+   * Checks before an act that only a leader may do.
+   *
+   * @throws {TermEndedError} If the term may be over.
+   */
+  assert(): void;
+}
+
+/** The term as its election keeps it. */
+export class OwnTerm implements Term {
+  readonly token: bigint;
+  readonly guard: TermGuard;
+  readonly #controller = new AbortController();
+  readonly #validFor: () => number;
+
+  constructor(key: string, token: bigint, validFor: () => number) {
+    this.token = token;
+    this.guard = [key, "Create", "==", String(token)];
+    this.#validFor = validFor;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  validFor(): number {
+    return this.signal.aborted ? 0 : this.#validFor();
+  }
+
+  assert(): void {
+    if (this.validFor() <= 0) throw this.signal.reason ?? new TermEndedError("expired", this.token);
+  }
+
+  end(reason: TermEndReason): void {
+    this.#controller.abort(new TermEndedError(reason, this.token));
+  }
+}

@@ -1,0 +1,63 @@
+import type { ElectionStatus, RoleState } from "../election/mod.ts";
+
+/** What the answers are made of. It is asked anew for every request. */
+export interface NodeSource {
+  /** This node's id. */
+  readonly id: string;
+  /** Where others reach this node. */
+  readonly url: string;
+  /** The program's version. */
+  readonly version: string;
+  /** What the election knows at this moment. */
+  readonly status: ElectionStatus;
+}
+
+/** Who leads, in one line for a person. */
+export function roleText(state: RoleState, ownUrl: string): string {
+  if (state.role === "leader") return "I am the leader";
+  const { leader } = state;
+  if (!leader) return "I am a follower and there is no leader";
+  if (!leader.url) return `I am a follower and the leader is ${leader.id}`;
+  const url = new URL(leader.url);
+  return url.hostname === new URL(ownUrl).hostname
+    ? `I am a follower and the leader is on port ${url.port || (url.protocol === "https:" ? 443 : 80)}`
+    : `I am a follower and the leader is at ${leader.url}`;
+}
+
+/** The body of `/status`; its first fields are those of the leader-elector sidecar. */
+export function statusBody({ id, url, version, status }: NodeSource): Record<string, unknown> {
+  const { state, lease, viewAgeMs } = status;
+  const { leader } = state;
+  return {
+    name: leader?.id ?? "",
+    is_leader: state.role === "leader",
+    leader: leader?.id ?? null,
+    node: id,
+    timestamp: new Date().toISOString(),
+    role: state.role,
+    url,
+    leader_url: leader?.url ?? null,
+    token: leader ? Number(leader.token) : null,
+    since: leader?.since?.toISOString() ?? null,
+    lease: lease ? { id: lease.id, ttl: lease.ttlMs / 1000, expires_in_ms: Math.round(lease.expiresInMs) } : null,
+    view_age_ms: viewAgeMs === undefined ? null : Math.round(viewAgeMs),
+    version,
+  };
+}
+
+/** Whether the node takes part and knows a leader, with a line for each thing that it needs. */
+export function readiness(
+  { status: { state, takesPart, viewAgeMs } }: NodeSource,
+): { ready: boolean; lines: string[] } {
+  const inTouch = state.role === "leader" || state.role === "follower";
+  const age = viewAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(viewAgeMs)} ms ago`;
+  const checks: [boolean, string][] = [
+    [inTouch, `etcd ${age}`],
+    [takesPart, takesPart ? "takes part in the election" : "does not take part in the election"],
+    [state.leader !== undefined, state.leader ? `the leader is ${state.leader.id}` : "there is no leader"],
+  ];
+  return {
+    ready: checks.every(([ok]) => ok),
+    lines: checks.map(([ok, text]) => `[${ok ? "+" : "-"}] ${text}`),
+  };
+}

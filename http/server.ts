@@ -1,0 +1,69 @@
+import type { NodeSource } from "./answers.ts";
+import { answer } from "./routes.ts";
+
+/** What a server needs. */
+export interface ServeOptions {
+  readonly port: number;
+  readonly hostname: string;
+  /** Asked for every request. */
+  readonly source: () => NodeSource;
+  /** Told of an error in an answer; whoever asked gets a 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** A node's HTTP server. */
+export interface NodeServer {
+  /** The port that it listens on. */
+  readonly port: number;
+  /** Takes no more requests, waits for those under way, but no longer than `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** The server cannot listen where it should; the message is one line for the user. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/**
+ * Serves a node's answers.
+ *
+ * @throws {ListenError} If it cannot listen there.
+ */
+export function serve(options: ServeOptions): NodeServer {
+  const controller = new AbortController();
+  const server = listen(options, controller.signal);
+  return {
+    port: server.addr.port,
+    async close(graceMs) {
+      const timer = setTimeout(() => controller.abort(), graceMs);
+      await server.shutdown();
+      await server.finished;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function listen({ port, hostname, source, onError }: ServeOptions, signal: AbortSignal): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({
+      port,
+      hostname,
+      signal,
+      onListen: () => {},
+      onError: (error) => {
+        onError(error);
+        return new Response("internal error\n", { status: 500, headers: { "cache-control": "no-store" } });
+      },
+    }, (request) => answer(source(), request));
+  } catch (error) {
+    throw new ListenError(`cannot serve HTTP on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
+  }
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return "the port is in use; choose another one with --port, or --port 0 for any free one";
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address; see --hostname";
+  return error instanceof Error ? error.message : String(error);
+}
