@@ -74,6 +74,9 @@ function logEvent(event: ElectionEvent, log: Log): void {
     case "queued":
       log("debug", event.type, { key: event.key, token: event.token });
       break;
+    case "queue-changed":
+      log("debug", event.type, { candidates: event.queue.length });
+      break;
     case "etcd-failing":
       log("warn", event.type, { message: `${event.message}; trying again until it answers` });
       break;

@@ -1,4 +1,5 @@
 /** The part of `@std/fmt/colors` that is used here. */
+export function setColorEnabled(value: boolean): void;
 export function bold(text: string): string;
 export function dim(text: string): string;
 export function red(text: string): string;

@@ -1,3 +1,5 @@
+import type { Queue } from "./queue.ts";
+
 /** Something that happened on the way, worth a line in a log. The roles come by the iterator instead. */
 export type ElectionEvent =
   /** etcd gave a lease; `ttlMs` is what counts, and more than asked for if that was below etcd's minimum. */
@@ -9,6 +11,8 @@ export type ElectionEvent =
   }
   /** The candidate stands in the queue. */
   | { readonly type: "queued"; readonly key: string; readonly token: bigint }
+  /** Somebody came, went or moved up in the queue. */
+  | { readonly type: "queue-changed"; readonly queue: Queue }
   /** etcd does not answer, or refuses; told once, until it answers again. The election goes on trying. */
   | { readonly type: "etcd-failing"; readonly message: string }
   /** etcd answers again. */

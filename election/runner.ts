@@ -69,12 +69,14 @@ export class Runner {
     if (this.#stepping) return;
     this.#stepping = true;
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
+      const before = this.#core.view?.queue;
       const { core, actions } = machine.step(this.#core, next, this.now());
       this.#core = core;
       // Actions first: a guard or a delete should be on its way before anybody is told.
       for (const action of actions) this.#perform(action);
       this.#endTerm();
       this.#hooks.changed();
+      if (core.view && core.view.queue !== before) this.#hooks.event({ type: "queue-changed", queue: core.view.queue });
     }
     this.#stepping = false;
     for (const check of this.#settled) check();

@@ -1,0 +1,137 @@
+/** `deno task demo`: an etcd and three nodes, and a story of who leads. */
+import * as colors from "@std/fmt";
+import type { TermEndReason } from "../election/mod.ts";
+import { EtcdNotFoundError } from "./find_etcd.ts";
+import { interrupted } from "./interrupted.ts";
+import { LocalEtcd, portInUse } from "./local_etcd.ts";
+import { type LogLine, NodeProcess } from "./node_process.ts";
+
+const PORTS = [8080, 8081, 8082];
+const PAINT = [colors.cyan, colors.magenta, colors.yellow];
+
+const ENDED: Record<TermEndReason, string> = {
+  stopped: "resigned",
+  resigned: "resigned",
+  expired: "could not renew its lease",
+  lost: "lost its key",
+};
+
+/** Who leads, and when somebody ceased to. */
+class Story {
+  /** Whether all are being stopped: there is no more to tell of the lead. */
+  over = false;
+  readonly #nodes = new Map<number, NodeProcess>();
+  #leader: number | undefined;
+  #lastLeader: number | undefined;
+  #ceasedAt = 0;
+  #why = "";
+
+  started(port: number, node: NodeProcess): void {
+    this.#nodes.set(port, node);
+  }
+
+  /** A node's log line. */
+  line(port: number, line: LogLine | string): void {
+    if (typeof line === "string") return say(port, line);
+    const { time: _time, level, id: _id, event, ...fields } = line;
+    const text = Object.entries(fields).map(([name, value]) => `${name}=${value}`).join(" ");
+    const paint = level === "warn" ? colors.yellow : level === "error" ? colors.red : (text: string) => text;
+    say(port, paint(`${event === "leading" ? colors.bold(event) : event} ${colors.dim(text)}`));
+    if (event === "leading") this.#leads(port);
+    if (event === "term-ended") this.#ceased(port, ENDED[line.reason as TermEndReason]);
+  }
+
+  exited(port: number, status: Deno.CommandStatus): void {
+    this.#nodes.delete(port);
+    say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
+    if (status.signal) this.#ceased(port, `was killed by ${status.signal}`);
+  }
+
+  #ceased(port: number, why: string): void {
+    if (this.#leader !== port || this.over) return;
+    this.#leader = undefined;
+    this.#lastLeader = port;
+    this.#ceasedAt = performance.now();
+    this.#why = why;
+    if (this.#nodes.size === 0) return;
+    const wait = why.startsWith("was killed") ? "its lease must run out first, up to 5.5 s" : "another takes over";
+    tell(`The leader on port ${port} ${why}: ${wait}.`);
+  }
+
+  #leads(port: number): void {
+    if (this.over) return;
+    const from = this.#lastLeader;
+    this.#leader = port;
+    if (from === undefined) tell(`The node on port ${port} leads.`);
+    else {
+      const took = performance.now() - this.#ceasedAt;
+      const time = took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`;
+      tell(`The lead moved from port ${from}, which ${this.#why}, to port ${port} in ${time}.`);
+    }
+    const pid = this.#nodes.get(port)?.pid;
+    console.log(`
+  Try in another terminal:
+    ${PORTS.map((port) => `curl localhost:${port}`).join("; ")}
+    kill ${pid}       ends the leader, which resigns: another leads in milliseconds
+    kill -9 ${pid}    crashes the leader: another leads when its lease has run out
+  Ctrl+C here ends everything.
+`);
+  }
+}
+
+function say(port: number, text: string): void {
+  const paint = PAINT[PORTS.indexOf(port)]!;
+  console.log(`${colors.dim(new Date().toISOString().slice(11, 23))} ${paint(`node ${port} |`)} ${text}`);
+}
+
+function tell(text: string): void {
+  console.log(colors.bold(colors.green(`>>> ${text}`)));
+}
+
+async function main(): Promise<number> {
+  colors.setColorEnabled(!Deno.noColor && Deno.stdout.isTerminal());
+  const taken = PORTS.filter(portInUse);
+  if (taken.length > 0) {
+    console.error(`demo: port ${taken.join(" and ")} is in use; stop what listens there, then start the demo again`);
+    return 1;
+  }
+  const stop = interrupted();
+  try {
+    await using etcd = await LocalEtcd.start();
+    tell(`etcd serves on ${etcd.endpoint}; starting nodes on ports ${PORTS.join(", ")}.`);
+    await runNodes(etcd, stop);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof EtcdNotFoundError)) throw error;
+    console.error(`demo: ${error.message}`);
+    return 1;
+  }
+}
+
+/** Runs the nodes until `stop`, or until none is left. */
+async function runNodes(etcd: LocalEtcd, stop: Promise<void>): Promise<void> {
+  const story = new Story();
+  const nodes = PORTS.map((port) => {
+    const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
+    const node = new NodeProcess(flags, (line) => story.line(port, line));
+    story.started(port, node);
+    return { node, ended: node.exited.then((status) => story.exited(port, status)) };
+  });
+  etcd.exited.then(() => {
+    if (!story.over) tell("etcd has ended: nobody can lead now. Ctrl+C ends the demo.");
+  });
+  const allEnded = Promise.all(nodes.map(({ ended }) => ended));
+  await Promise.race([stop, allEnded]);
+  story.over = true;
+  tell("Stopping everything ...");
+  for (const { node } of nodes) {
+    node.kill("SIGCONT");
+    node.kill("SIGTERM");
+  }
+  const late = setTimeout(() => nodes.forEach(({ node }) => node.kill("SIGKILL")), 5000);
+  await allEnded;
+  clearTimeout(late);
+  tell("All nodes have ended, and so has the demo.");
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,6 @@
+import { TextLineStream } from "@std/streams";
+
+/** The lines of a byte stream. */
+export function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
+  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+}

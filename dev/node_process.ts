@@ -1,0 +1,55 @@
+import { lines } from "./lines.ts";
+
+/** One line of a node's log. */
+export interface LogLine {
+  readonly time: string;
+  readonly level: string;
+  readonly id: string;
+  readonly event: string;
+  readonly [field: string]: string | number | boolean;
+}
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+
+/** A leader-node process whose log is read. */
+export class NodeProcess {
+  readonly pid: number;
+  /** Ends when the process has ended and its log is read. */
+  readonly exited: Promise<Deno.CommandStatus>;
+  readonly #process: Deno.ChildProcess;
+
+  /** Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text. */
+  constructor(flags: readonly string[], onLine: (line: LogLine | string) => void, env: Record<string, string> = {}) {
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", MAIN, "--log-format", "json", ...flags],
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+    const read = (async () => {
+      for await (const line of lines(process.stderr)) onLine(parse(line));
+    })();
+    this.#process = process;
+    this.pid = process.pid;
+    this.exited = Promise.all([process.status, read]).then(([status]) => status);
+  }
+
+  /** Sends a signal; nothing happens if the process has ended. */
+  kill(signal: Deno.Signal): void {
+    try {
+      this.#process.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function parse(line: string): LogLine | string {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return line;
+  }
+}

@@ -1,0 +1,36 @@
+import { assert, assertEquals } from "@std/assert";
+import { elapsed } from "../election/clock.ts";
+import { callTimeoutMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "../election/deadline.ts";
+import { FakeClock } from "./support/clock.ts";
+
+Deno.test("a lease holds for its TTL less one percent, from the moment of sending", () => {
+  const clock = new FakeClock();
+  const sentAt = clock.now();
+  assertEquals(remaining(sentAt, 5000, clock.now()), 4950);
+  clock.pass(4949);
+  assertEquals(remaining(sentAt, 5000, clock.now()), 1);
+  clock.pass(2);
+  assertEquals(remaining(sentAt, 5000, clock.now()), -1);
+});
+
+Deno.test("a machine that slept has aged, though its monotonic clock stood still", () => {
+  const clock = new FakeClock();
+  const sentAt = clock.now();
+  clock.sleep(10_000);
+  assertEquals(elapsed(sentAt, clock.now()), 10_000);
+});
+
+Deno.test("a wall clock set back does not make a lease younger", () => {
+  const clock = new FakeClock();
+  const sentAt = clock.now();
+  clock.pass(3000);
+  clock.setWall(-3_600_000);
+  assertEquals(elapsed(sentAt, clock.now()), 3000);
+});
+
+Deno.test("a renewal that fails can be tried again before the lease ends, for every TTL that etcd grants", () => {
+  for (let ttl = 2000; ttl <= 60_000; ttl += 500) {
+    const secondTryEnds = renewEveryMs(ttl) + 2 * callTimeoutMs(ttl) + RENEW_RETRY_MS;
+    assert(secondTryEnds < ttl * 0.99, `TTL ${ttl}: the second try ends after ${secondTryEnds} ms`);
+  }
+});

@@ -1,0 +1,470 @@
+import { assert, assertEquals, assertExists } from "@std/assert";
+import * as machine from "../election/machine.ts";
+import type { Candidate } from "../election/queue.ts";
+import { FakeClock } from "./support/clock.ts";
+
+const TTL = 5000;
+const LEASE = 0x1fn;
+const KEY = "jobs/1f";
+const TOKEN = 10n;
+
+/** One node's decisions, driven by hand. */
+class Node {
+  readonly clock = new FakeClock();
+  #actions: machine.Action[] = [];
+  core: machine.Core;
+  #generation = 0;
+
+  constructor(settings: Partial<machine.Settings> = {}) {
+    this.core = machine.start(
+      { candidate: true, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL, ...settings },
+      this.clock.now(),
+    );
+    this.send({ type: "tick" });
+  }
+
+  get leads(): boolean {
+    return machine.leads(this.core, this.clock.now());
+  }
+
+  send(event: machine.Event): void {
+    const { core, actions } = machine.step(this.core, event, this.clock.now());
+    this.core = core;
+    this.#actions.push(...actions);
+    for (const action of actions) if (action.type === "watch") this.#generation = action.generation;
+  }
+
+  pass(ms: number): void {
+    this.clock.pass(ms);
+    this.send({ type: "tick" });
+  }
+
+  /** The actions since the last time, by name. */
+  did(): string[] {
+    return this.#actions.splice(0).map(({ type }) => type);
+  }
+
+  list(queue: Candidate[], revision: bigint): void {
+    const notice = { type: "listed", queue, revision, sentAt: this.clock.now() } as const;
+    this.send({ type: "watch", generation: this.#generation, notice });
+  }
+
+  deleted(key: string, revision: bigint): void {
+    const notice = { type: "changed", changes: [{ type: "delete", key }], revision } as const;
+    this.send({ type: "watch", generation: this.#generation, notice });
+  }
+
+  renewed({ sentAt = this.clock.now(), leaseId = LEASE, ttlMs = TTL } = {}): void {
+    this.send({ type: "renewed", leaseId: LEASE, sentAt, answer: { leaseId, ttlMs } });
+  }
+
+  guarded({ sentAt = this.clock.now(), held = true, first = KEY } = {}): void {
+    this.send({ type: "guarded", leaseId: LEASE, sentAt, answer: { held, first } });
+  }
+
+  /** Through grant and enqueueing. */
+  queue(): this {
+    this.send({ type: "granted", sentAt: this.clock.now(), leaseId: LEASE, ttlMs: TTL });
+    this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+    return this;
+  }
+
+  /** Through everything. */
+  lead(): this {
+    this.queue();
+    this.list([me], TOKEN);
+    this.guarded();
+    assert(this.leads);
+    this.did();
+    return this;
+  }
+}
+
+const me: Candidate = { key: KEY, token: TOKEN, id: "me" };
+const other: Candidate = { key: "jobs/a", token: 5n, id: "other" };
+const later: Candidate = { key: "jobs/b", token: 15n, id: "later" };
+
+Deno.test("a candidate gets a lease, queues, asks etcd when it is first, and leads on its word", () => {
+  const node = new Node();
+  assertEquals(node.did(), ["watch", "grant"]);
+  node.send({ type: "granted", sentAt: node.clock.now(), leaseId: LEASE, ttlMs: TTL });
+  assertEquals(node.did(), ["enqueue"]);
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  assertEquals(node.did(), []);
+  node.list([me, later], TOKEN);
+  assertEquals(node.did(), ["guard"]);
+  assert(!node.leads, "never from the watch alone");
+  node.guarded();
+  assert(node.leads);
+  assertEquals(node.core.term?.token, TOKEN);
+});
+
+Deno.test("one who waits asks etcd only when all before it are gone", () => {
+  const node = new Node().queue();
+  node.list([other, me], TOKEN);
+  assertEquals(machine.observedLeader(node.core)?.id, "other");
+  node.did();
+  node.deleted(other.key, 11n);
+  assertEquals(node.did(), ["guard"]);
+  assert(!node.leads);
+});
+
+Deno.test("the lead ends a stop budget before the lease, counted from the sending of the grant", () => {
+  const node = new Node();
+  const sentAt = node.clock.now();
+  node.clock.pass(1000);
+  node.send({ type: "granted", sentAt, leaseId: LEASE, ttlMs: TTL });
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  node.list([me], TOKEN);
+  node.guarded();
+  // 4950 ms from the sending, less the budget of 500 ms, of which 1000 ms have passed.
+  node.clock.pass(3449);
+  assert(node.leads);
+  node.clock.pass(2);
+  assert(!node.leads, "by the clock alone, without any event");
+  node.send({ type: "tick" });
+  assertEquals(node.core.term, undefined);
+  assertEquals(node.core.ended, "expired");
+});
+
+Deno.test("the stop budget can be chosen", () => {
+  const node = new Node({ stopBudgetMs: 2000 }).lead();
+  node.clock.pass(2949);
+  assert(node.leads);
+  node.clock.pass(2);
+  assert(!node.leads);
+});
+
+Deno.test("an answer that comes late extends the lead only from when its renewal was sent", () => {
+  const node = new Node().lead();
+  node.pass(1700);
+  assertEquals(node.did(), ["renew", "guard"]);
+  const sentAt = node.clock.now();
+  node.clock.pass(2500);
+  node.guarded({ sentAt });
+  node.renewed({ sentAt });
+  assertEquals(machine.termRemaining(node.core, node.clock.now()), 4950 - 2500);
+});
+
+Deno.test("a leader renews every third of the TTL, each time with a guard", () => {
+  const node = new Node().lead();
+  for (let round = 0; round < 10; round++) {
+    node.pass(1666);
+    assertEquals(node.did(), []);
+    node.pass(1);
+    assertEquals(node.did(), ["renew", "guard"]);
+    node.renewed();
+    node.guarded();
+  }
+  assert(node.leads);
+});
+
+Deno.test("renewals without guards do not keep the lead: old etcd renews leases that are revoked", () => {
+  const node = new Node().lead();
+  for (let passed = 0; passed < 4400; passed += 200) {
+    node.pass(200);
+    for (const action of node.did()) {
+      if (action === "renew") node.renewed();
+      if (action === "guard") node.send({ type: "guard-failed", leaseId: LEASE });
+    }
+  }
+  assert(node.leads);
+  node.pass(100);
+  assert(!node.leads);
+});
+
+Deno.test("guards without renewals do not keep the lead", () => {
+  const node = new Node().lead();
+  for (let passed = 0; passed < 4500; passed += 100) {
+    node.pass(100);
+    for (const action of node.did()) {
+      if (action === "renew") node.send({ type: "renew-failed", leaseId: LEASE, failure: "unreachable" });
+      if (action === "guard") node.guarded();
+    }
+  }
+  assert(!node.leads);
+});
+
+Deno.test("a failed renewal is tried again after a quarter of a second", () => {
+  const node = new Node().lead();
+  node.pass(1700);
+  node.did();
+  node.send({ type: "renew-failed", leaseId: LEASE, failure: "unreachable" });
+  node.pass(249);
+  assertEquals(node.did(), []);
+  node.pass(1);
+  assertEquals(node.did(), ["renew"]);
+});
+
+Deno.test("a wall clock that jumps ahead makes the leader ask before it leads again", () => {
+  const node = new Node().lead();
+  node.clock.setWall(3_600_000);
+  assert(!node.leads);
+  node.send({ type: "tick" });
+  assertEquals(node.did(), ["renew", "guard"]);
+  const former = node.core.ended;
+  assertEquals(former, "expired");
+  node.guarded();
+  assert(!node.leads, "the lease may be gone");
+  node.renewed();
+  assert(node.leads);
+  assertEquals(node.core.term?.token, TOKEN);
+});
+
+Deno.test("a machine that slept for longer than the lease does not lead when it wakes", () => {
+  const node = new Node().lead();
+  node.clock.sleep(10_000);
+  assert(!node.leads);
+  node.send({ type: "tick" });
+  node.renewed({ ttlMs: 0 });
+  assert(!node.leads);
+  assertEquals(node.did(), ["renew", "guard", "grant"]);
+});
+
+Deno.test("a wall clock set back neither ends nor lengthens a lead", () => {
+  const node = new Node().lead();
+  node.clock.setWall(-3_600_000);
+  assert(node.leads);
+  node.clock.pass(4449);
+  assert(node.leads);
+  node.clock.pass(2);
+  assert(!node.leads);
+});
+
+Deno.test("a renewal that says TTL 0, or speaks of another lease, is a loss", () => {
+  for (const answer of [{ ttlMs: 0 }, { leaseId: 99n }]) {
+    const node = new Node().lead();
+    node.renewed(answer);
+    assert(!node.leads);
+    assertEquals(node.core.ended, "lost");
+    assertEquals(node.did(), ["grant"]);
+  }
+});
+
+Deno.test("the TTL that etcd returns is the one that counts", () => {
+  const node = new Node().lead();
+  node.renewed({ ttlMs: 2000 });
+  node.guarded();
+  node.clock.pass(1779);
+  assert(node.leads);
+  node.clock.pass(2);
+  assert(!node.leads);
+});
+
+Deno.test("a leader whose key is deleted stops at once and queues again with a new lease", () => {
+  const node = new Node().lead();
+  node.deleted(KEY, 20n);
+  assert(!node.leads);
+  assertEquals(node.core.ended, "lost");
+  assertEquals(node.did(), ["revoke", "grant"]);
+});
+
+Deno.test("a guard that finds no key ends the lead, also while the watch is behind", () => {
+  const node = new Node().lead();
+  node.guarded({ held: false, first: undefined });
+  assert(!node.leads);
+  assertEquals(node.did(), ["revoke", "grant"]);
+});
+
+Deno.test("one who waits without a key is no phantom: it queues again, and never leads with the old key", () => {
+  const node = new Node().queue();
+  node.list([other, me], TOKEN);
+  node.did();
+  node.deleted(KEY, 12n);
+  assertEquals(node.did(), ["revoke", "grant"]);
+  node.deleted(other.key, 13n);
+  assertEquals(node.did(), []);
+});
+
+Deno.test("a list read before the key was created says nothing of the key; one read after it does", () => {
+  const node = new Node().queue();
+  node.list([other], TOKEN - 1n);
+  assertEquals(node.core.campaign.stage, "queued");
+  node.list([other], TOKEN);
+  assertEquals(node.core.campaign.stage, "granting");
+});
+
+Deno.test("a guard that finds somebody before us is believed, and the queue is read again", () => {
+  const node = new Node().queue();
+  node.list([me], TOKEN);
+  node.guarded({ first: other.key });
+  assert(!node.leads);
+  node.did();
+  node.pass(100);
+  assertEquals(node.did(), ["watch"]);
+});
+
+Deno.test("what a former watch tells is not heard", () => {
+  const node = new Node().queue();
+  const { generation } = node.core.watch;
+  const error = { failure: "unreachable", message: "gone" } as never;
+  node.send({ type: "watch", generation, notice: { type: "lost", error } });
+  node.pass(100);
+  node.send({
+    type: "watch",
+    generation,
+    notice: { type: "listed", queue: [me], revision: TOKEN, sentAt: node.clock.now() },
+  });
+  assertEquals(node.core.view, undefined);
+});
+
+Deno.test("answers for a former lease are not heard", () => {
+  const node = new Node().lead();
+  node.deleted(KEY, 20n);
+  node.renewed();
+  node.guarded();
+  assertEquals(node.core.campaign.stage, "granting");
+  assert(!node.leads);
+});
+
+Deno.test("resigning stops the work, then deletes the key, then queues again", () => {
+  const node = new Node().lead();
+  node.send({ type: "resign" });
+  assert(!node.leads);
+  assertEquals(node.core.ended, "resigned");
+  assertEquals(node.did(), ["drain"]);
+  node.pass(1000);
+  assertEquals(node.did(), [], "the key stays while somebody works");
+  node.send({ type: "drained" });
+  assertEquals(node.did(), ["withdraw"]);
+  node.send({ type: "withdrawn", leaseId: LEASE });
+  assertEquals(node.did(), ["grant"]);
+});
+
+Deno.test("work that does not end holds up a resignation no longer than the lease", () => {
+  const node = new Node().lead();
+  node.send({ type: "resign" });
+  node.did();
+  node.pass(4949);
+  assertEquals(node.did(), []);
+  node.pass(2);
+  assertEquals(node.did(), ["withdraw"]);
+});
+
+Deno.test("a renewal that is answered while the work ends does not bring the lead back", () => {
+  const node = new Node().lead();
+  node.pass(1700);
+  node.send({ type: "resign" });
+  node.renewed();
+  node.guarded();
+  assert(!node.leads);
+  assertEquals(node.core.campaign.stage, "draining");
+});
+
+Deno.test("one who waits does not resign", () => {
+  const node = new Node().queue();
+  node.list([other, me], TOKEN);
+  node.did();
+  node.send({ type: "resign" });
+  assertEquals(node.core.campaign.stage, "queued");
+});
+
+Deno.test("what cannot be withdrawn is left to its lease after three tries", () => {
+  const node = new Node().lead();
+  node.send({ type: "stop" });
+  node.send({ type: "drained" });
+  for (let round = 0; round < 3; round++) {
+    assertEquals(node.did().at(-1), "withdraw");
+    node.send({ type: "withdraw-failed", leaseId: LEASE });
+    node.pass(100);
+  }
+  assertEquals(node.did(), []);
+  assertEquals(node.core.campaign.stage, "off");
+});
+
+Deno.test("stopping gives back whatever there is, at every stage", () => {
+  const idle = new Node();
+  idle.send({ type: "grant-failed" });
+  idle.send({ type: "stop" });
+  assertEquals(idle.core.campaign.stage, "off");
+
+  const granting = new Node();
+  granting.did();
+  granting.send({ type: "stop" });
+  assertEquals(granting.core.campaign.stage, "granting");
+  granting.send({ type: "granted", sentAt: granting.clock.now(), leaseId: LEASE, ttlMs: TTL });
+  assertEquals(granting.did(), ["withdraw"]);
+
+  const enqueueing = new Node();
+  enqueueing.send({ type: "granted", sentAt: enqueueing.clock.now(), leaseId: LEASE, ttlMs: TTL });
+  enqueueing.did();
+  enqueueing.send({ type: "stop" });
+  assertEquals(enqueueing.did(), ["withdraw"]);
+  enqueueing.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  enqueueing.send({ type: "withdrawn", leaseId: LEASE });
+  assertEquals(enqueueing.core.campaign.stage, "off");
+
+  const waiting = new Node().queue();
+  waiting.did();
+  waiting.send({ type: "stop" });
+  assertEquals(waiting.did(), ["drain"]);
+  waiting.send({ type: "drained" });
+  assertEquals(waiting.did(), ["withdraw"]);
+  waiting.send({ type: "withdrawn", leaseId: LEASE });
+  assertEquals(waiting.core.campaign.stage, "off");
+  waiting.pass(10_000);
+  assertEquals(waiting.did(), []);
+});
+
+Deno.test("etcd that is away is asked again and again, less often after a while", () => {
+  const node = new Node();
+  node.did();
+  const waits = [100, 200, 400, 800, 1000, 1000];
+  for (const wait of waits) {
+    node.send({ type: "grant-failed" });
+    node.pass(wait - 1);
+    assertEquals(node.did(), []);
+    node.pass(1);
+    assertEquals(node.did(), ["grant"]);
+  }
+});
+
+Deno.test("an enqueueing that failed is repeated with the same lease, unless that is gone", () => {
+  const node = new Node();
+  node.send({ type: "granted", sentAt: node.clock.now(), leaseId: LEASE, ttlMs: TTL });
+  node.did();
+  node.send({ type: "enqueue-failed", leaseId: LEASE, failure: "unreachable" });
+  node.pass(250);
+  assertEquals(node.did(), ["enqueue"]);
+  node.send({ type: "enqueue-failed", leaseId: LEASE, failure: "lease-gone" });
+  assertEquals(node.did(), ["grant"]);
+});
+
+Deno.test("a queue that nobody confirmed for a TTL names no leader", () => {
+  const node = new Node().queue();
+  node.list([other, me], TOKEN);
+  node.clock.pass(TTL);
+  assert(machine.viewIsCurrent(node.core, node.clock.now()));
+  node.clock.pass(1);
+  assert(!machine.viewIsCurrent(node.core, node.clock.now()));
+});
+
+Deno.test("a key that a crashed predecessor of the same name left is nobody's lead", () => {
+  const node = new Node().queue();
+  node.list([{ ...other, id: "me" }, me], TOKEN);
+  assertEquals(machine.observedLeader(node.core), undefined);
+});
+
+Deno.test("an observer never asks for a lease", () => {
+  const node = new Node({ candidate: false });
+  node.list([other], 5n);
+  node.deleted(other.key, 6n);
+  node.pass(1000);
+  assertEquals(node.did(), ["watch"]);
+});
+
+Deno.test("the next tick is never due in the past, and never later than the end of the lead", () => {
+  const node = new Node().lead();
+  for (let round = 0; round < 100; round++) {
+    const wait = machine.nextTickMs(node.core, node.clock.now());
+    assertExists(wait);
+    assert(wait > 0, "a tick that is due at once would be due for ever");
+    assert(wait <= Math.max(1, machine.termRemaining(node.core, node.clock.now())));
+    node.pass(wait);
+    for (const action of node.did()) {
+      if (action === "renew" && round < 50) node.renewed();
+      if (action === "guard" && round < 50) node.guarded();
+    }
+    if (!node.core.term) return;
+  }
+});
