@@ -109,23 +109,19 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Runs etcdctl against it and gives what it prints. */
   async ctl(...args: string[]): Promise<string> {
-    const { success, stdout, stderr } = await this.#ctl(args, "piped").output();
+    const { success, stdout, stderr } = await this.command(args).output();
     if (!success) throw new Error(`etcdctl ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
     return new TextDecoder().decode(stdout).trim();
   }
 
-  /** Starts etcdctl against it, for commands that run on. */
-  spawnCtl(...args: string[]): Deno.ChildProcess {
-    return this.#ctl(args, "null").spawn();
-  }
-
-  #ctl(args: string[], stderr: "piped" | "null"): Deno.Command {
+  /** An etcdctl command against it. */
+  command(args: string[]): Deno.Command {
     return new Deno.Command(this.#programs.etcdctl, {
       args,
       env: { ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: this.endpoint },
       stdin: "null",
       stdout: "piped",
-      stderr,
+      stderr: "piped",
     });
   }
 }

@@ -38,7 +38,7 @@ export class EtcdClient {
         // Clients with equal options share a connection and its back-off; ours must not.
         "leader-node.client": ++clients,
         "grpc.enable_http_proxy": 0,
-        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.initial_reconnect_backoff_ms": 1,
         "grpc.max_reconnect_backoff_ms": 1000,
         // A list with huge foreign values is no reason to go blind.
         "grpc.max_receive_message_length": -1,

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs } from "./deadline.ts";
 import { EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
+import { KeepAliveStream } from "./keep_alive_stream.ts";
 import { encodeCandidate } from "./queue.ts";
 import type { Store, WatchNotice } from "./store.ts";
 
@@ -28,6 +29,7 @@ export class EtcdStore implements Store {
   readonly #clock: Clock;
   readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
   #calls: EtcdClient;
+  #keepAlive: KeepAliveStream | undefined;
   #watch: EtcdClient;
 
   constructor(options: EtcdStoreOptions, clock: Clock = systemClock) {
@@ -46,14 +48,9 @@ export class EtcdStore implements Store {
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
-      const stream = await etcd.leaseClient.leaseKeepAlive(deadline);
-      const answer = await new Promise<{ ID: string; TTL: string }>((resolve, reject) => {
-        stream.on("data", resolve).on("error", reject);
-        stream.on("end", () => reject(new Error("14 UNAVAILABLE: the stream ended without an answer")));
-        stream.write({ ID: String(leaseId) });
-      }).finally(() => stream.end());
-      return { leaseId: BigInt(answer.ID), ttlMs: Number(answer.TTL) * 1000 };
+    return this.#call(timeoutMs, async () => {
+      const { ID, TTL } = await this.#keepAlive!.renew(leaseId, timeoutMs);
+      return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
     });
   }
 
@@ -123,6 +120,7 @@ export class EtcdStore implements Store {
   }
 
   close(): void {
+    this.#keepAlive?.close();
     this.#calls.close();
     this.#watch.close();
   }
@@ -137,13 +135,22 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     const client = this.#calls;
     try {
+      this.#keepAlive ??= new KeepAliveStream(client.etcd, () => this.#leave(client));
+      await this.#keepAlive.opened();
       return await run(client, { deadline: Date.now() + timeoutMs });
     } catch (error) {
       const failure = storeError(error, client.endpoint);
-      // Two calls may fail together; only the first of them changes the client.
-      if (failure.failure === "unreachable" && this.#calls === client) this.#calls = this.#next(client);
+      if (failure.failure === "unreachable") this.#leave(client);
       throw failure;
     }
+  }
+
+  /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */
+  #leave(client: EtcdClient): void {
+    if (this.#calls !== client) return;
+    this.#keepAlive?.close();
+    this.#keepAlive = undefined;
+    this.#calls = this.#next(client);
   }
 
   #next(failed: EtcdClient): EtcdClient {

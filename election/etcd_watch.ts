@@ -28,57 +28,61 @@ export function prefixRange(prefix: string): { key: Buffer; range_end: Buffer } 
  * events when it reconnects twice in a row. It never resolves; it rejects when the watch is lost.
  */
 export async function watchPrefix(options: WatchOptions): Promise<never> {
-  const { etcd, clock, notify, signal } = options;
-  const range = prefixRange(options.prefix);
-  const sentAt = clock.now();
-  const list = await etcd.kv.range(range, { deadline: Date.now() + options.timeoutMs });
-  signal.throwIfAborted();
-  const queue = sortQueue(
-    list.kvs.map((kv) => decodeCandidate(kv.key.toString(), BigInt(kv.create_revision), kv.value)),
-  );
-  notify({ type: "listed", queue, revision: BigInt(list.header.revision), sentAt });
-
+  const { etcd, clock, notify, signal, probeEveryMs, timeoutMs } = options;
+  // Open before anything else goes over this connection; see KeepAliveStream.
   const stream = await etcd.watchClient.watch();
-  const { promise, reject } = Promise.withResolvers<never>();
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  lost.catch(() => {});
   let silence: ReturnType<typeof setTimeout> | undefined;
   let nextProbe: ReturnType<typeof setTimeout> | undefined;
-  let probedAt = clock.now();
-  const awaitAnswer = () => {
-    probedAt = clock.now();
-    silence = setTimeout(() => reject(new Error("4 DEADLINE_EXCEEDED: the watch is silent")), options.timeoutMs);
+  let askedAt = clock.now();
+  const ask = (request: Parameters<typeof stream.write>[0]) => {
+    askedAt = clock.now();
+    silence = setTimeout(() => reject(new Error("4 DEADLINE_EXCEEDED: the watch is silent")), timeoutMs);
+    stream.write(request);
   };
   const answered = () => {
     clearTimeout(silence);
-    notify({ type: "alive", sentAt: probedAt });
-    nextProbe = setTimeout(() => {
-      awaitAnswer();
-      stream.write({ progress_request: {} });
-    }, options.probeEveryMs);
+    notify({ type: "alive", sentAt: askedAt });
+    nextProbe = setTimeout(() => ask({ progress_request: {} }), probeEveryMs);
   };
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
   stream.on("error", reject);
   stream.on("end", () => reject(new Error("14 UNAVAILABLE: the watch stream ended")));
   stream.on("data", (response: IWatchResponse) => {
-    if (response.canceled) {
-      const compacted = response.compact_revision !== "0" ? "its revision was compacted" : response.cancel_reason;
-      return reject(new Error(`14 UNAVAILABLE: the watch was cancelled: ${compacted}`));
-    }
-    if (response.events.length > 0) notify(changesOf(response));
+    if (response.canceled) reject(cancelled(response));
+    else if (response.events.length > 0) notify(changesOf(response));
     // -1 is the answer to a probe; other messages without events are etcd's own progress notes.
     else if (response.created || response.watch_id === "-1") answered();
   });
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
   try {
     signal.throwIfAborted();
-    awaitAnswer();
-    stream.write({ create_request: { ...range, start_revision: String(BigInt(list.header.revision) + 1n) } });
-    return await promise;
+    const revision = await Promise.race([list(options), lost]);
+    ask({ create_request: { ...prefixRange(options.prefix), start_revision: String(revision + 1n) } });
+    return await lost;
   } finally {
     clearTimeout(silence);
     clearTimeout(nextProbe);
     signal.removeEventListener("abort", abort);
     stream.cancel();
   }
+}
+
+/** Reads the whole prefix, tells it, and gives the revision at which it was so. */
+async function list({ etcd, prefix, clock, timeoutMs, notify, signal }: WatchOptions): Promise<bigint> {
+  const sentAt = clock.now();
+  const { kvs, header } = await etcd.kv.range(prefixRange(prefix), { deadline: Date.now() + timeoutMs });
+  signal.throwIfAborted();
+  const queue = sortQueue(kvs.map((kv) => decodeCandidate(kv.key.toString(), BigInt(kv.create_revision), kv.value)));
+  const revision = BigInt(header.revision);
+  notify({ type: "listed", queue, revision, sentAt });
+  return revision;
+}
+
+function cancelled({ compact_revision, cancel_reason }: IWatchResponse): Error {
+  const reason = compact_revision === "0" ? cancel_reason : "its revision was compacted";
+  return new Error(`14 UNAVAILABLE: the watch was cancelled: ${reason}`);
 }
 
 function changesOf({ events, header }: IWatchResponse): WatchNotice {

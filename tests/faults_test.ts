@@ -1,0 +1,175 @@
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { EtcdStore } from "../election/etcd_store.ts";
+import type { ElectionEvent } from "../election/mod.ts";
+import type { WatchNotice } from "../election/store.ts";
+import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
+import { follows, isLeader, leads, until, within } from "./support/until.ts";
+
+/** All agree on one leader: the candidate that leads. */
+async function agree(candidates: Candidate[]): Promise<Candidate> {
+  const leader = await Promise.any(candidates.map((candidate) => leads(candidate).then(() => candidate)));
+  const { id } = leader.state.leader!;
+  await Promise.all(candidates.filter((candidate) => candidate !== leader).map((candidate) => follows(candidate, id)));
+  assertEquals(candidates.filter(({ state }) => isLeader(state)).length, 1);
+  return leader;
+}
+
+/** Resolves when the candidate no longer says that it leads. */
+function ceases(candidate: Candidate): Promise<unknown> {
+  return until(candidate, "to cease to lead", (state) => !isLeader(state));
+}
+
+/** grpc-js keeps a timer for some milliseconds after a refused connection; nothing tells when it is done. */
+function grpcSettles(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`etcd ended by ${signal} and started again at once: the leader stays`, async () => {
+    await using etcd = await LocalEtcd.start();
+    const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+    const { term } = await leads(a);
+    await etcd.stop(signal);
+    await etcd.start();
+    assertEquals(await agree([a, b]), a);
+    assert(isLeader(a.state) && a.state.term === term, "without an interruption");
+    await stopAll([a, b]);
+  });
+
+  Deno.test(`etcd ended by ${signal} and away for longer than the TTL: nobody leads, then one does`, async () => {
+    await using etcd = await LocalEtcd.start();
+    const told: string[] = [];
+    const answers = Promise.withResolvers<void>();
+    const onEvent = ({ type }: ElectionEvent) => {
+      if (type.startsWith("etcd-")) told.push(type);
+      if (type === "etcd-answers") answers.resolve();
+    };
+    const a = new Candidate(etcd, "a", { ttl: 2, onEvent });
+    const { term } = await leads(a);
+    const b = new Candidate(etcd, "b", { ttl: 2 });
+    await follows(b, "a");
+    await etcd.stop(signal);
+    await ceases(a);
+    assertEquals(term.signal.reason.reason, "expired");
+    await until(b, "to know of no leader", (state) => state.role === "connecting");
+    await until(a, "to know of no leader", (state) => state.role === "connecting");
+    await etcd.start();
+    await agree([a, b]);
+    await within(5000, "to be told that etcd answers", answers.promise);
+    assertEquals(told, ["etcd-failing", "etcd-answers"], "told once, not at every try");
+    await stopAll([a, b]);
+  });
+}
+
+Deno.test("etcd that is not there at the start is waited for", async () => {
+  await using etcd = await LocalEtcd.prepare();
+  const failing = Promise.withResolvers<string>();
+  const onEvent = (event: ElectionEvent) => event.type === "etcd-failing" && failing.resolve(event.message);
+  const a = new Candidate(etcd, "a", { onEvent });
+  assertEquals(
+    await within(5000, "to be told", failing.promise),
+    `etcd at 127.0.0.1:${etcd.port} cannot be reached: connection refused`,
+  );
+  assertEquals(a.state.role, "connecting");
+  await etcd.start();
+  await leads(a);
+  await a.stop();
+});
+
+Deno.test("etcd that answers nothing: the leader ceases before its lease can end, and leads again after", async () => {
+  await using etcd = await LocalEtcd.start();
+  const a = new Candidate(etcd, "a", { ttl: 2 });
+  const { term } = await leads(a);
+  etcd.signal("SIGSTOP");
+  let validFor = term.validFor();
+  term.signal.addEventListener("abort", () => validFor = a.status.lease!.ttlMs);
+  await ceases(a);
+  assert(validFor > 0);
+  assertEquals(term.signal.reason.reason, "expired");
+  etcd.signal("SIGCONT");
+  await leads(a);
+  await a.stop();
+});
+
+Deno.test("stopping does not wait for an etcd that is away or silent", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+  await leads(a);
+  etcd.signal("SIGSTOP");
+  await within(8000, "to stop while etcd is silent", stopAll([a, b]));
+  etcd.signal("SIGCONT");
+
+  const c = new Candidate(etcd, "c");
+  await c.sees(/c$/);
+  await etcd.stop("SIGKILL");
+  await within(8000, "to stop while etcd is away", c.stop());
+  await grpcSettles();
+});
+
+Deno.test("a candidate that never reached etcd stops at once", async () => {
+  await using etcd = await LocalEtcd.prepare();
+  const a = new Candidate(etcd, "a");
+  await within(3000, "to stop", a.stop());
+  assertEquals(a.state.role, "stopped");
+  await grpcSettles();
+});
+
+Deno.test("a dead endpoint in the list is passed over", async () => {
+  await using dead = await LocalEtcd.prepare();
+  await using etcd = await LocalEtcd.start();
+  const a = new Candidate(etcd, "a", { endpoints: [dead.endpoint, etcd.endpoint] });
+  await leads(a);
+  await a.stop();
+  await grpcSettles();
+});
+
+Deno.test("a watch whose revision is compacted before it begins is lost with a reason, and the next one sees all", async () => {
+  await using etcd = await LocalEtcd.start();
+  const store = new EtcdStore({ endpoints: [etcd.endpoint], prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 });
+  await etcd.ctl("put", "jobs/1", "one");
+  const ctl = (...args: string[]) => {
+    // Between the list and the watch, in one turn of the event loop.
+    const { success } = etcd.command(args).outputSync();
+    assert(success);
+  };
+  const lost = Promise.withResolvers<Extract<WatchNotice, { type: "lost" }>>();
+  store.watch((notice) => {
+    if (notice.type === "lost") lost.resolve(notice);
+    if (notice.type !== "listed") return;
+    ctl("put", "jobs/2", "two");
+    ctl("put", "jobs/3", "three");
+    ctl("compact", String(notice.revision + 2n));
+  });
+  const { error } = await within(5000, "the watch to be lost", lost.promise);
+  assertStringIncludes(error.message, "compacted");
+
+  const listed = Promise.withResolvers<string[]>();
+  const alive = Promise.withResolvers<void>();
+  const close = store.watch((notice) => {
+    if (notice.type === "listed") listed.resolve(notice.queue.map(({ id }) => id));
+    if (notice.type === "alive") alive.resolve();
+  });
+  assertEquals(await within(5000, "the list", listed.promise), ["one", "two", "three"]);
+  await within(5000, "the watch", alive.promise);
+  close();
+  store.close();
+});
+
+Deno.test("an etcd that was away and compacted its history meanwhile: the queue is read anew", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+  await leads(a);
+  await etcd.stop();
+  await etcd.start();
+  for (let put = 0; put < 50; put++) await etcd.ctl("put", "jobs/stranger", String(put));
+  await etcd.ctl("compact", "40");
+  await etcd.stop("SIGKILL");
+  await etcd.start();
+  await a.sees(/^a,b,49$/);
+  await b.sees(/^a,b,49$/);
+  const before = a.state.leader!.token;
+  await a.stop();
+  assertGreater((await leads(b)).term.token, before);
+  await b.stop();
+});
