@@ -60,7 +60,7 @@ const FLAGS = {
   },
   "endpoints": {
     value: "A,B,C",
-    help: "etcd's client endpoints, host:port or http(s)://host:port",
+    help: "etcd's client endpoints, as host:port or URLs",
     expected: EXPECTED.endpoints,
     fallback: DEFAULT_ENDPOINT,
     env: ["ETCDCTL_ENDPOINTS"],

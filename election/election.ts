@@ -13,16 +13,20 @@ import type { ElectionStatus, Observation } from "./status.ts";
  * in the queue is given up only when the body has ended (or the lease has).
  *
  * @example Exactly one of many processes works
- * ```ts ignore
+ * ```ts
  * import { Election } from "./mod.ts";
  *
  * await using election = new Election({ name: "jobs", candidate: { id: "worker-1" } });
  * for await (const state of election) {
- *   if (state.role === "leader") await work(state.term.signal, state.term.token);
+ *   if (state.role !== "leader") continue;
+ *   await work(state.term.signal, state.term.token);
+ *   break; // Or go on, to work again in the next term.
  * }
  *
  * async function work(signal: AbortSignal, token: bigint) {
- *   while (!signal.aborted) await doOneJob({ signal, token });
+ *   for (let job = 1; job <= 3 && !signal.aborted; job++) {
+ *     console.log(await Promise.resolve(`job ${job}, done by the leader with token ${token}`));
+ *   }
  * }
  * ```
  */
@@ -59,6 +63,15 @@ export class Election implements Observation {
    * lead to the next in the queue, and queues again at the end. Does nothing for one who waits.
    *
    * @returns A promise that resolves once the lead is given up, at the latest when the lease has ended.
+   *
+   * @example
+   * ```ts
+   * import { Election } from "./mod.ts";
+   *
+   * await using election = new Election({ name: "jobs" });
+   * for await (const { role } of election) if (role === "leader") break;
+   * await election.resign();
+   * ```
    */
   resign(): Promise<void> {
     return this.#participant.resign();
@@ -88,11 +101,15 @@ export class Election implements Observation {
  * @throws {InvalidOptionError} If an option cannot work; the message says which and why.
  *
  * @example Follow the leader
- * ```ts ignore
+ * ```ts
  * import { observe } from "./mod.ts";
  *
  * await using jobs = observe({ name: "jobs" });
- * for await (const { leader } of jobs) console.log(leader?.url ?? "nobody leads");
+ * for await (const { role, leader } of jobs) {
+ *   if (role === "connecting") continue;
+ *   console.log(leader?.url ?? "nobody leads");
+ *   break; // Or go on, to be told of every change.
+ * }
  * ```
  */
 export function observe(options: ObserveOptions): Observation {

@@ -15,7 +15,27 @@ export class ElectionError extends Error {
   override name = "ElectionError";
 }
 
-/** The reason of a term's signal, and what {@linkcode Term.assert} throws once the term may be over. */
+/**
+ * The reason of a term's signal, and what {@linkcode Term.assert} throws once the term may be over.
+ *
+ * @example
+ * ```ts
+ * import { Election, TermEndedError } from "./mod.ts";
+ *
+ * await using election = new Election({ name: "jobs" });
+ * for await (const state of election) {
+ *   if (state.role !== "leader") continue;
+ *   election.resign();
+ *   try {
+ *     state.term.assert();
+ *   } catch (error) {
+ *     if (!(error instanceof TermEndedError)) throw error;
+ *     console.log(error.reason); // "resigned"
+ *   }
+ *   break;
+ * }
+ * ```
+ */
 export class TermEndedError extends ElectionError {
   /** The name of the error's class. */
   override name = "TermEndedError";
@@ -37,7 +57,21 @@ export class TermEndedError extends ElectionError {
   }
 }
 
-/** Thrown by the constructor for an option that cannot work. */
+/**
+ * Thrown by the constructor for an option that cannot work.
+ *
+ * @example
+ * ```ts
+ * import { Election, InvalidOptionError } from "./mod.ts";
+ *
+ * try {
+ *   new Election({ name: "jobs", ttl: 0.5 });
+ * } catch (error) {
+ *   if (!(error instanceof InvalidOptionError)) throw error;
+ *   console.log(error.message); // Cannot take part with ttl 0.5: expected whole seconds from 1 to 86400
+ * }
+ * ```
+ */
 export class InvalidOptionError extends ElectionError {
   /** The name of the error's class. */
   override name = "InvalidOptionError";

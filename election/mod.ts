@@ -2,12 +2,13 @@
  * Leader election over etcd v3: never two leaders at once, and always a leader soon.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { Election } from "./mod.ts";
  *
  * await using election = new Election({ name: "jobs", candidate: { id: "worker-1" } });
  * for await (const state of election) {
  *   console.log(state.role, state.leader?.id);
+ *   if (state.role === "leader") break;
  * }
  * ```
  *

@@ -52,5 +52,29 @@ export interface StoppedState {
 /**
  * What a node is at one moment. A node whose lease may have ended, or that resigns, is a follower
  * without a leader until etcd has decided.
+ *
+ * @example
+ * ```ts
+ * import { Election, type RoleState } from "./mod.ts";
+ *
+ * function describe(state: RoleState): string {
+ *   switch (state.role) {
+ *     case "leader":
+ *       return `I lead with token ${state.term.token}`;
+ *     case "follower":
+ *       return state.leader ? `I follow ${state.leader.id}` : "nobody leads";
+ *     case "connecting":
+ *       return "I do not know yet";
+ *     case "stopped":
+ *       return "I have left";
+ *   }
+ * }
+ *
+ * await using election = new Election({ name: "jobs" });
+ * for await (const state of election) {
+ *   console.log(describe(state));
+ *   if (state.role === "leader") break;
+ * }
+ * ```
  */
 export type RoleState = ConnectingState | FollowerState | LeaderState | StoppedState;

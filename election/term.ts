@@ -1,6 +1,25 @@
 import { TermEndedError, type TermEndReason } from "./errors.ts";
 
-/** A compare for etcd3's transaction builder: `client.if(...term.guard)`. */
+/**
+ * A compare for etcd3's transaction builder.
+ *
+ * @example A write that etcd carries out only for the leader
+ * ```ts
+ * import { Etcd3 } from "etcd3";
+ * import { Election } from "./mod.ts";
+ *
+ * const etcd = new Etcd3({ hosts: "http://127.0.0.1:2379" });
+ * await using election = new Election({ name: "jobs" });
+ * for await (const state of election) {
+ *   if (state.role !== "leader") continue;
+ *   const write = etcd.put("jobs-done").value("42");
+ *   const { succeeded } = await etcd.if(...state.term.guard).then(write).commit();
+ *   console.log(succeeded ? "written" : "refused: somebody else leads");
+ *   break;
+ * }
+ * etcd.close();
+ * ```
+ */
 export type TermGuard = readonly [key: string, column: "Create", comparator: "==", value: string];
 
 /**
@@ -8,14 +27,17 @@ export type TermGuard = readonly [key: string, column: "Create", comparator: "==
  * stopped, a write that is under way, carries `token` or `guard`, so that its receiver can refuse it.
  *
  * @example Work that stops with the term
- * ```ts ignore
+ * ```ts
  * import { Election } from "./mod.ts";
  *
  * await using election = new Election({ name: "jobs" });
  * for await (const state of election) {
  *   if (state.role !== "leader") continue;
- *   const { signal, token } = state.term;
- *   await fetch(`https://store.example/jobs?token=${token}`, { method: "POST", signal });
+ *   const { term } = state;
+ *   term.signal.addEventListener("abort", () => console.log("stop now:", term.signal.reason.message));
+ *   term.assert(); // Throws if the term may be over: call it right before what only a leader may do.
+ *   console.log(`leads for at least ${term.validFor()} ms more, with token ${term.token}`);
+ *   break;
  * }
  * ```
  */

@@ -15,7 +15,7 @@ export interface ServeOptions {
 export interface NodeServer {
   /** The port that it listens on. */
   readonly port: number;
-  /** Takes no more requests, waits for those under way, but no longer than `graceMs`. */
+  /** Takes no more requests and waits for those under way, but no longer than `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -30,25 +30,23 @@ export class ListenError extends Error {
  * @throws {ListenError} If it cannot listen there.
  */
 export function serve(options: ServeOptions): NodeServer {
-  const controller = new AbortController();
-  const server = listen(options, controller.signal);
+  const server = listen(options);
   return {
     port: server.addr.port,
     async close(graceMs) {
-      const timer = setTimeout(() => controller.abort(), graceMs);
-      await server.shutdown();
-      await server.finished;
+      const grace = Promise.withResolvers<void>();
+      const timer = setTimeout(grace.resolve, graceMs);
+      await Promise.race([server.shutdown(), grace.promise]);
       clearTimeout(timer);
     },
   };
 }
 
-function listen({ port, hostname, source, onError }: ServeOptions, signal: AbortSignal): Deno.HttpServer<Deno.NetAddr> {
+function listen({ port, hostname, source, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({
       port,
       hostname,
-      signal,
       onListen: () => {},
       onError: (error) => {
         onError(error);

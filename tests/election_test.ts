@@ -216,7 +216,7 @@ Deno.test("a slow reader skips states, but the end of a term is not lost on it",
   await leads(b);
   await b.sees(/^b,a$/);
   await b.resign();
-  await until(b, "a to lead again", ({ leader }) => leader?.id === "a");
+  await leads(a);
   assert(former.signal.aborted);
   state = (await slow.next()).value;
   assertEquals(state.role, "leader");

@@ -1,0 +1,141 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { lines } from "../dev/lines.ts";
+import { within } from "./support/until.ts";
+
+/** A task of `dev/` in a process of its own, with what it prints. */
+class Task implements AsyncDisposable {
+  readonly printed: string[] = [];
+  readonly #process: Deno.ChildProcess;
+  readonly #ended: Promise<Deno.CommandStatus>;
+  readonly #line = new EventTarget();
+
+  constructor(name: string, env: Record<string, string> = {}) {
+    const path = new URL(`../dev/${name}.ts`, import.meta.url).pathname;
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", path],
+      env: { NO_COLOR: "1", ...env },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+      for await (const line of lines(stream)) {
+        this.printed.push(line);
+        this.#line.dispatchEvent(new Event("line"));
+      }
+    };
+    const all = Promise.all([this.#process.status, read(this.#process.stdout), read(this.#process.stderr)]);
+    this.#ended = all.then(([status]) => status);
+  }
+
+  /** The first match in what is printed, now or later. */
+  async prints(pattern: RegExp, ms = 15_000): Promise<RegExpExecArray> {
+    const found = Promise.withResolvers<RegExpExecArray>();
+    const check = () => {
+      const match = pattern.exec(this.printed.join("\n"));
+      if (match) found.resolve(match);
+    };
+    this.#line.addEventListener("line", check);
+    check();
+    try {
+      return await within(ms, `${pattern} in ${this.printed.join("\n")}`, found.promise);
+    } finally {
+      this.#line.removeEventListener("line", check);
+    }
+  }
+
+  async ends(signal?: Deno.Signal): Promise<number> {
+    if (signal) this.#process.kill(signal);
+    return (await within(15_000, "the task to end", this.#ended)).code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#process.kill("SIGTERM");
+    } catch {
+      // It has ended.
+    }
+    await this.#ended;
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return Deno.connect({ hostname: "127.0.0.1", port }).then(
+    (connection) => {
+      connection.close();
+      return true;
+    },
+    () => false,
+  );
+}
+
+async function curl(port: number): Promise<string> {
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  return await (await fetch(`http://127.0.0.1:${port}/`, { client })).text();
+}
+
+Deno.test("the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
+  await using demo = new Task("demo");
+  const [, leader] = await demo.prints(/The node on port (\d+) leads/);
+  const [, pid] = await demo.prints(/kill -9 (\d+)/);
+  assertEquals(await curl(Number(leader)), "I am the leader\n");
+  for (const port of [8080, 8081, 8082].filter((port) => port !== Number(leader))) {
+    await demo.prints(new RegExp(`node ${port} \\| following leader=localhost:${leader} `));
+    assertEquals(await curl(port), `I am a follower and the leader is on port ${leader}\n`);
+  }
+
+  Deno.kill(Number(pid), "SIGKILL");
+  const [, second, heir] = await demo.prints(
+    new RegExp(
+      `The lead moved from port ${leader}, which was killed by SIGKILL, to port (\\d+) in \\d[^]*kill -9 (\\d+)`,
+    ),
+  );
+  Deno.kill(Number(heir), "SIGTERM");
+  const [, third] = await demo.prints(
+    new RegExp(`The lead moved from port ${second}, which resigned, to port (\\d+) in [\\d.]+ m?s`),
+  );
+  assertEquals(await curl(Number(third)), "I am the leader\n");
+
+  const [, etcd] = await demo.prints(/etcd serves on http:\/\/127\.0\.0\.1:(\d+)/);
+  assertEquals(await demo.ends("SIGINT"), 0);
+  for (const port of [8080, 8081, 8082, Number(etcd)]) assert(!await listens(port), `port ${port} is free again`);
+  for (const line of demo.printed) assert(!/^\s+at |Uncaught/.test(line), line);
+});
+
+Deno.test("the demo says which port is taken", async () => {
+  using _listener = Deno.listen({ hostname: "0.0.0.0", port: 8081 });
+  await using demo = new Task("demo");
+  assertEquals(await demo.ends(), 1);
+  assertEquals(demo.printed, ["demo: port 8081 is in use; stop what listens there, then start the demo again"]);
+});
+
+Deno.test("without an etcd the tasks say how to get one", async () => {
+  for (const name of ["demo", "etcd"]) {
+    await using task = new Task(name, { ETCD: "/nowhere/etcd" });
+    assertEquals(await task.ends(), 1);
+    assertEquals(task.printed, [`${name}: ETCD is /nowhere/etcd: expected the path of an etcd program`]);
+    const empty = await Deno.makeTempDir();
+    await using bare = new Task(name, { PATH: empty, ETCD: "", XDG_CACHE_HOME: empty });
+    assertEquals(await bare.ends(), 1);
+    assertMatch(bare.printed[0]!, new RegExp(`^${name}: no etcd found`));
+    assertStringIncludes(bare.printed.join("\n"), "apt-get install etcd-server etcd-client");
+    await Deno.remove(empty, { recursive: true });
+  }
+});
+
+Deno.test("the etcd task serves on 2379 until it is interrupted", async () => {
+  if (await listens(2379)) {
+    await using etcd = new Task("etcd");
+    assertEquals(await etcd.ends(), 1);
+    assertEquals(etcd.printed, ["etcd: port 2379 is in use, maybe by an etcd that runs already"]);
+    return;
+  }
+  await using etcd = new Task("etcd");
+  await etcd.prints(/etcd serves on http:\/\/127\.0\.0\.1:2379/);
+  assert(await listens(2379));
+  await using second = new Task("etcd");
+  assertEquals(await second.ends(), 1);
+  assertEquals(second.printed, ["etcd: port 2379 is in use, maybe by an etcd that runs already"]);
+  assertEquals(await etcd.ends("SIGINT"), 0);
+  assert(!await listens(2379));
+});

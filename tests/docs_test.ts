@@ -1,0 +1,35 @@
+import { assert, assertEquals } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const SOURCES = ["README.md", ...["mod", "election", "term", "state", "errors"].map((name) => `election/${name}.ts`)];
+
+/** The TypeScript examples of a text, be it Markdown or JSDoc. */
+function examples(text: string): string[] {
+  const plain = text.replaceAll(/^ *\* ?/gm, "");
+  return [...plain.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code!);
+}
+
+for (const source of SOURCES) {
+  const found = examples(await Deno.readTextFile(new URL(source, ROOT)));
+  Deno.test(`the examples in ${source} run as they stand`, async () => {
+    assert(found.length > 0);
+    await using etcd = await LocalEtcd.start();
+    for (const code of found) {
+      const file = await Deno.makeTempFile({ dir: new URL("tests/", ROOT).pathname, suffix: ".example.ts" });
+      try {
+        // Only etcd's address and the place of the library differ from what a reader has.
+        const program = code
+          .replaceAll(/from "\.\/(election\/)?mod\.ts"/g, `from "${new URL("election/mod.ts", ROOT)}"`)
+          .replaceAll(`name: "jobs"`, `name: "jobs", endpoints: ["${etcd.endpoint}"]`)
+          .replaceAll("http://127.0.0.1:2379", etcd.endpoint);
+        await Deno.writeTextFile(file, program);
+        const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--check", "--quiet", file] });
+        const { code: exitCode, stderr } = await command.output();
+        assertEquals([exitCode, new TextDecoder().decode(stderr)], [0, ""], program);
+      } finally {
+        await Deno.remove(file);
+      }
+    }
+  });
+}

@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { ElectionStatus, RoleState } from "../election/mod.ts";
+import type { NodeSource } from "../http/answers.ts";
+import { answer } from "../http/routes.ts";
+import { ListenError, serve } from "../http/server.ts";
+
+const SELF = { id: "a", url: "http://localhost:8080" };
+
+const term = {
+  token: 7n,
+  signal: new AbortController().signal,
+  guard: ["jobs/1f", "Create", "==", "7"],
+  validFor: () => 4000,
+  assert: () => {},
+} as const;
+
+const LEADER: RoleState = { role: "leader", leader: { ...SELF, token: 7n, since: new Date(0) }, term };
+const FOLLOWER: RoleState = { role: "follower", leader: { id: "b", url: "http://localhost:8081", token: 7n } };
+const NOBODY: RoleState = { role: "follower" };
+const CONNECTING: RoleState = { role: "connecting" };
+const STOPPED: RoleState = { role: "stopped" };
+
+function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSource {
+  return { ...SELF, version: "1.2.3", status: { state, queue: [], takesPart: true, viewAgeMs: 12, ...status } };
+}
+
+function get(source: NodeSource, path: string, init: RequestInit = {}): Response {
+  return answer(source, new Request(`http://localhost:8080${path}`, init));
+}
+
+Deno.test("GET / says in one line who leads", async () => {
+  const at = (url: string): RoleState => ({ role: "follower", leader: { id: "b", url, token: 7n } });
+  const cases: [state: RoleState, text: string][] = [
+    [LEADER, "I am the leader"],
+    [FOLLOWER, "I am a follower and the leader is on port 8081"],
+    [at("http://localhost"), "I am a follower and the leader is on port 80"],
+    [at("https://localhost"), "I am a follower and the leader is on port 443"],
+    [at("http://host-b:8080"), "I am a follower and the leader is at http://host-b:8080"],
+    [{ role: "follower", leader: { id: "etcdctl", token: 7n } }, "I am a follower and the leader is etcdctl"],
+    [NOBODY, "I am a follower and there is no leader"],
+    [CONNECTING, "I am a follower and there is no leader"],
+    [STOPPED, "I am a follower and there is no leader"],
+  ];
+  for (const [state, text] of cases) {
+    const response = get(node(state), "/");
+    assertEquals([response.status, await response.text()], [200, text + "\n"]);
+  }
+});
+
+Deno.test("probes answer by role and health", () => {
+  const waiting = node(FOLLOWER, { takesPart: false });
+  const cases: [source: NodeSource, codes: Record<string, number>][] = [
+    [node(LEADER), { "/leader": 200, "/follower": 503, "/livez": 200, "/readyz": 200, "/status": 200 }],
+    [node(FOLLOWER), { "/leader": 503, "/follower": 200, "/livez": 200, "/readyz": 200, "/status": 200 }],
+    [waiting, { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
+    [node(NOBODY), { "/leader": 503, "/follower": 200, "/livez": 200, "/readyz": 503, "/status": 200 }],
+    [node(CONNECTING), { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
+    [node(STOPPED), { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
+  ];
+  for (const [source, codes] of cases) {
+    for (const [path, code] of Object.entries(codes)) {
+      assertEquals(get(source, path).status, code, `${source.status.state.role} ${path}`);
+    }
+  }
+});
+
+Deno.test("the other names that load balancers and probes know answer the same", () => {
+  const aliases = {
+    "/leader": ["/primary"],
+    "/follower": ["/replica"],
+    "/livez": ["/health", "/healthz", "/liveness"],
+    "/readyz": ["/readiness"],
+  };
+  for (const state of [LEADER, FOLLOWER, CONNECTING]) {
+    for (const [path, names] of Object.entries(aliases)) {
+      for (const name of names) assertEquals(get(node(state), name).status, get(node(state), path).status, name);
+    }
+  }
+});
+
+Deno.test("readyz says on request what is missing", async () => {
+  const verbose = await get(node(CONNECTING, { takesPart: false, viewAgeMs: undefined }), "/readyz?verbose").text();
+  assertEquals(
+    verbose,
+    "[-] etcd has not answered yet\n[-] does not take part in the election\n[-] there is no leader\nnot ready\n",
+  );
+  assertStringIncludes(await get(node(FOLLOWER), "/readyz?verbose").text(), "[+] the leader is b\nok\n");
+  assertEquals(await get(node(FOLLOWER), "/readyz").text(), "ok\n");
+});
+
+Deno.test("JSON comes to those who ask for it, text to curl, to */* and to browsers", async () => {
+  const type = (accept?: string) =>
+    get(node(LEADER), "/", accept === undefined ? {} : { headers: { accept } }).headers.get("content-type");
+  for (const accept of [undefined, "*/*", "text/plain", "text/html,application/xhtml+xml,*/*;q=0.8", "image/png"]) {
+    assertEquals(type(accept), "text/plain; charset=utf-8", accept);
+  }
+  for (const accept of ["application/json", "application/json, */*;q=0.5", "text/plain;q=0.5, application/json"]) {
+    assertEquals(type(accept), "application/json", accept);
+  }
+  assertEquals(type("application/json;q=0.5, text/plain"), "text/plain; charset=utf-8");
+  const body = await get(node(FOLLOWER), "/", { headers: { accept: "application/json" } }).json();
+  assertEquals([body.role, body.leader, body.node, body.is_leader], ["follower", "b", "a", false]);
+});
+
+Deno.test("a status without a leader is complete all the same", async () => {
+  const { timestamp, ...body } = await get(node(CONNECTING, { viewAgeMs: undefined }), "/status").json();
+  assert(Date.parse(timestamp) > 0);
+  assertEquals(body, {
+    name: "",
+    is_leader: false,
+    leader: null,
+    node: "a",
+    role: "connecting",
+    url: "http://localhost:8080",
+    leader_url: null,
+    token: null,
+    since: null,
+    lease: null,
+    view_age_ms: null,
+    version: "1.2.3",
+  });
+});
+
+Deno.test("nothing is to be stored by caches", () => {
+  for (const path of ["/", "/status", "/leader", "/livez", "/readyz", "/nowhere"]) {
+    assertEquals(get(node(LEADER), path).headers.get("cache-control"), "no-store", path);
+  }
+});
+
+Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
+  for (const method of ["HEAD", "OPTIONS"]) {
+    for (const [state, code] of [[LEADER, 200], [FOLLOWER, 503]] as const) {
+      const response = get(node(state), "/leader", { method });
+      assertEquals([response.status, await response.text()], [code, ""]);
+    }
+  }
+  assertEquals(get(node(LEADER), "/leader", { method: "OPTIONS" }).headers.get("allow"), "GET, HEAD, OPTIONS");
+});
+
+Deno.test("unknown paths are 404, other methods 405 with what is allowed, as text or JSON", async () => {
+  const missing = get(node(LEADER), "/nowhere");
+  assertEquals([missing.status, await missing.text()], [404, "there is nothing at this path; try / or /status\n"]);
+  for (const path of ["/__proto__", "/constructor", "/toString", "//", "/leader/"]) {
+    assertEquals(get(node(LEADER), path).status, 404, path);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    const wrong = get(node(LEADER), "/", { method, headers: { accept: "application/json" } });
+    assertEquals([wrong.status, wrong.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
+    assertEquals(await wrong.json(), { error: "this path answers GET, HEAD, OPTIONS" });
+  }
+});
+
+Deno.test("a server answers on the port that it names, closes at once when idle, and within its grace when not", async () => {
+  const errors: unknown[] = [];
+  const options = {
+    hostname: "127.0.0.1",
+    source: () => node(LEADER),
+    onError: (error: unknown) => errors.push(error),
+  };
+  const server = serve({ ...options, port: 0 });
+  const response = await fetch(`http://127.0.0.1:${server.port}/`);
+  assertEquals(await response.text(), "I am the leader\n");
+  try {
+    serve({ ...options, port: server.port });
+  } catch (error) {
+    assert(error instanceof ListenError && error.message.includes("the port is in use"));
+  }
+  // A request that never ends.
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await connection.write(new TextEncoder().encode("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"));
+  await connection.read(new Uint8Array(1024));
+  await server.close(200);
+  connection.close();
+  assertEquals(errors, []);
+});
+
+Deno.test("an error in an answer is a 500 without details, and is told", async () => {
+  const errors: unknown[] = [];
+  const source = () => {
+    throw new Error("secret");
+  };
+  const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+  const response = await fetch(`http://127.0.0.1:${server.port}/`);
+  assertEquals([response.status, await response.text()], [500, "internal error\n"]);
+  assertEquals(errors.length, 1);
+  await server.close(200);
+});

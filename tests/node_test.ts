@@ -1,0 +1,300 @@
+import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
+import { lines } from "../dev/lines.ts";
+import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
+import { TestNode } from "./support/node.ts";
+import { within } from "./support/until.ts";
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+
+/** Three nodes in the order of the queue; the first one leads. */
+async function threeNodes(etcd: LocalEtcd, flags: string[] = []): Promise<[TestNode, TestNode, TestNode]> {
+  const first = await TestNode.start(etcd, flags);
+  await first.logs("leading");
+  const second = await TestNode.start(etcd, flags);
+  await second.logs("queued");
+  const third = await TestNode.start(etcd, flags);
+  await Promise.all([second.logs("following"), third.logs("following")]);
+  return [first, second, third];
+}
+
+Deno.test("three nodes: one says that it leads, the others say on which port", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd);
+  await using _a = a;
+  await using _b = b;
+  await using _c = c;
+  assertEquals(await a.curl(), "I am the leader\n");
+  for (const follower of [b, c]) {
+    assertEquals(await follower.curl(), `I am a follower and the leader is on port ${a.port}\n`);
+  }
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`a leader that gets ${signal} resigns, ends with code 0, and the next one leads`, async () => {
+    await using etcd = await LocalEtcd.start();
+    const [a, b, c] = await threeNodes(etcd);
+    await using _b = b;
+    await using _c = c;
+    const seenByC = c.log.length;
+    assertEquals(await a.stop(signal), 0);
+    await b.logs("leading");
+    assertEquals(await b.curl(), "I am the leader\n");
+    await c.logs("following", { from: seenByC });
+    assertEquals(await c.curl(), `I am a follower and the leader is on port ${b.port}\n`);
+    assertEquals((await etcd.ctl("get", "leader-node/", "--prefix", "--keys-only")).split("\n\n").length, 2);
+    assertEquals((await etcd.ctl("lease", "list")).split("\n")[0], "found 2 leases");
+  });
+}
+
+Deno.test("a leader that is killed is replaced within the TTL and two seconds", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd, ["--ttl", "2"]);
+  await using _b = b;
+  await using _c = c;
+  a.kill("SIGKILL");
+  await b.logs("leading", { ms: 4000 });
+  assertEquals(await b.curl(), "I am the leader\n");
+  const status = JSON.parse((await c.get("/status")).body);
+  assert(status.leader === `localhost:${b.port}` || status.leader === null, "c may learn of it in a moment");
+  await a.exited;
+});
+
+Deno.test("a leader that was frozen for longer than its TTL does not say that it leads when it thaws", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd, ["--ttl", "2"]);
+  await using _a = a;
+  await using _b = b;
+  await using _c = c;
+  a.kill("SIGSTOP");
+  // They wait in the frozen one's socket and are the first that it answers.
+  const early = Array.from({ length: 20 }, () => a.curl());
+  await b.logs("leading", { ms: 4000 });
+  a.kill("SIGCONT");
+  for (const answer of await within(5000, "the answers after the thaw", Promise.all(early))) {
+    assertMatch(answer, /^I am a follower and (there is no leader|the leader is on port \d+)\n$/);
+  }
+  const { reason } = await a.logs("term-ended");
+  assertMatch(String(reason), /expired|lost/);
+  await a.logs("following");
+  assertEquals(await a.curl(), `I am a follower and the leader is on port ${b.port}\n`);
+});
+
+Deno.test("etcd that is not there at the start: HTTP answers, one warning, and it joins when etcd comes", async () => {
+  await using etcd = await LocalEtcd.prepare();
+  await using a = await TestNode.start(etcd);
+  const { message } = await a.logs("etcd-failing");
+  assertStringIncludes(String(message), `etcd at 127.0.0.1:${etcd.port} cannot be reached: connection refused`);
+  assertEquals(await a.curl(), "I am a follower and there is no leader\n");
+  assertEquals((await a.get("/livez")).status, 200);
+  const { status, body } = await a.get("/readyz?verbose");
+  assertEquals(status, 503);
+  assertStringIncludes(body, "[-] etcd has not answered yet");
+  await etcd.start();
+  await a.logs("leading");
+  assertEquals(await a.curl(), "I am the leader\n");
+  assertEquals((await a.get("/readyz")).status, 200);
+  const warnings = a.log.filter((line) => typeof line === "string" || line.level === "warn");
+  assertEquals(warnings.length, 1, JSON.stringify(warnings));
+});
+
+Deno.test("etcd that is lost later: nobody leads, HTTP answers, and one leads again when etcd is back", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--ttl", "2"]);
+  await a.logs("leading");
+  await etcd.stop("SIGKILL");
+  await a.logs("term-ended");
+  assertEquals(await a.curl(), "I am a follower and there is no leader\n");
+  const before = a.log.length;
+  await etcd.start();
+  await a.logs("leading", { from: before });
+  assertEquals(await a.curl(), "I am the leader\n");
+});
+
+Deno.test("etcd that says goodbye again and again does not end the process", async () => {
+  await using etcd = await LocalEtcd.start();
+  // Freed memory is overwritten: what Deno frees too early (denoland/deno#36788) ends the process for sure.
+  await using a = await TestNode.start(etcd, [], { MALLOC_PERTURB_: "165" });
+  await using b = await TestNode.start(etcd, ["--observe"], { MALLOC_PERTURB_: "165" });
+  await a.logs("leading");
+  for (let round = 0; round < 3; round++) {
+    const [seenByA, seenByB] = [a.log.length, b.log.length];
+    await etcd.stop("SIGTERM");
+    await Promise.all([a.logs("etcd-failing", { from: seenByA }), b.logs("etcd-failing", { from: seenByB })]);
+    await etcd.start();
+    await Promise.all([a.logs("etcd-answers", { from: seenByA }), b.logs("etcd-answers", { from: seenByB })]);
+  }
+  assertEquals(await a.curl(), "I am the leader\n");
+  assertEquals(await b.curl(), `I am a follower and the leader is on port ${a.port}\n`);
+});
+
+Deno.test("a second signal ends the process at once", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd);
+  await a.logs("leading");
+  etcd.signal("SIGSTOP");
+  a.kill("SIGTERM");
+  await a.logs("stopping");
+  a.kill("SIGTERM");
+  const { code } = await within(2000, "the node to end", a.exited);
+  assertEquals(code, 143);
+  etcd.signal("SIGCONT");
+});
+
+Deno.test("a signal while etcd is silent ends the process in good order within seconds", async () => {
+  await using etcd = await LocalEtcd.start();
+  const a = await TestNode.start(etcd);
+  await a.logs("leading");
+  etcd.signal("SIGSTOP");
+  assertEquals(await a.stop(), 0);
+  etcd.signal("SIGCONT");
+});
+
+Deno.test("a node that observes follows and is never a candidate", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using observer = await TestNode.start(etcd, ["--observe"]);
+  await observer.logs("no-leader");
+  assertEquals(await observer.curl(), "I am a follower and there is no leader\n");
+  await using a = await TestNode.start(etcd);
+  await a.logs("leading");
+  await observer.logs("following");
+  assertEquals(await observer.curl(), `I am a follower and the leader is on port ${a.port}\n`);
+  assertEquals((await observer.get("/readyz")).status, 200);
+  assertEquals((await etcd.ctl("lease", "list")).split("\n")[0], "found 1 leases");
+});
+
+Deno.test("a leader on another host is named by its URL, one without a URL by its name", async () => {
+  await using etcd = await LocalEtcd.start();
+  await etcd.ctl("put", "leader-node/1", JSON.stringify({ id: "b", url: "http://host-b:8080" }));
+  await using a = await TestNode.start(etcd);
+  await a.logs("following");
+  assertEquals(await a.curl(), "I am a follower and the leader is at http://host-b:8080\n");
+  const before = a.log.length;
+  await etcd.ctl("put", "leader-node/1", "somebody\r\nelse");
+  await a.logs("following", { from: before });
+  assertEquals(await a.curl(), "I am a follower and the leader is somebody\uFFFD\uFFFDelse\n");
+});
+
+Deno.test("the status tells all that a program wants to know", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "node-a", "--advertise-url", "http://localhost:1234/"]);
+  await using b = await TestNode.start(etcd, ["--id", "node-b"]);
+  const leading = await a.logs("leading");
+  await b.logs("following");
+  const { status, headers, body } = await a.get("/status");
+  assertEquals([status, headers.get("content-type")], [200, "application/json"]);
+  const { timestamp, since, lease, view_age_ms, version, ...rest } = JSON.parse(body);
+  assertEquals(rest, {
+    name: "node-a",
+    is_leader: true,
+    leader: "node-a",
+    node: "node-a",
+    role: "leader",
+    url: "http://localhost:1234",
+    leader_url: "http://localhost:1234",
+    token: leading.token,
+  });
+  assert(Date.parse(since) <= Date.parse(timestamp));
+  assertMatch(lease.id, /^[0-9a-f]+$/);
+  assertEquals(lease.ttl, 5);
+  assertGreater(lease.expires_in_ms, 0);
+  assertGreater(view_age_ms, -1);
+  assertMatch(version, /^\d+\.\d+\.\d+$/);
+
+  const other = JSON.parse((await b.get("/status")).body);
+  assertEquals([other.is_leader, other.role, other.leader, other.node], [false, "follower", "node-a", "node-b"]);
+  assertEquals([other.token, other.leader_url], [leading.token, "http://localhost:1234"]);
+  assertEquals(await b.curl(), "I am a follower and the leader is on port 1234\n");
+  assertEquals((await a.get("/leader")).status, 200);
+  assertEquals((await b.get("/leader")).status, 503);
+  assertEquals((await a.get("/follower")).status, 503);
+  assertEquals((await b.get("/follower")).status, 200);
+});
+
+Deno.test("flags go before the environment, the environment before defaults", async () => {
+  await using etcd = await LocalEtcd.start();
+  const env = { LEADER_NODE_ELECTION: "by-environment", LEADER_NODE_ID: "env-id", ETCDCTL_ENDPOINTS: "127.0.0.1:1" };
+  await using a = await TestNode.start(etcd, ["--id=flag-id"], env);
+  await a.logs("leading");
+  assertStringIncludes(await etcd.ctl("get", "by-environment/", "--prefix"), `"id":"flag-id"`);
+});
+
+Deno.test("logs are one line an event, and silent while nothing happens", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--log-level", "info", "--ttl", "2"]);
+  await a.logs("leading");
+  const before = a.log.length;
+  const { lease } = JSON.parse((await a.get("/status")).body);
+  // Several renewals later: only then could more have been logged.
+  while (JSON.parse((await a.get("/status")).body).lease.expires_in_ms <= lease.expires_in_ms) {
+    await etcd.ctl("version");
+  }
+  assertEquals(a.log.slice(before), []);
+  assertEquals(await a.stop(), 0);
+  const events = a.log.map((line) => typeof line === "string" ? line : line.event).filter((event) =>
+    event !== "no-leader"
+  );
+  assertEquals(events, ["listening", "joining", "leading", "stopping", "term-ended", "stopped"]);
+});
+
+Deno.test("log lines for people name time, level, node, event and fields", async () => {
+  await using etcd = await LocalEtcd.start();
+  const node = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--quiet",
+      MAIN,
+      "--port=0",
+      "--hostname=127.0.0.1",
+      `--endpoints=${etcd.endpoint}`,
+      "--id=a b",
+    ],
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  const all: string[] = [];
+  for await (const line of lines(node.stderr)) {
+    all.push(line);
+    if (line.includes(" leading ")) node.kill("SIGTERM");
+  }
+  assertEquals((await node.status).code, 0);
+  for (const line of all) {
+    assertMatch(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z (DEBUG|INFO |WARN |ERROR) "a b" [a-z-]+( \w+=(\S+|".*"))*$/);
+  }
+  assertStringIncludes(all.join("\n"), ` term-ended token=2 reason=stopped`);
+});
+
+Deno.test("a port in use is one line, with exit code 1", async () => {
+  const port = freePort();
+  using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+  const { code, stdout, stderr } = await main(["--hostname", "127.0.0.1", "--port", String(port)]);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^leader-node: cannot serve HTTP on 127\.0\.0\.1 port \d+: the port is in use; .*--port.*\n$/);
+});
+
+Deno.test("an address that is not this machine's is one line, with exit code 1", async () => {
+  const { code, stderr } = await main(["--hostname", "192.0.2.1", "--port", "0"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /^leader-node: cannot serve HTTP on 192\.0\.2\.1 port 0: .*--hostname.*\n$/);
+});
+
+Deno.test("--version and --help go to stdout, with exit code 0", async () => {
+  const version = await main(["--version"]);
+  assertEquals([version.code, version.stderr], [0, ""]);
+  assertMatch(version.stdout, /^leader-node \d+\.\d+\.\d+\n$/);
+  const help = await main(["--port", "1", "--help"]);
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertStringIncludes(help.stdout, "--advertise-url URL");
+});
+
+Deno.test("wrong usage is one line on stderr, with exit code 2", async () => {
+  const { code, stdout, stderr } = await main(["--prot", "8080"]);
+  assertEquals([code, stdout], [2, ""]);
+  assertEquals(stderr, `leader-node: unknown flag "--prot": did you mean --port? leader-node --help lists all flags\n`);
+});
+
+async function main(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", MAIN, ...args], stdin: "null" });
+  const { code, stdout, stderr } = await command.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}

@@ -1,0 +1,102 @@
+import type { LocalEtcd } from "../../dev/local_etcd.ts";
+import { type LogLine, NodeProcess } from "../../dev/node_process.ts";
+import { within } from "./until.ts";
+
+/** A node in a process of its own, with its log and its HTTP. */
+export class TestNode implements AsyncDisposable {
+  /** Everything logged so far; what is no JSON stands as text. */
+  readonly log: (LogLine | string)[] = [];
+  readonly #process: NodeProcess;
+  readonly #logged = new EventTarget();
+  #port = 0;
+
+  private constructor(flags: readonly string[], env: Record<string, string>) {
+    this.#process = new NodeProcess(
+      flags,
+      (line) => {
+        this.log.push(line);
+        this.#logged.dispatchEvent(new Event("line"));
+      },
+      env,
+    );
+  }
+
+  /** Starts a node on a free port of loopback and waits until it listens. */
+  static async start(
+    etcd: Pick<LocalEtcd, "endpoint">,
+    flags: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<TestNode> {
+    const defaults = ["--port", "0", "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint, "--log-level", "debug"];
+    const node = new TestNode([...defaults, ...flags], env);
+    const { port } = await node.logs("listening");
+    node.#port = Number(port);
+    return node;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get exited(): Promise<Deno.CommandStatus> {
+    return this.#process.exited;
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#process.kill(signal);
+  }
+
+  /** The first line with this event, from line `from` of the log on, now or later. */
+  async logs(event: string, { from = 0, ms = 10_000 } = {}): Promise<LogLine> {
+    const found = Promise.withResolvers<LogLine>();
+    const check = () => {
+      const line = this.log.slice(from).find((line) => typeof line !== "string" && line.event === event);
+      if (line) found.resolve(line as LogLine);
+    };
+    this.#logged.addEventListener("line", check);
+    check();
+    try {
+      return await within(ms, `${event} in the log of ${JSON.stringify(this.log.slice(-5))}`, found.promise);
+    } finally {
+      this.#logged.removeEventListener("line", check);
+    }
+  }
+
+  /** What it answers to `GET /`, as curl asks. */
+  async curl(): Promise<string> {
+    return (await this.get("/")).body;
+  }
+
+  /** What it answers to a request. */
+  async get(path: string, init: RequestInit = {}): Promise<{ status: number; body: string; headers: Headers }> {
+    // A connection of its own for each request, as curl has.
+    const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
+        headers: { accept: "*/*" },
+        redirect: "manual",
+        ...init,
+        client,
+      });
+      return { status: response.status, body: await response.text(), headers: response.headers };
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Ends it as an operator would, and gives its exit code. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    this.kill("SIGCONT");
+    this.kill(signal);
+    return (await within(10_000, "the node to end", this.exited)).code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill("SIGKILL");
+    await this.exited;
+  }
+}
