@@ -109,13 +109,19 @@ Deno.test("the demo says which port is taken", async () => {
   assertEquals(demo.printed, ["demo: port 8081 is in use; stop what listens there, then start the demo again"]);
 });
 
+async function denoDir(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
 Deno.test("without an etcd the tasks say how to get one", async () => {
   for (const name of ["demo", "etcd"]) {
     await using task = new Task(name, { ETCD: "/nowhere/etcd" });
     assertEquals(await task.ends(), 1);
     assertEquals(task.printed, [`${name}: ETCD is /nowhere/etcd: expected the path of an etcd program`]);
     const empty = await Deno.makeTempDir();
-    await using bare = new Task(name, { PATH: empty, ETCD: "", XDG_CACHE_HOME: empty });
+    // Deno's own cache is below XDG_CACHE_HOME too, and stays where it is.
+    await using bare = new Task(name, { PATH: empty, ETCD: "", XDG_CACHE_HOME: empty, DENO_DIR: await denoDir() });
     assertEquals(await bare.ends(), 1);
     assertMatch(bare.printed[0]!, new RegExp(`^${name}: no etcd found`));
     assertStringIncludes(bare.printed.join("\n"), "apt-get install etcd-server etcd-client");

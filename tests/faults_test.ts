@@ -92,6 +92,21 @@ Deno.test("etcd that answers nothing: the leader ceases before its lease can end
   await a.stop();
 });
 
+Deno.test("a grant that etcd answers late counts from when it was sent", async () => {
+  await using etcd = await LocalEtcd.start();
+  etcd.signal("SIGSTOP");
+  const sentAt = performance.now();
+  const a = new Candidate(etcd, "a");
+  // The fault itself: etcd is frozen for this long, and no longer than a call may take.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  etcd.signal("SIGCONT");
+  const { term } = await leads(a);
+  const age = performance.now() - sentAt;
+  assertGreater(age, 600);
+  assert(term.validFor() <= 4950 - 600, `valid for ${term.validFor()} ms, though the grant was sent ${age} ms ago`);
+  await a.stop();
+});
+
 Deno.test("stopping does not wait for an etcd that is away or silent", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];

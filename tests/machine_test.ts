@@ -135,16 +135,18 @@ Deno.test("the stop budget can be chosen", () => {
   assert(!node.leads);
 });
 
-Deno.test("an answer that comes late extends the lead only from when its renewal was sent", () => {
-  const node = new Node().lead();
-  node.pass(1700);
-  assertEquals(node.did(), ["renew", "guard"]);
-  const sentAt = node.clock.now();
-  node.clock.pass(2500);
-  node.guarded({ sentAt });
-  node.renewed({ sentAt });
-  assertEquals(machine.termRemaining(node.core, node.clock.now()), 4950 - 2500);
-});
+for (const [late, fresh] of [["renewed", "guarded"], ["guarded", "renewed"]] as const) {
+  Deno.test(`an answer "${late}" that comes late extends the lead only from when it was sent`, () => {
+    const node = new Node().lead();
+    node.pass(1700);
+    assertEquals(node.did(), ["renew", "guard"]);
+    const sentAt = node.clock.now();
+    node.clock.pass(2500);
+    node[late]({ sentAt });
+    node[fresh]();
+    assertEquals(machine.termRemaining(node.core, node.clock.now()), 4950 - 2500);
+  });
+}
 
 Deno.test("a leader renews every third of the TTL, each time with a guard", () => {
   const node = new Node().lead();
@@ -314,6 +316,13 @@ Deno.test("answers for a former lease are not heard", () => {
   node.renewed();
   node.guarded();
   assertEquals(node.core.campaign.stage, "granting");
+  node.send({ type: "granted", sentAt: node.clock.now(), leaseId: 0x2fn, ttlMs: TTL });
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  assertEquals(node.core.campaign.stage, "enqueueing");
+  node.send({ type: "enqueued", leaseId: 0x2fn, token: 21n });
+  node.guarded();
+  node.renewed({ ttlMs: 0 });
+  assertEquals(node.core.campaign.stage, "queued");
   assert(!node.leads);
 });
 
