@@ -1,5 +1,5 @@
 /** `deno task demo`: an etcd and three nodes, and a story of who leads. */
-import * as colors from "@std/fmt";
+import { styleText } from "node:util";
 import type { TermEndReason } from "../election/mod.ts";
 import { EtcdNotFoundError } from "./find_etcd.ts";
 import { interrupted } from "./interrupted.ts";
@@ -7,7 +7,7 @@ import { LocalEtcd, portInUse } from "./local_etcd.ts";
 import { type LogLine, NodeProcess } from "./node_process.ts";
 
 const PORTS = [8080, 8081, 8082];
-const PAINT = [colors.cyan, colors.magenta, colors.yellow];
+const COLORS = ["cyan", "magenta", "yellow"] as const;
 
 const ENDED: Record<TermEndReason, string> = {
   stopped: "resigned",
@@ -35,8 +35,8 @@ class Story {
     if (typeof line === "string") return say(port, line);
     const { time: _time, level, id: _id, event, ...fields } = line;
     const text = Object.entries(fields).map(([name, value]) => `${name}=${value}`).join(" ");
-    const paint = level === "warn" ? colors.yellow : level === "error" ? colors.red : (text: string) => text;
-    say(port, paint(`${event === "leading" ? colors.bold(event) : event} ${colors.dim(text)}`));
+    const style = level === "error" ? "red" : level === "warn" ? "yellow" : event === "leading" ? "bold" : "reset";
+    say(port, `${styleText(style, event)} ${styleText("dim", text)}`);
     if (event === "leading") this.#leads(port);
     if (event === "term-ended") this.#ceased(port, ENDED[line.reason as TermEndReason]);
   }
@@ -80,16 +80,15 @@ class Story {
 }
 
 function say(port: number, text: string): void {
-  const paint = PAINT[PORTS.indexOf(port)]!;
-  console.log(`${colors.dim(new Date().toISOString().slice(11, 23))} ${paint(`node ${port} |`)} ${text}`);
+  const time = new Date().toISOString().slice(11, 23);
+  console.log(`${styleText("dim", time)} ${styleText(COLORS[PORTS.indexOf(port)]!, `node ${port} |`)} ${text}`);
 }
 
 function tell(text: string): void {
-  console.log(colors.bold(colors.green(`>>> ${text}`)));
+  console.log(styleText(["bold", "green"], `>>> ${text}`));
 }
 
 async function main(): Promise<number> {
-  colors.setColorEnabled(!Deno.noColor && Deno.stdout.isTerminal());
   const taken = PORTS.filter(portInUse);
   if (taken.length > 0) {
     console.error(`demo: port ${taken.join(" and ")} is in use; stop what listens there, then start the demo again`);
