@@ -1,0 +1,185 @@
+import { type Candidate, type Queue, type QueueChange, sortQueue } from "../../election/queue.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** etcd's default election timeout; also what a new leader adds to every lease. */
+const ELECTION_TIMEOUT_MS = 1000;
+const SCAN_MS = 500;
+const MIN_TTL_MS = 2000;
+/** How long a leader that was cut off may go on to acknowledge renewals. */
+const STALE_LEADER_MS = 1900;
+
+interface Lease {
+  ttlMs: number;
+  /** The earliest true time at which the lease may expire. */
+  expiresAt: number;
+}
+
+/** What changed in one revision. */
+export interface Revision {
+  readonly revision: bigint;
+  readonly changes: readonly QueueChange[];
+}
+
+/** Whether etcd can do something now; "silent" leaves the caller without an answer. */
+type Health = "up" | "down" | "silent";
+
+/**
+ * etcd as far as an election is concerned: linearizable transactions on keys with create revisions,
+ * leases that end late but never early, and a history that watches read and compactions cut.
+ */
+export class ModelEtcd {
+  readonly #schedule: Schedule;
+  readonly #trace: (text: string) => void;
+  readonly #keys = new Map<string, Candidate & { leaseId: bigint }>();
+  readonly #leases = new Map<bigint, Lease>();
+  /** Leases that were revoked; some versions of etcd go on to renew them. */
+  readonly #revoked = new Map<bigint, number>();
+  #history: Revision[] = [];
+  #revision = 1n;
+  #compacted = 0n;
+  #nextLease = 16n;
+  #down = false;
+  #noLeaderUntil = 0;
+  #staleLeaderUntil = 0;
+  /** Called after each change. */
+  onChange = () => {};
+  /** The bug of etcd before 3.4.38 and 3.5.23: the renewal of a revoked lease succeeds. */
+  renewsRevoked = false;
+
+  constructor(schedule: Schedule, trace: (text: string) => void) {
+    this.#schedule = schedule;
+    this.#trace = trace;
+    const scan = () => {
+      this.#expire();
+      schedule.after(SCAN_MS, scan);
+    };
+    schedule.after(SCAN_MS, scan);
+  }
+
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  get keys(): Queue {
+    return sortQueue(this.#keys.values());
+  }
+
+  keysOf(leaseId: bigint): Candidate[] {
+    return [...this.#keys.values()].filter((candidate) => candidate.leaseId === leaseId);
+  }
+
+  get leaseIds(): bigint[] {
+    return [...this.#leases.keys()];
+  }
+
+  get health(): Health {
+    return this.#down ? "down" : this.#schedule.now < this.#noLeaderUntil ? "silent" : "up";
+  }
+
+  grant(ttlMs: number): { leaseId: bigint; ttlMs: number } {
+    const leaseId = this.#nextLease++;
+    const granted = Math.max(ttlMs, MIN_TTL_MS);
+    this.#leases.set(leaseId, { ttlMs: granted, expiresAt: this.#schedule.now + granted });
+    return { leaseId, ttlMs: granted };
+  }
+
+  /** Renews a lease; while there is no leader, the former one may still say yes, to no effect. */
+  renew(leaseId: bigint): { leaseId: bigint; ttlMs: number } | "silent" {
+    const stale = this.#schedule.now < this.#staleLeaderUntil;
+    if (this.health === "silent" && !stale) return "silent";
+    const lease = this.#leases.get(leaseId);
+    if (!lease) return { leaseId, ttlMs: this.renewsRevoked ? this.#revoked.get(leaseId) ?? 0 : 0 };
+    if (!stale) lease.expiresAt = this.#schedule.now + lease.ttlMs;
+    return { leaseId, ttlMs: lease.ttlMs };
+  }
+
+  enqueue(key: string, leaseId: bigint, id: string): { token: bigint } | "lease-gone" {
+    const there = this.#keys.get(key);
+    if (there) return { token: there.token };
+    if (!this.#leases.has(leaseId)) return "lease-gone";
+    const candidate = { key, token: this.#revision + 1n, id, leaseId };
+    this.#keys.set(key, candidate);
+    this.#commit([{ type: "put", candidate }]);
+    return { token: candidate.token };
+  }
+
+  guard(key: string, token: bigint): { held: boolean; first?: string } {
+    if (this.#keys.get(key)?.token !== token) return { held: false };
+    return { held: true, first: this.keys[0]!.key };
+  }
+
+  withdraw(key: string, token: bigint): void {
+    if (this.#keys.get(key)?.token === token) this.delete(key);
+  }
+
+  delete(key: string): void {
+    if (this.#keys.delete(key)) this.#commit([{ type: "delete", key }]);
+  }
+
+  revoke(leaseId: bigint): void {
+    const lease = this.#leases.get(leaseId);
+    if (!lease) return;
+    this.#revoked.set(leaseId, lease.ttlMs);
+    this.#end(leaseId);
+  }
+
+  /** The history after a revision, or nothing if part of it is compacted. */
+  since(revision: bigint): readonly Revision[] | undefined {
+    if (revision < this.#compacted) return undefined;
+    return this.#history.filter((one) => one.revision > revision);
+  }
+
+  compact(): void {
+    this.#compacted = this.#revision;
+    this.#history = [];
+  }
+
+  stop(): void {
+    this.#down = true;
+  }
+
+  /** Starts again after a stop: every lease begins anew. */
+  start(): void {
+    this.#down = false;
+    this.#promote(0);
+  }
+
+  /** The raft leader is lost: nobody commits for a while, and the old one may not know it yet. */
+  loseLeader(electionMs: number): void {
+    const { now } = this.#schedule;
+    this.#noLeaderUntil = now + ELECTION_TIMEOUT_MS + electionMs;
+    this.#staleLeaderUntil = now + STALE_LEADER_MS;
+    this.#promote(ELECTION_TIMEOUT_MS + electionMs);
+  }
+
+  /** A new leader extends every lease. */
+  #promote(delay: number): void {
+    this.#schedule.after(delay, () => {
+      for (const lease of this.#leases.values()) {
+        lease.expiresAt = this.#schedule.now + lease.ttlMs + ELECTION_TIMEOUT_MS;
+      }
+    });
+  }
+
+  #expire(): void {
+    if (this.health !== "up") return;
+    for (const [leaseId, { expiresAt }] of this.#leases) {
+      if (expiresAt > this.#schedule.now) continue;
+      this.#trace(`etcd: lease ${leaseId.toString(16)} expires`);
+      this.#end(leaseId);
+    }
+  }
+
+  #end(leaseId: bigint): void {
+    this.#leases.delete(leaseId);
+    const ended = this.keysOf(leaseId);
+    for (const { key } of ended) this.#keys.delete(key);
+    if (ended.length > 0) this.#commit(ended.map(({ key }) => ({ type: "delete", key })));
+  }
+
+  #commit(changes: QueueChange[]): void {
+    this.#revision++;
+    this.#history.push({ revision: this.#revision, changes });
+    this.onChange();
+  }
+}

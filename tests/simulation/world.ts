@@ -1,0 +1,320 @@
+import * as machine from "../../election/machine.ts";
+import type { Candidate } from "../../election/queue.ts";
+import { ModelEtcd } from "./model_etcd.ts";
+import { ModelNode, type Sabotage } from "./model_node.ts";
+import { Random } from "./random.ts";
+import { Schedule } from "./schedule.ts";
+
+/** How one run is to be. */
+export interface RunOptions {
+  readonly seed: number;
+  /** Breaks the rules on purpose. */
+  readonly sabotage?: Sabotage;
+  /** Keeps the trace. */
+  readonly trace?: boolean;
+}
+
+/** How one run went. */
+export interface RunResult {
+  /** What must never be, and was; absent if all went well. */
+  readonly violation?: string;
+  readonly trace: readonly string[];
+  /** How many terms there were. */
+  readonly terms: number;
+  /** How many steps were taken. */
+  readonly steps: number;
+}
+
+const FAULTS_MS = 30_000;
+/** How long a term that is over by the clock may go without its signal while the process runs. */
+const SIGNAL_MS = 250;
+
+class Violation extends Error {}
+
+/** One election in a world full of faults, then in peace. */
+class World {
+  readonly random: Random;
+  readonly schedule = new Schedule();
+  readonly etcd: ModelEtcd;
+  readonly sabotage?: Sabotage;
+  readonly lines: string[] = [];
+  readonly trace: (text: string) => void;
+  readonly #nodes: ModelNode[];
+  readonly #ttlMs: number;
+  #peace = false;
+  #lastTerm: { readonly token: bigint; readonly node: ModelNode } | undefined;
+  readonly #terms = new Map<ModelNode, machine.Core["term"]>();
+  /** Keys that an operator deleted, by token, and when. */
+  readonly #disowned = new Map<bigint, number>();
+  readonly #overSince = new Map<ModelNode, number>();
+  terms = 0;
+  steps = 0;
+
+  constructor({ seed, sabotage, trace }: RunOptions) {
+    this.random = new Random(seed);
+    this.sabotage = sabotage;
+    this.trace = trace
+      ? (text) => this.lines.push(`${(this.schedule.now / 1000).toFixed(4).padStart(9)}  ${text}`)
+      : () => {};
+    this.etcd = new ModelEtcd(this.schedule, this.trace);
+    this.etcd.onChange = () => this.#nodes.forEach((node) => node.pump());
+    this.etcd.renewsRevoked = this.random.chance(0.2);
+    const { random } = this;
+    this.#ttlMs = random.pick([2000, 3000, 5000]);
+    const stopBudgetMs = random.pick([undefined, 0, this.#ttlMs / 4]);
+    const settings = { candidate: true, prefix: "sim/", ttlMs: this.#ttlMs, stopBudgetMs };
+    this.#nodes = Array.from({ length: random.pick([2, 3, 3, 4]) }, (_, index) => {
+      const node = new ModelNode("abcd"[index]!, settings, this);
+      node.onStep = () => this.#check(node);
+      return node;
+    });
+  }
+
+  run(): void {
+    const { random, schedule } = this;
+    for (const node of this.#nodes) schedule.after(random.between(0, 500), () => node.core ?? node.start());
+    const kinds = this.#chooseFaults();
+    const restlessness = random.between(300, 4000);
+    const next = () => {
+      if (this.#peace) return;
+      random.pick(kinds)();
+      schedule.after(random.between(0, 2 * restlessness), next);
+    };
+    schedule.after(random.between(0, 2000), next);
+    this.#until(FAULTS_MS);
+    this.#makePeace();
+    // The faults are over when etcd has a leader again.
+    while (this.etcd.health !== "up") this.#until(schedule.now + 100);
+    this.#until(schedule.now + this.#ttlMs + 2000);
+    this.#checkPeace();
+    this.trace("all stop");
+    for (const node of this.#nodes) node.dispatch({ type: "stop" });
+    this.#until(schedule.now + this.#ttlMs + 4000);
+    this.#checkEnd();
+  }
+
+  #until(end: number): void {
+    while (this.schedule.step(end)) this.steps++;
+  }
+
+  /** A world has some kinds of faults, not all: some bugs need few disturbances to show. */
+  #chooseFaults(): (() => void)[] {
+    const { random, schedule, etcd } = this;
+    const node = () => random.pick(this.#nodes);
+    const link = (change: (node: ModelNode) => void, back: (node: ModelNode) => void) => () => {
+      const chosen = node();
+      change(chosen);
+      schedule.after(random.between(50, 2 * this.#ttlMs), () => {
+        back(chosen);
+        chosen.healed();
+      });
+    };
+    const say = (text: string) => this.trace(`-- ${text}`);
+    const freeze = (sleep: boolean) => () => {
+      const chosen = node();
+      if (!chosen.core || chosen.frozen) return;
+      say(`${chosen.id} ${sleep ? "sleeps" : "freezes"}`);
+      chosen.freeze(sleep);
+      this.#overSince.delete(chosen);
+      schedule.after(random.between(50, 2.5 * this.#ttlMs), () => {
+        if (!chosen.frozen) return;
+        say(`${chosen.id} ${sleep ? "wakes" : "thaws"}`);
+        chosen.thaw();
+      });
+    };
+    const machineSleeps = freeze(true);
+    let sleeps = false;
+    const all: (() => void)[] = [
+      freeze(false),
+      machineSleeps,
+      () => {
+        const chosen = node();
+        if (!chosen.core) return;
+        say(`${chosen.id} crashes`);
+        chosen.crash();
+        schedule.after(random.between(10, 2 * this.#ttlMs), () => chosen.core ?? chosen.start());
+      },
+      link((chosen) => {
+        say(`${chosen.id} is cut off`);
+        chosen.link.out = chosen.link.in = false;
+      }, (chosen) => chosen.link.out = chosen.link.in = true),
+      link((chosen) => {
+        say(`${chosen.id} is not heard`);
+        chosen.link.out = false;
+      }, (chosen) => chosen.link.out = true),
+      link((chosen) => {
+        say(`${chosen.id} does not hear`);
+        chosen.link.in = false;
+      }, (chosen) => chosen.link.in = true),
+      link((chosen) => {
+        chosen.link.slowMs = random.pick([50, 500, 1500]);
+        say(`${chosen.id} is up to ${chosen.link.slowMs} ms away`);
+      }, (chosen) => chosen.link.slowMs = 0),
+      link((chosen) => {
+        say(`${chosen.id} loses messages`);
+        chosen.link.loss = random.between(0.05, 0.6);
+      }, (chosen) => chosen.link.loss = 0),
+      () => {
+        const chosen = node();
+        say(`${chosen.id} loses its watch`);
+        chosen.cutWatch();
+      },
+      () => {
+        const chosen = node();
+        // A clock set back and a sleep within one lease cannot be told from time that did not pass.
+        const ms = random.pick([3_600_000, 7000, 1000, ...(sleeps ? [] : [-3_600_000, -1000])]);
+        say(`${chosen.id} has its wall clock set by ${ms} ms`);
+        chosen.setWall(ms);
+      },
+      () => {
+        if (etcd.health !== "up") return;
+        say("etcd stops");
+        etcd.stop();
+        schedule.after(random.between(50, 2 * this.#ttlMs), () => {
+          if (etcd.health !== "down") return;
+          say("etcd starts");
+          etcd.start();
+        });
+      },
+      () => {
+        if (etcd.health !== "up") return;
+        say("etcd loses its leader");
+        etcd.loseLeader(random.between(0, 500));
+      },
+      () => {
+        if (etcd.keys.length === 0 || etcd.health !== "up") return;
+        const candidate = random.pick(etcd.keys);
+        say(`an operator deletes ${candidate.key}`);
+        this.#disown([candidate]);
+        etcd.delete(candidate.key);
+      },
+      () => {
+        if (etcd.leaseIds.length === 0 || etcd.health !== "up") return;
+        const lease = random.pick(etcd.leaseIds);
+        say(`an operator revokes ${lease.toString(16)}`);
+        this.#disown(etcd.keysOf(lease));
+        etcd.revoke(lease);
+      },
+      () => {
+        say("etcd compacts");
+        etcd.compact();
+      },
+      () => {
+        const chosen = node();
+        say(`${chosen.id} resigns`);
+        if (!chosen.frozen) chosen.dispatch({ type: "resign" });
+      },
+      () => {
+        const chosen = node();
+        if (!chosen.core || chosen.frozen) return;
+        say(`${chosen.id} stops`);
+        chosen.dispatch({ type: "stop" });
+        schedule.after(random.between(2000, 2 * this.#ttlMs), () => {
+          if (!chosen.frozen && !this.#peace) chosen.crash();
+        });
+        schedule.after(random.between(2 * this.#ttlMs, 3 * this.#ttlMs), () => chosen.core ?? chosen.start());
+      },
+    ];
+    const chosen = all.filter(() => random.chance(0.35));
+    sleeps = chosen.length === 0 || chosen.includes(machineSleeps);
+    return chosen.length > 0 ? chosen : all;
+  }
+
+  #makePeace(): void {
+    this.trace("-- peace");
+    this.#peace = true;
+    if (this.etcd.health === "down") this.etcd.start();
+    for (const node of this.#nodes) {
+      Object.assign(node.link, { out: true, in: true, slowMs: 0, loss: 0 });
+      node.healed();
+      node.thaw();
+      if (node.core?.stopping) node.crash();
+      if (!node.core) node.start();
+    }
+  }
+
+  #check(node: ModelNode): void {
+    const holders = this.#nodes.filter((one) => (one.leads || one.holds) && !this.#isDisowned(one));
+    if (holders.length > 1) {
+      throw new Violation(`${holders.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
+    }
+    const term = node.core?.term;
+    if (term && term !== this.#terms.get(node)) this.#begin(node, term);
+    this.#terms.set(node, term);
+    this.#checkSignal(node);
+  }
+
+  /**
+   * Whether an operator has taken the leader's key away and it cannot know yet: etcd gives the lead on at
+   * once. That is the one overlap that a lease cannot rule out, and a TTL ends it even for one cut off.
+   */
+  #isDisowned(node: ModelNode): boolean {
+    const { campaign } = node.core!;
+    const since = "token" in campaign && campaign.token ? this.#disowned.get(campaign.token) : undefined;
+    return since !== undefined && this.schedule.now - since <= this.#ttlMs;
+  }
+
+  #disown(keys: readonly Candidate[]): void {
+    for (const { token } of keys) this.#disowned.set(token, this.schedule.now);
+  }
+
+  #begin(node: ModelNode, { token }: { readonly token: bigint }): void {
+    this.terms++;
+    const last = this.#lastTerm;
+    // Only a term that was in doubt goes on with the same key, and so the same token.
+    if (this.#disowned.has(token)) return;
+    if (last && (token < last.token || (token === last.token && node !== last.node))) {
+      throw new Violation(`${node.id} leads with token ${token} after ${last.node.id} did with ${last.token}`);
+    }
+    this.#lastTerm = { token, node };
+  }
+
+  /** A term that the clock has overtaken must end soon, so that its signal fires. */
+  #checkSignal(node: ModelNode): void {
+    const over = node.core?.term !== undefined && !node.leads && !node.frozen;
+    if (!over) return void this.#overSince.delete(node);
+    const since = this.#overSince.get(node) ?? this.schedule.now;
+    this.#overSince.set(node, since);
+    if (this.schedule.now - since > SIGNAL_MS) throw new Violation(`the signal of ${node.id}'s term does not fire`);
+  }
+
+  #checkPeace(): void {
+    const leader = this.#nodes.find((node) => node.leads);
+    if (!leader) throw new Violation("nobody leads, though all faults are over");
+    for (const node of this.#nodes) {
+      if (node === leader) continue;
+      const seen = machine.viewIsCurrent(node.core!, node.now()) ? machine.observedLeader(node.core!) : undefined;
+      if (seen?.token !== leader.core!.term!.token) {
+        throw new Violation(`${node.id} takes ${seen?.id ?? "nobody"} for the leader, which is ${leader.id}`);
+      }
+    }
+    for (const { id } of this.etcd.keys) {
+      if (!this.#nodes.some((node) => node.id === id)) throw new Violation(`${id} is a stranger`);
+    }
+  }
+
+  #checkEnd(): void {
+    for (const node of this.#nodes) {
+      const { stage } = node.core!.campaign;
+      if (stage !== "off") throw new Violation(`${node.id} does not stop: it is ${stage}`);
+    }
+    if (this.etcd.keys.length > 0) throw new Violation(`keys are left: ${this.etcd.keys.map(({ key }) => key)}`);
+  }
+}
+
+/** Runs one seed. */
+export function run(options: RunOptions): RunResult {
+  const world = new World(options);
+  const result = (violation?: string) => {
+    const { lines: trace, terms, steps } = world;
+    return { violation, trace, terms, steps };
+  };
+  try {
+    world.run();
+    return result();
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    world.trace(`VIOLATION: ${error.message}`);
+    return result(error.message);
+  }
+}
