@@ -29,6 +29,9 @@ const FAULTS_MS = 30_000;
 /** How long a term that is over by the clock may go without its signal while the process runs. */
 const SIGNAL_MS = 250;
 
+/** A run takes some thousands; one that takes this many never ends. */
+const MAX_STEPS = 200_000;
+
 class Violation extends Error {}
 
 /** One election in a world full of faults, then in peace. */
@@ -94,7 +97,9 @@ class World {
   }
 
   #until(end: number): void {
-    while (this.schedule.step(end)) this.steps++;
+    while (this.schedule.step(end)) {
+      if (++this.steps > MAX_STEPS) throw new Violation("the nodes spin");
+    }
   }
 
   /** A world has some kinds of faults, not all: some bugs need few disturbances to show. */
