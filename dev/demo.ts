@@ -1,4 +1,4 @@
-/** `deno task demo`: an etcd and three nodes, and a story of who leads. */
+/** `deno task demo [PORT]`: an etcd and three nodes, and a story of who leads. */
 import { styleText } from "node:util";
 import type { TermEndReason } from "../election/mod.ts";
 import { EtcdNotFoundError } from "./find_etcd.ts";
@@ -6,7 +6,7 @@ import { interrupted } from "./interrupted.ts";
 import { LocalEtcd, portInUse } from "./local_etcd.ts";
 import { type LogLine, NodeProcess } from "./node_process.ts";
 
-const PORTS = [8080, 8081, 8082];
+const FIRST_PORT = 8080;
 const COLORS = ["cyan", "magenta", "yellow"] as const;
 
 const ENDED: Record<TermEndReason, string> = {
@@ -20,11 +20,16 @@ const ENDED: Record<TermEndReason, string> = {
 class Story {
   /** Whether all are being stopped: there is no more to tell of the lead. */
   over = false;
+  readonly #ports: readonly number[];
   readonly #nodes = new Map<number, NodeProcess>();
   #leader: number | undefined;
   #lastLeader: number | undefined;
   #ceasedAt = 0;
   #why = "";
+
+  constructor(ports: readonly number[]) {
+    this.#ports = ports;
+  }
 
   started(port: number, node: NodeProcess): void {
     this.#nodes.set(port, node);
@@ -32,18 +37,18 @@ class Story {
 
   /** A node's log line. */
   line(port: number, line: LogLine | string): void {
-    if (typeof line === "string") return say(port, line);
+    if (typeof line === "string") return this.#say(port, line);
     const { time: _time, level, id: _id, event, ...fields } = line;
     const text = Object.entries(fields).map(([name, value]) => `${name}=${value}`).join(" ");
     const style = level === "error" ? "red" : level === "warn" ? "yellow" : event === "leading" ? "bold" : "reset";
-    say(port, `${styleText(style, event)} ${styleText("dim", text)}`);
+    this.#say(port, `${styleText(style, event)} ${styleText("dim", text)}`);
     if (event === "leading") this.#leads(port);
     if (event === "term-ended") this.#ceased(port, ENDED[line.reason as TermEndReason]);
   }
 
   exited(port: number, status: Deno.CommandStatus): void {
     this.#nodes.delete(port);
-    say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
+    this.#say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
     if (status.signal) this.#ceased(port, `was killed by ${status.signal}`);
   }
 
@@ -71,34 +76,41 @@ class Story {
     const pid = this.#nodes.get(port)?.pid;
     console.log(`
   Try in another terminal:
-    ${PORTS.map((port) => `curl localhost:${port}`).join("; ")}
+    ${this.#ports.map((port) => `curl localhost:${port}`).join("; ")}
     kill ${pid}       ends the leader, which resigns: another leads in milliseconds
     kill -9 ${pid}    crashes the leader: another leads when its lease has run out
   Ctrl+C here ends everything.
 `);
   }
-}
 
-function say(port: number, text: string): void {
-  const time = new Date().toISOString().slice(11, 23);
-  console.log(`${styleText("dim", time)} ${styleText(COLORS[PORTS.indexOf(port)]!, `node ${port} |`)} ${text}`);
+  #say(port: number, text: string): void {
+    const time = new Date().toISOString().slice(11, 23);
+    console.log(`${styleText("dim", time)} ${styleText(COLORS[this.#ports.indexOf(port)]!, `node ${port} |`)} ${text}`);
+  }
 }
 
 function tell(text: string): void {
   console.log(styleText(["bold", "green"], `>>> ${text}`));
 }
 
-async function main(): Promise<number> {
-  const taken = PORTS.filter(portInUse);
+async function main([first = String(FIRST_PORT), ...others]: readonly string[]): Promise<number> {
+  if (others.length > 0 || !/^\d{4,5}$/.test(first) || Number(first) > 65533) {
+    console.error("usage: deno task demo [PORT]: three nodes on PORT and the next two, expected from 1024 to 65533");
+    return 2;
+  }
+  const ports = [0, 1, 2].map((offset) => Number(first) + offset);
+  const taken = ports.filter(portInUse);
   if (taken.length > 0) {
-    console.error(`demo: port ${taken.join(" and ")} is in use; stop what listens there, then start the demo again`);
+    console.error(
+      `demo: port ${taken.join(" and ")} is in use; stop what listens there, or choose others: deno task demo 9080`,
+    );
     return 1;
   }
   const stop = interrupted();
   try {
     await using etcd = await LocalEtcd.start();
-    tell(`etcd serves on ${etcd.endpoint}; starting nodes on ports ${PORTS.join(", ")}.`);
-    await runNodes(etcd, stop);
+    tell(`etcd serves on ${etcd.endpoint}; starting nodes on ports ${ports.join(", ")}.`);
+    await runNodes(etcd, ports, stop);
     return 0;
   } catch (error) {
     if (!(error instanceof EtcdNotFoundError)) throw error;
@@ -108,9 +120,9 @@ async function main(): Promise<number> {
 }
 
 /** Runs the nodes until `stop`, or until none is left. */
-async function runNodes(etcd: LocalEtcd, stop: Promise<void>): Promise<void> {
-  const story = new Story();
-  const nodes = PORTS.map((port) => {
+async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise<void>): Promise<void> {
+  const story = new Story(ports);
+  const nodes = ports.map((port) => {
     const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
     const node = new NodeProcess(flags, (line) => story.line(port, line));
     story.started(port, node);
@@ -133,4 +145,4 @@ async function runNodes(etcd: LocalEtcd, stop: Promise<void>): Promise<void> {
   tell("All nodes have ended, and so has the demo.");
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,18 +1,21 @@
-/** `deno task etcd`: a throw-away etcd on 2379, until Ctrl+C. */
+/** `deno task etcd [PORT]`: a throw-away etcd on 2379, or on PORT, until Ctrl+C. */
 import { EtcdNotFoundError } from "./find_etcd.ts";
-import { LocalEtcd, portInUse } from "./local_etcd.ts";
 import { interrupted } from "./interrupted.ts";
+import { LocalEtcd, portInUse } from "./local_etcd.ts";
 
-const PORT = 2379;
-
-async function main(): Promise<number> {
-  if (portInUse(PORT)) {
-    console.error(`etcd: port ${PORT} is in use, maybe by an etcd that runs already`);
+async function main([text = "2379", ...others]: readonly string[]): Promise<number> {
+  const port = Number(text);
+  if (others.length > 0 || !/^\d{4,5}$/.test(text) || port > 65535) {
+    console.error("usage: deno task etcd [PORT]: expected a port from 1024 to 65535");
+    return 2;
+  }
+  if (portInUse(port)) {
+    console.error(`etcd: port ${port} is in use, maybe by an etcd that runs already`);
     return 1;
   }
   const stop = interrupted();
   try {
-    await using etcd = await LocalEtcd.start({ port: PORT });
+    await using etcd = await LocalEtcd.start({ port });
     console.log(`etcd serves on ${etcd.endpoint}, its data is thrown away at the end; Ctrl+C ends it`);
     const status = await Promise.race([stop, etcd.exited]);
     if (!status) return 0;
@@ -25,4 +28,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { lines } from "../dev/lines.ts";
+import { freePort, portInUse } from "../dev/local_etcd.ts";
 import { within } from "./support/until.ts";
 
 /** A task of `dev/` in a process of its own, with what it prints. */
@@ -9,10 +10,10 @@ class Task implements AsyncDisposable {
   readonly #ended: Promise<Deno.CommandStatus>;
   readonly #line = new EventTarget();
 
-  constructor(name: string, env: Record<string, string> = {}) {
+  constructor(name: string, args: readonly unknown[] = [], env: Record<string, string> = {}) {
     const path = new URL(`../dev/${name}.ts`, import.meta.url).pathname;
     this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", path],
+      args: ["run", "-A", "--quiet", path, ...args.map(String)],
       env: { NO_COLOR: "1", ...env },
       stdin: "null",
       stdout: "piped",
@@ -59,6 +60,14 @@ class Task implements AsyncDisposable {
   }
 }
 
+/** Three ports in a row that nobody listened on a moment ago. */
+function threePorts(): [number, number, number] {
+  for (;;) {
+    const first = freePort();
+    if (first <= 65533 && !portInUse(first + 1) && !portInUse(first + 2)) return [first, first + 1, first + 2];
+  }
+}
+
 function listens(port: number): Promise<boolean> {
   return Deno.connect({ hostname: "127.0.0.1", port }).then(
     (connection) => {
@@ -75,11 +84,12 @@ async function curl(port: number): Promise<string> {
 }
 
 Deno.test("the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
-  await using demo = new Task("demo");
+  const ports = threePorts();
+  await using demo = new Task("demo", [ports[0]]);
   const [, leader] = await demo.prints(/The node on port (\d+) leads/);
   const [, pid] = await demo.prints(/kill -9 (\d+)/);
   assertEquals(await curl(Number(leader)), "I am the leader\n");
-  for (const port of [8080, 8081, 8082].filter((port) => port !== Number(leader))) {
+  for (const port of ports.filter((port) => port !== Number(leader))) {
     await demo.prints(new RegExp(`node ${port} \\| following leader=localhost:${leader} `));
     assertEquals(await curl(port), `I am a follower and the leader is on port ${leader}\n`);
   }
@@ -98,15 +108,26 @@ Deno.test("the demo shows an election, a crash, a handover, and leaves nothing b
 
   const [, etcd] = await demo.prints(/etcd serves on http:\/\/127\.0\.0\.1:(\d+)/);
   assertEquals(await demo.ends("SIGINT"), 0);
-  for (const port of [8080, 8081, 8082, Number(etcd)]) assert(!await listens(port), `port ${port} is free again`);
+  for (const port of [...ports, Number(etcd)]) assert(!await listens(port), `port ${port} is free again`);
   for (const line of demo.printed) assert(!/^\s+at |Uncaught/.test(line), line);
 });
 
 Deno.test("the demo says which port is taken", async () => {
-  using _listener = Deno.listen({ hostname: "0.0.0.0", port: 8081 });
-  await using demo = new Task("demo");
+  const [first, second] = threePorts();
+  using _listener = Deno.listen({ hostname: "0.0.0.0", port: second });
+  await using demo = new Task("demo", [first]);
   assertEquals(await demo.ends(), 1);
-  assertEquals(demo.printed, ["demo: port 8081 is in use; stop what listens there, then start the demo again"]);
+  assertEquals(demo.printed, [
+    `demo: port ${second} is in use; stop what listens there, or choose others: deno task demo 9080`,
+  ]);
+});
+
+Deno.test("the demo refuses what is no port", async () => {
+  for (const args of [["abc"], ["0"], ["65534"], ["8080", "8081"]]) {
+    await using demo = new Task("demo", args);
+    assertEquals(await demo.ends(), 2);
+    assertMatch(demo.printed.join("\n"), /^usage: deno task demo \[PORT\]: .*$/);
+  }
 });
 
 async function denoDir(): Promise<string> {
@@ -116,12 +137,18 @@ async function denoDir(): Promise<string> {
 
 Deno.test("without an etcd the tasks say how to get one", async () => {
   for (const name of ["demo", "etcd"]) {
-    await using task = new Task(name, { ETCD: "/nowhere/etcd" });
+    const args = [threePorts()[0]];
+    await using task = new Task(name, args, { ETCD: "/nowhere/etcd" });
     assertEquals(await task.ends(), 1);
     assertEquals(task.printed, [`${name}: ETCD is /nowhere/etcd: expected the path of an etcd program`]);
     const empty = await Deno.makeTempDir();
     // Deno's own cache is below XDG_CACHE_HOME too, and stays where it is.
-    await using bare = new Task(name, { PATH: empty, ETCD: "", XDG_CACHE_HOME: empty, DENO_DIR: await denoDir() });
+    await using bare = new Task(name, args, {
+      PATH: empty,
+      ETCD: "",
+      XDG_CACHE_HOME: empty,
+      DENO_DIR: await denoDir(),
+    });
     assertEquals(await bare.ends(), 1);
     assertMatch(bare.printed[0]!, new RegExp(`^${name}: no etcd found`));
     assertStringIncludes(bare.printed.join("\n"), "apt-get install etcd-server etcd-client");
@@ -129,19 +156,16 @@ Deno.test("without an etcd the tasks say how to get one", async () => {
   }
 });
 
-Deno.test("the etcd task serves on 2379 until it is interrupted", async () => {
-  if (await listens(2379)) {
-    await using etcd = new Task("etcd");
-    assertEquals(await etcd.ends(), 1);
-    assertEquals(etcd.printed, ["etcd: port 2379 is in use, maybe by an etcd that runs already"]);
-    return;
-  }
-  await using etcd = new Task("etcd");
-  await etcd.prints(/etcd serves on http:\/\/127\.0\.0\.1:2379/);
-  assert(await listens(2379));
-  await using second = new Task("etcd");
+Deno.test("the etcd task serves until it is interrupted, and says when its port is taken", async () => {
+  const port = freePort();
+  await using etcd = new Task("etcd", [port]);
+  await etcd.prints(new RegExp(`etcd serves on http://127.0.0.1:${port}`));
+  assert(await listens(port));
+  await using second = new Task("etcd", [port]);
   assertEquals(await second.ends(), 1);
-  assertEquals(second.printed, ["etcd: port 2379 is in use, maybe by an etcd that runs already"]);
+  assertEquals(second.printed, [`etcd: port ${port} is in use, maybe by an etcd that runs already`]);
   assertEquals(await etcd.ends("SIGINT"), 0);
-  assert(!await listens(2379));
+  assert(!await listens(port));
+  await using wrong = new Task("etcd", ["x"]);
+  assertEquals(await wrong.ends(), 2);
 });
