@@ -74,7 +74,7 @@ const FLAGS = {
   "id": {
     value: "ID",
     help: "this node's name (default: <host>:<port>)",
-    expected: "a name of at most 200 characters on one line",
+    expected: "a name of 1 to 200 characters on one line",
   },
   "ttl": {
     value: "SECONDS",
@@ -133,7 +133,7 @@ export function parseCommandLine(args: readonly string[], env: (name: string) =>
       hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
       endpoints: read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!,
       election: read("election", checkName)!,
-      id: read("id", (text) => text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
+      id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
       ttl: read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!,
       advertiseUrl: read("advertise-url", parseUrl),
       observe: read("observe", parseSwitch) ?? false,
@@ -174,14 +174,14 @@ function parseFlags(args: readonly string[]): Record<string, unknown> {
   return flags;
 }
 
-/** Gives switches a value, and makes `--port -1` one flag with a wrong value, not two flags. */
+/** Gives switches a value, and makes `--port -1` and `--port ""` one flag with a wrong value each. */
 function normalize(args: readonly string[]): string[] {
   const normal: string[] = [];
   for (const arg of args) {
     const last = normal.at(-1);
     const name = NAMES.find((name) => arg === `--${name}` || (name === "help" && arg === "-h"));
     if (name && !("value" in FLAGS[name])) normal.push(`--${name}=true`);
-    else if (/^-[\d.]/.test(arg) && last && /^--[^=]+$/.test(last)) normal.push(`${normal.pop()}=${arg}`);
+    else if (/^(-[\d.].*)?$/.test(arg) && last && /^--[^=]+$/.test(last)) normal.push(`${normal.pop()}=${arg}`);
     else normal.push(arg);
   }
   return normal;

@@ -30,9 +30,15 @@ export async function runNode(config: Config, version: string): Promise<void> {
     endpoints: config.endpoints.join(","),
     ttl: config.ttl,
   });
-  const told = logStates(election, log);
+  let stopping = false;
+  const told = logStates(election, (level, event, fields) => {
+    // A node that leaves has nothing to say of who leads.
+    if (!stopping || event === "term-ended") log(level, event, fields);
+  });
 
-  log("info", "stopping", { signal: await signalled });
+  const signal = await signalled;
+  log("info", "stopping", { signal });
+  stopping = true;
   await election.stop();
   await told;
   await server.close(HTTP_GRACE_MS);
@@ -46,6 +52,7 @@ function enter(config: Config, candidate: { id: string; url: string }, log: Log)
 }
 
 async function logStates(election: Observation, log: Log): Promise<void> {
+  let began = false;
   for await (const state of election) {
     if (state.role === "leader") {
       const { signal, token } = state.term;
@@ -56,8 +63,10 @@ async function logStates(election: Observation, log: Log): Promise<void> {
       if (leader) log("info", "following", { leader: leader.id, url: leader.url, token: leader.token });
       else log("info", "no-leader");
     } else {
-      log("debug", state.role);
+      // At the start that is no news.
+      log(began ? "info" : "debug", state.role);
     }
+    began = true;
   }
 }
 
@@ -104,7 +113,7 @@ function firstSignal(): Promise<Deno.Signal> {
 
 /** The name under which others reach an address of this machine. */
 function ownHost(hostname: string): string {
-  if (hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.")) return "localhost";
+  if (["localhost", "127.0.0.1", "::1"].includes(hostname)) return "localhost";
   if (hostname === "0.0.0.0" || hostname === "::") return Deno.hostname();
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

@@ -20,6 +20,7 @@ const ENDED: Record<TermEndReason, string> = {
 class Story {
   /** Whether all are being stopped: there is no more to tell of the lead. */
   over = false;
+  etcdEnded = false;
   readonly #ports: readonly number[];
   readonly #nodes = new Map<number, NodeProcess>();
   #leader: number | undefined;
@@ -58,9 +59,15 @@ class Story {
     this.#lastLeader = port;
     this.#ceasedAt = performance.now();
     this.#why = why;
-    if (this.#nodes.size === 0) return;
-    const wait = why.startsWith("was killed") ? "its lease must run out first, up to 5.5 s" : "another takes over";
-    tell(`The leader on port ${port} ${why}: ${wait}.`);
+    const heirs = [...this.#nodes.keys()].filter((one) => one !== port);
+    const next = heirs.length === 0
+      ? "nobody is left to lead"
+      : this.etcdEnded
+      ? "without etcd nobody can lead"
+      : why.startsWith("was killed")
+      ? "its lease must run out first, up to 5.5 s"
+      : "another takes over";
+    tell(`The leader on port ${port} ${why}: ${next}.`);
   }
 
   #leads(port: number): void {
@@ -74,7 +81,7 @@ class Story {
       tell(`The lead moved from port ${from}, which ${this.#why}, to port ${port} in ${time}.`);
     }
     const pid = this.#nodes.get(port)?.pid;
-    console.log(`
+    print(`
   Try in another terminal:
     ${this.#ports.map((port) => `curl localhost:${port}`).join("; ")}
     kill ${pid}       ends the leader, which resigns: another leads in milliseconds
@@ -85,12 +92,20 @@ class Story {
 
   #say(port: number, text: string): void {
     const time = new Date().toISOString().slice(11, 23);
-    console.log(`${styleText("dim", time)} ${styleText(COLORS[this.#ports.indexOf(port)]!, `node ${port} |`)} ${text}`);
+    print(`${styleText("dim", time)} ${styleText(COLORS[this.#ports.indexOf(port)]!, `node ${port} |`)} ${text}`);
   }
 }
 
 function tell(text: string): void {
-  console.log(styleText(["bold", "green"], `>>> ${text}`));
+  print(styleText(["bold", "green"], `>>> ${text}`));
+}
+
+function print(text: string): void {
+  try {
+    console.log(text);
+  } catch {
+    // The terminal is gone; what was started must be stopped all the same.
+  }
 }
 
 async function main([first = String(FIRST_PORT), ...others]: readonly string[]): Promise<number> {
@@ -102,7 +117,8 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
   const taken = ports.filter(portInUse);
   if (taken.length > 0) {
     console.error(
-      `demo: port ${taken.join(" and ")} is in use; stop what listens there, or choose others: deno task demo 9080`,
+      `demo: ${taken.length > 1 ? "ports" : "port"} ${taken.join(", ")} in use; ` +
+        "stop what listens there, or choose others: deno task demo 9080",
     );
     return 1;
   }
@@ -129,7 +145,10 @@ async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise
     return { node, ended: node.exited.then((status) => story.exited(port, status)) };
   });
   etcd.exited.then(() => {
-    if (!story.over) tell("etcd has ended: nobody can lead now. Ctrl+C ends the demo.");
+    story.etcdEnded = true;
+    if (!story.over) {
+      tell("etcd has ended: the leader leads on until its lease is over, at most 5 s, then nobody does.");
+    }
   });
   const allEnded = Promise.all(nodes.map(({ ended }) => ended));
   await Promise.race([stop, allEnded]);

@@ -6,7 +6,8 @@ export class EtcdNotFoundError extends Error {
 /** The programs of etcd. */
 export interface EtcdPrograms {
   readonly etcd: string;
-  readonly etcdctl: string;
+  /** Absent if only the server was found. */
+  readonly etcdctl?: string;
 }
 
 const HOW_TO_INSTALL = `no etcd found. Name one with ETCD=/path/to/etcd, or install it:
@@ -25,10 +26,10 @@ export async function findEtcd(): Promise<EtcdPrograms> {
   if (named) {
     if (!await isFile(named)) throw new EtcdNotFoundError(`ETCD is ${named}: expected the path of an etcd program`);
     const beside = named.replace(/[^/]*$/, "etcdctl");
-    return { etcd: named, etcdctl: await isFile(beside) ? beside : await onPath("etcdctl") ?? "etcdctl" };
+    return { etcd: named, etcdctl: await isFile(beside) ? beside : await onPath("etcdctl") };
   }
-  const [etcd, etcdctl] = [await onPath("etcd"), await onPath("etcdctl")];
-  if (etcd && etcdctl) return { etcd, etcdctl };
+  const etcd = await onPath("etcd");
+  if (etcd) return { etcd, etcdctl: await onPath("etcdctl") };
   const cache = `${cacheFolder()}/etcd-from-debian`;
   const cached = { etcd: `${cache}/usr/bin/etcd`, etcdctl: `${cache}/usr/bin/etcdctl` };
   if (!await isFile(cached.etcd)) await fetchFromDebian(cache);

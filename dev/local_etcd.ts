@@ -1,4 +1,4 @@
-import { type EtcdPrograms, findEtcd } from "./find_etcd.ts";
+import { EtcdNotFoundError, type EtcdPrograms, findEtcd } from "./find_etcd.ts";
 import { lines } from "./lines.ts";
 
 /** How a local etcd is to run. */
@@ -11,27 +11,35 @@ export interface LocalEtcdOptions {
   readonly port?: number;
 }
 
-/** A throw-away etcd of one member on loopback, with a data folder of its own. */
+interface Member {
+  readonly name: string;
+  readonly port: number;
+  readonly peerPort: number;
+  /** All members, as etcd's `--initial-cluster` wants them. */
+  readonly cluster: string;
+}
+
+/** A throw-away etcd server on loopback, with a data folder of its own. */
 export class LocalEtcd implements AsyncDisposable {
   readonly port: number;
   readonly endpoint: string;
   readonly #programs: EtcdPrograms;
-  readonly #peerPort: number;
+  readonly #member: Member;
   readonly #data: string;
   #process: Deno.ChildProcess | undefined;
   #drained: Promise<unknown> = Promise.resolve();
 
-  private constructor(programs: EtcdPrograms, port: number, data: string) {
+  private constructor(programs: EtcdPrograms, member: Member, data: string) {
     this.#programs = programs;
-    this.port = port;
-    this.endpoint = `http://127.0.0.1:${port}`;
-    this.#peerPort = freePort();
+    this.#member = member;
+    this.port = member.port;
+    this.endpoint = `http://127.0.0.1:${member.port}`;
     this.#data = data;
   }
 
   /** Makes one and waits until it serves. */
-  static async start({ port }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
-    const etcd = await LocalEtcd.prepare({ port });
+  static async start(options: LocalEtcdOptions = {}): Promise<LocalEtcd> {
+    const etcd = await LocalEtcd.prepare(options);
     await etcd.start().catch(async (error) => {
       await etcd[Symbol.asyncDispose]();
       throw error;
@@ -41,8 +49,23 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Makes one that does not run yet. */
   static async prepare({ port = freePort() }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
+    const [etcd] = await LocalEtcd.#prepare([port]);
+    return etcd!;
+  }
+
+  /** Makes a cluster of this many members that do not run yet; enough of them must start at once. */
+  static prepareCluster(size: number): Promise<LocalEtcd[]> {
+    return LocalEtcd.#prepare(Array.from({ length: size }, freePort));
+  }
+
+  static async #prepare(ports: readonly number[]): Promise<LocalEtcd[]> {
     const programs = await findEtcd();
-    return new LocalEtcd(programs, port, await Deno.makeTempDir({ prefix: "leader-node-etcd-" }));
+    const members = ports.map((port, index) => ({ name: `local-${index}`, port, peerPort: freePort() }));
+    const cluster = members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(",");
+    return await Promise.all(members.map(async (member) => {
+      const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
+      return new LocalEtcd(programs, { ...member, cluster }, data);
+    }));
   }
 
   /** Ends when the process that runs now has ended. */
@@ -53,13 +76,14 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Starts it, with the data that it has, and waits until it serves. */
   async start(): Promise<void> {
-    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    const { name, peerPort, cluster } = this.#member;
+    const peer = `http://127.0.0.1:${peerPort}`;
     const process = new Deno.Command(this.#programs.etcd, {
       // deno-fmt-ignore
       args: [
-        "--name", "local", "--data-dir", `${this.#data}/data`,
+        "--name", name, "--data-dir", `${this.#data}/data`,
         "--listen-client-urls", this.endpoint, "--advertise-client-urls", this.endpoint,
-        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", `local=${peer}`,
+        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
       ],
       env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
       stdin: "null",
@@ -116,7 +140,11 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** An etcdctl command against it. */
   command(args: string[]): Deno.Command {
-    return new Deno.Command(this.#programs.etcdctl, {
+    const { etcdctl } = this.#programs;
+    if (!etcdctl) {
+      throw new EtcdNotFoundError("no etcdctl found beside etcd or on the PATH; Debian: apt-get install etcd-client");
+    }
+    return new Deno.Command(etcdctl, {
       args,
       env: { ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: this.endpoint },
       stdin: "null",

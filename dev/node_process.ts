@@ -22,7 +22,8 @@ export class NodeProcess {
   constructor(flags: readonly string[], onLine: (line: LogLine | string) => void, env: Record<string, string> = {}) {
     const process = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", MAIN, "--log-format", "json", ...flags],
-      env,
+      clearEnv: true,
+      env: { ...ownEnvironment(), ...env },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -44,6 +45,12 @@ export class NodeProcess {
       if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** The environment without what would set a node's flags. */
+function ownEnvironment(): Record<string, string> {
+  const variables = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(variables.filter(([name]) => !/^(LEADER_NODE|ETCDCTL)_/.test(name)));
 }
 
 function parse(line: string): LogLine | string {

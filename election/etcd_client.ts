@@ -1,4 +1,4 @@
-import { Etcd3, type IOptions } from "etcd3";
+import { Etcd3, type ICallable, type IOptions } from "etcd3";
 import { StoreError } from "./store.ts";
 
 /** etcd3's retries and circuit breaker repeat writes and hide failures; every retry here is the election's. */
@@ -21,12 +21,21 @@ const hasLeader: Interceptor = (options, nextCall) => {
   return call as ReturnType<Interceptor>;
 };
 
+/** What is needed of a gRPC channel; etcd3 has it, but does not show it. */
+interface Channel {
+  watchConnectivityState(current: number, deadline: number, left: () => void): void;
+}
+
+/** `connectivityState.READY` of gRPC: the connection stands. */
+const READY = 2;
+
 let clients = 0;
 
 /** A client of its own connection to one endpoint, given up and made anew at the first doubt. */
 export class EtcdClient {
   readonly endpoint: string;
   readonly etcd: Etcd3;
+  #closed = false;
 
   constructor(endpoint: string) {
     this.endpoint = endpoint;
@@ -46,7 +55,23 @@ export class EtcdClient {
     });
   }
 
+  /**
+   * Calls back once when the connection of a service, which stands now, is left: it broke, or etcd said
+   * goodbye and waits for our streams to end before it does.
+   */
+  async onLeft(service: "Lease" | "Watch", left: () => void): Promise<void> {
+    const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
+    const channel = await pool.withConnection(service, ({ client }) => {
+      return (client as unknown as { getChannel(): Channel }).getChannel();
+    });
+    channel.watchConnectivityState(READY, Infinity, () => {
+      // Out of the callback in which Deno frees what we would use; see KeepAliveStream.
+      if (!this.#closed) setTimeout(() => this.#closed || left(), 0);
+    });
+  }
+
   close(): void {
+    this.#closed = true;
     this.etcd.close();
   }
 }
@@ -70,6 +95,7 @@ export function storeError(error: unknown, endpoint: string): StoreError {
 
 function shortReason(detail: string): string {
   if (detail.includes("ECONNREFUSED")) return "connection refused";
+  if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return "connection closed";
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ?? detail;
   return last.replaceAll(/\s+/g, " ").slice(0, 200);
 }

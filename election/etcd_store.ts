@@ -104,7 +104,7 @@ export class EtcdStore implements Store {
     const client = this.#watch;
     const controller = new AbortController();
     watchPrefix({
-      etcd: client.etcd,
+      client,
       prefix,
       probeEveryMs: ttlMs / 2,
       timeoutMs: callTimeoutMs(ttlMs),
@@ -135,9 +135,12 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     const client = this.#calls;
     try {
+      const fresh = this.#keepAlive === undefined;
       this.#keepAlive ??= new KeepAliveStream(client.etcd, () => this.#leave(client));
       await this.#keepAlive.opened();
-      return await run(client, { deadline: Date.now() + timeoutMs });
+      const answer = await run(client, { deadline: Date.now() + timeoutMs });
+      if (fresh) await client.onLeft("Lease", () => this.#leave(client));
+      return answer;
     } catch (error) {
       const failure = storeError(error, client.endpoint);
       if (failure.failure === "unreachable") this.#leave(client);

@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
-import type { Etcd3, IWatchResponse } from "etcd3";
+import type { IWatchResponse } from "etcd3";
 import type { Clock } from "./clock.ts";
+import type { EtcdClient } from "./etcd_client.ts";
 import { decodeCandidate, type QueueChange, sortQueue } from "./queue.ts";
 import type { WatchNotice } from "./store.ts";
 
 /** What a watch needs. */
 export interface WatchOptions {
-  readonly etcd: Etcd3;
+  readonly client: EtcdClient;
   readonly prefix: string;
   /** Milliseconds between two probes of the stream. */
   readonly probeEveryMs: number;
@@ -28,9 +29,9 @@ export function prefixRange(prefix: string): { key: Buffer; range_end: Buffer } 
  * events when it reconnects twice in a row. It never resolves; it rejects when the watch is lost.
  */
 export async function watchPrefix(options: WatchOptions): Promise<never> {
-  const { etcd, clock, notify, signal, probeEveryMs, timeoutMs } = options;
+  const { client, clock, notify, signal, probeEveryMs, timeoutMs } = options;
   // Open before anything else goes over this connection; see KeepAliveStream.
-  const stream = await etcd.watchClient.watch();
+  const stream = await client.etcd.watchClient.watch();
   const { promise: lost, reject } = Promise.withResolvers<never>();
   lost.catch(() => {});
   let silence: ReturnType<typeof setTimeout> | undefined;
@@ -59,6 +60,7 @@ export async function watchPrefix(options: WatchOptions): Promise<never> {
   try {
     signal.throwIfAborted();
     const revision = await Promise.race([list(options), lost]);
+    await client.onLeft("Watch", () => reject(new Error("14 UNAVAILABLE: etcd closed the connection")));
     ask({ create_request: { ...prefixRange(options.prefix), start_revision: String(revision + 1n) } });
     return await lost;
   } finally {
@@ -70,7 +72,7 @@ export async function watchPrefix(options: WatchOptions): Promise<never> {
 }
 
 /** Reads the whole prefix, tells it, and gives the revision at which it was so. */
-async function list({ etcd, prefix, clock, timeoutMs, notify, signal }: WatchOptions): Promise<bigint> {
+async function list({ client: { etcd }, prefix, clock, timeoutMs, notify, signal }: WatchOptions): Promise<bigint> {
   const sentAt = clock.now();
   const { kvs, header } = await etcd.kv.range(prefixRange(prefix), { deadline: Date.now() + timeoutMs });
   signal.throwIfAborted();

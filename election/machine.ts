@@ -48,6 +48,8 @@ export type Campaign =
     readonly stage: "queued";
     readonly lease: Lease;
     readonly token: bigint;
+    /** When it was there. */
+    readonly since: Instant;
     readonly renewal: Call;
     readonly guard: Call;
     /** Just before the last guard was sent that found our key there, and first. */
@@ -71,6 +73,8 @@ export interface View {
   readonly revision: bigint;
   /** The latest moment at which the queue was surely so. */
   readonly contact: Instant;
+  /** The watch that told it. */
+  readonly generation: number;
   /** Wall time at which the first of the queue was seen to become the first. */
   readonly firstSince?: number;
 }
@@ -275,7 +279,11 @@ function recordNotice(core: Core, generation: number, notice: WatchNotice, now: 
   if (!watch.open || watch.generation !== generation) return core;
   switch (notice.type) {
     case "listed":
-      return withView(core, { queue: notice.queue, revision: notice.revision, contact: notice.sentAt }, now);
+      return withView(
+        core,
+        { queue: notice.queue, revision: notice.revision, contact: notice.sentAt, generation },
+        now,
+      );
     case "changed":
       if (!view) return core;
       return withView(
@@ -320,6 +328,7 @@ function recordEnqueue(core: Core, campaign: Campaign & { stage: "enqueueing" },
         stage: "queued",
         lease,
         token: event.token,
+        since: now,
         renewal: { since: lease.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
         guard: { since: now, afterMs: 0 },
       },
@@ -403,7 +412,10 @@ function leave(core: Core, reason: TermEndReason, actions: Action[]): Core {
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
 function lose(core: Core, now: Instant): Core {
-  return endTerm({ ...core, campaign: idle(now) }, "lost");
+  const { campaign } = core;
+  // Whoever takes our keys away as fast as we make them shall not keep etcd busy with us.
+  const soon = campaign.stage === "queued" && elapsed(campaign.since, now) < MAX_RETRY_MS;
+  return endTerm({ ...core, campaign: idle(now, soon ? RENEW_RETRY_MS : 0) }, "lost");
 }
 
 function endTerm(core: Core, reason: TermEndReason): Core {
@@ -423,8 +435,10 @@ function decide(core: Core, now: Instant, actions: Action[]): Core {
 
 /** The view says that our key is gone, or that another stands in its place. */
 function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
-  const { campaign, view } = core;
-  if (campaign.stage !== "queued" || !view || view.revision < campaign.token) return core;
+  const { campaign, view, watch } = core;
+  // What a former watch told may be of another time, or even of another etcd.
+  if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
+  if (view.revision < campaign.token) return core;
   const key = keyOf(core, campaign.lease.id);
   if (view.queue.some((candidate) => candidate.key === key && candidate.token === campaign.token)) return core;
   actions.push({ type: "revoke", leaseId: campaign.lease.id, timeoutMs: callTimeoutMs(campaign.lease.ttlMs) });
@@ -498,8 +512,8 @@ function withdrawing(lease: Lease, token: bigint | undefined, now: Instant): Cam
   return { stage: "withdrawing", lease, token, call: { since: now, afterMs: 0 }, attempts: 0 };
 }
 
-function idle(now: Instant): Campaign {
-  return { stage: "idle", next: { since: now, afterMs: 0 }, failures: 0 };
+function idle(now: Instant, afterMs = 0): Campaign {
+  return { stage: "idle", next: { since: now, afterMs }, failures: 0 };
 }
 
 /** Whether this candidate should ask etcd if it leads. */

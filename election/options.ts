@@ -50,7 +50,7 @@ const MAX_TTL = 86_400;
 /** What each option should be, in the words of an error message. */
 export const EXPECTED = {
   name:
-    'a name of 1 to 512 characters without control characters and a slash at its end, such as "jobs" or "team/jobs"',
+    'a name of 1 to 512 characters, with no control character and no slash at its end, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   endpoints:
     `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`,

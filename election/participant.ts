@@ -1,4 +1,5 @@
 import { systemClock } from "./clock.ts";
+import { remaining } from "./deadline.ts";
 import { EtcdStore } from "./etcd_store.ts";
 import * as machine from "./machine.ts";
 import {
@@ -51,7 +52,7 @@ export class Participant implements Observation {
       lease: lease && {
         id: lease.id.toString(16),
         ttlMs: lease.ttlMs,
-        expiresInMs: state.role === "leader" ? state.term.validFor() : 0,
+        expiresInMs: Math.max(0, remaining(lease.sentAt, lease.ttlMs, this.#runner.now())),
       },
       takesPart: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
       viewAgeMs: this.#runner.viewAgeMs(),

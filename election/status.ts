@@ -7,7 +7,7 @@ export interface LeaseStatus {
   readonly id: string;
   /** The TTL that etcd granted, in milliseconds. */
   readonly ttlMs: number;
-  /** Milliseconds for which this term surely lasts; 0 unless this node leads. */
+  /** Milliseconds for which the lease surely holds, by the last renewal that was answered. */
   readonly expiresInMs: number;
 }
 

@@ -41,16 +41,14 @@ const ALLOW = "GET, HEAD, OPTIONS";
 
 /** Answers a request. Every answer is computed against the clock at this moment. */
 export function answer(source: NodeSource, request: Request): Response {
-  const url = new URL(request.url);
+  const url = URL.parse(request.url);
+  if (!url) return problem(request, 400, "this is no request: its Host is no host name");
   const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname] : undefined;
   if (!route) return problem(request, 404, `there is nothing at this path; try / or /status`);
   switch (request.method) {
     case "GET":
+    case "HEAD":
       return route(source, request, url);
-    case "HEAD": {
-      const { status, headers } = route(source, request, url);
-      return new Response(null, { status, headers });
-    }
     case "OPTIONS": {
       const { status, headers } = route(source, request, url);
       headers.set("allow", ALLOW);
@@ -68,7 +66,7 @@ function problem(request: Request, status: number, message: string, headers?: Re
 /** JSON is sent to those who name it and do not like text better. */
 function prefersJson(request: Request): boolean {
   const accept = request.headers.get("accept") ?? "";
-  return quality(accept, "application/json") > quality(accept, "text/plain", "text/*", "*/*");
+  return quality(accept, "application/json", "application/*") > quality(accept, "text/plain", "text/*", "*/*");
 }
 
 function quality(accept: string, ...types: string[]): number {

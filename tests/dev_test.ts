@@ -118,7 +118,7 @@ Deno.test("the demo says which port is taken", async () => {
   await using demo = new Task("demo", [first]);
   assertEquals(await demo.ends(), 1);
   assertEquals(demo.printed, [
-    `demo: port ${second} is in use; stop what listens there, or choose others: deno task demo 9080`,
+    `demo: port ${second} in use; stop what listens there, or choose others: deno task demo 9080`,
   ]);
 });
 
