@@ -128,13 +128,35 @@ Deno.test("nothing is to be stored by caches", () => {
 });
 
 Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
-  for (const method of ["HEAD", "OPTIONS"]) {
-    for (const [state, code] of [[LEADER, 200], [FOLLOWER, 503]] as const) {
-      const response = get(node(state), "/leader", { method });
+  for (const [state, code] of [[LEADER, 200], [FOLLOWER, 503]] as const) {
+    const errors: unknown[] = [];
+    const source = () => node(state);
+    const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+    const ask = async (method: string) => {
+      const response = await fetch(`http://127.0.0.1:${server.port}/livez`, { method });
+      return { length: response.headers.get("content-length"), body: await response.text() };
+    };
+    assertEquals(await ask("GET"), { length: "3", body: "ok\n" });
+    assertEquals(await ask("HEAD"), { length: "3", body: "" });
+    for (const method of ["HEAD", "OPTIONS"]) {
+      const response = await fetch(`http://127.0.0.1:${server.port}/leader`, { method });
       assertEquals([response.status, await response.text()], [code, ""]);
     }
+    assertEquals(errors, []);
+    await server.close(200);
   }
   assertEquals(get(node(LEADER), "/leader", { method: "OPTIONS" }).headers.get("allow"), "GET, HEAD, OPTIONS");
+});
+
+Deno.test("a Host that is none is answered with 400, and is no error of ours", async () => {
+  const errors: unknown[] = [];
+  const source = () => node(LEADER);
+  const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await connection.write(new TextEncoder().encode("GET /status HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"));
+  assertStringIncludes(await new Response(connection.readable).text(), "HTTP/1.1 400 Bad Request");
+  assertEquals(errors, []);
+  await server.close(200);
 });
 
 Deno.test("unknown paths are 404, other methods 405 with what is allowed, as text or JSON", async () => {
