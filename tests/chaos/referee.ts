@@ -26,20 +26,22 @@ export class Referee implements AsyncDisposable {
   /** The first claim of each token: who made it, and when it was heard. */
   readonly #terms = new Map<number, { readonly node: TestNode; readonly toldAt: number }>();
   readonly #heard = new EventTarget();
-  readonly #asking = new Map<TestNode, Promise<void>>();
+  readonly #watched = new Set<TestNode>();
+  readonly #asking: Promise<void>[] = [];
+  readonly #closing = new AbortController();
   #lastClaimAt = performance.now();
   #gapMs = 0;
-  #closed = false;
 
   /** Begins to ask a node. */
   watch(node: TestNode): void {
-    this.#asking.set(node, this.#ask(node));
+    this.#watched.add(node);
+    this.#asking.push(this.#ask(node));
   }
 
   /** No more answers are expected from a node: it has ended. */
   forget(node: TestNode): void {
     this.#last.delete(node);
-    this.#asking.delete(node);
+    this.#watched.delete(node);
   }
 
   /** A node goes on: what it says from now on it says now, however long ago it was asked. */
@@ -55,50 +57,64 @@ export class Referee implements AsyncDisposable {
   }
 
   /** Resolves with the leader when all nodes agree on it, by answers to questions that are asked from now on. */
-  async agreed(ms: number): Promise<TestNode> {
+  agreed(ms: number): Promise<TestNode> {
     const from = performance.now();
-    const found = Promise.withResolvers<TestNode>();
-    const check = () => {
-      const answers = [...this.#asking.keys()].map((node) => [node, this.#last.get(node)] as const);
-      if (answers.some(([, answer]) => !answer || answer.askedAt < from)) return;
+    return this.#hears(ms, "all nodes to agree on a leader", () => {
+      const answers = [...this.#watched].map((node) => [node, this.#last.get(node)] as const);
+      if (answers.some(([, answer]) => !answer || answer.askedAt < from)) return undefined;
       const leaders = answers.filter(([, answer]) => answer!.leads);
       const tokens = new Set(answers.map(([, answer]) => answer!.token));
-      if (leaders.length === 1 && tokens.size === 1) found.resolve(leaders[0]![0]);
+      return leaders.length === 1 && tokens.size === 1 ? leaders[0]![0] : undefined;
+    });
+  }
+
+  /** Resolves when another node than `former` says that it leads. */
+  async succeeded(former: TestNode, ms: number): Promise<void> {
+    await this.#hears(ms, "another node to lead", () => {
+      return [...this.#last].some(([node, { leads }]) => leads && node !== former) || undefined;
+    });
+  }
+
+  /** What `look` finds, looking again at each answer. */
+  async #hears<T>(ms: number, what: string, look: () => T | undefined): Promise<T> {
+    const found = Promise.withResolvers<T>();
+    const check = () => {
+      const seen = look();
+      if (seen !== undefined) found.resolve(seen);
     };
     this.#heard.addEventListener("answer", check);
     try {
-      const said = () => JSON.stringify([...this.#last.values()]);
-      return await within(ms, "all nodes to agree on a leader", found.promise).catch((error) => {
-        throw new Error(`${error.message}; they said ${said()}`);
-      });
+      return await within(ms, what, found.promise);
+    } catch (error) {
+      throw new Error(`${error}; the last answers were ${JSON.stringify([...this.#last.values()])}`);
     } finally {
       this.#heard.removeEventListener("answer", check);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    await Promise.all(this.#asking.values());
+    this.#closing.abort();
+    await Promise.all(this.#asking);
   }
 
   async #ask(node: TestNode): Promise<void> {
     using client = Deno.createHttpClient({});
-    while (!this.#closed && this.#asking.get(node) !== undefined || !this.#asking.has(node)) {
+    const { signal } = this.#closing;
+    while (this.#watched.has(node) && !signal.aborted) {
       const askedAt = performance.now();
       try {
-        const response = await fetch(`http://127.0.0.1:${node.port}/status`, { client });
+        const response = await fetch(`http://127.0.0.1:${node.port}/status`, { client, signal });
         const { is_leader: leads, token, leader } = await response.json();
         this.#hear(node, { leads, token, leader, askedAt, toldAt: performance.now() });
       } catch {
-        // Killed, or on its way out.
-        if (this.#asking.get(node) === undefined) return;
+        // It was killed, or all is over.
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      if (this.#closed || !this.#asking.has(node)) return;
     }
   }
 
   #hear(node: TestNode, answer: Answer): void {
+    if (!this.#watched.has(node)) return;
     this.#last.set(node, answer);
     if (answer.leads) this.#judge(node, answer);
     this.#heard.dispatchEvent(new Event("answer"));

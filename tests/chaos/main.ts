@@ -1,0 +1,22 @@
+/** `deno task chaos --minutes M`: each kind of fault for an equal share of the time, and a table. */
+import { parseArgs } from "@std/cli";
+import { play } from "./report.ts";
+import { SCENARIOS } from "./scenarios.ts";
+
+const { minutes = "10" } = parseArgs(Deno.args, { string: ["minutes"] });
+const share = Number(minutes) * 60_000 / SCENARIOS.length;
+if (!(share > 0)) {
+  console.error(`chaos: --minutes cannot be "${minutes}": expected a number above 0`);
+  Deno.exit(2);
+}
+
+console.log("| fault | rounds | overlaps | longest time without a leader |\n| --- | ---: | ---: | ---: |");
+let violated = false;
+for (const scenario of SCENARIOS) {
+  const until = performance.now() + share;
+  const { rounds, violations, longestGapMs } = await play(scenario, (had) => had > 0 && performance.now() > until);
+  console.log(`| ${scenario.name} | ${rounds} | ${violations.length} | ${(longestGapMs / 1000).toFixed(2)} s |`);
+  for (const violation of violations) console.error(`VIOLATION in "${scenario.name}": ${violation}`);
+  violated ||= violations.length > 0;
+}
+Deno.exit(violated ? 1 : 0);

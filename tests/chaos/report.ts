@@ -1,0 +1,25 @@
+import { type Scenario, Stage } from "./scenarios.ts";
+
+/** What came of some rounds of a scenario. */
+export interface Outcome {
+  readonly rounds: number;
+  readonly violations: readonly string[];
+  /** The longest time in a round without a node that says that it leads. */
+  readonly longestGapMs: number;
+  /** How many answers said "leader". */
+  readonly claims: number;
+}
+
+/** Plays rounds of a scenario until `enough` says so. */
+export async function play(scenario: Scenario, enough: (rounds: number) => boolean): Promise<Outcome> {
+  await using stage = await Stage.start(scenario.members);
+  let [rounds, longestGapMs] = [0, 0];
+  while (!enough(rounds)) {
+    stage.referee.takeGapMs();
+    await scenario.round(stage);
+    longestGapMs = Math.max(longestGapMs, stage.referee.takeGapMs());
+    rounds++;
+  }
+  const { violations, claims } = stage.referee;
+  return { rounds, violations, longestGapMs, claims };
+}
