@@ -11,6 +11,12 @@ export interface LogLine {
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 
+/** What else a node may run with. */
+export interface NodeProcessOptions {
+  readonly env?: Record<string, string>;
+  readonly preload?: string;
+}
+
 /** A leader-node process whose log is read. */
 export class NodeProcess {
   readonly pid: number;
@@ -18,10 +24,26 @@ export class NodeProcess {
   readonly exited: Promise<Deno.CommandStatus>;
   readonly #process: Deno.ChildProcess;
 
-  /** Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text. */
-  constructor(flags: readonly string[], onLine: (line: LogLine | string) => void, env: Record<string, string> = {}) {
+  /**
+   * Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text.
+   * The `preload` module runs in it first.
+   */
+  constructor(
+    flags: readonly string[],
+    onLine: (line: LogLine | string) => void,
+    { env = {}, preload }: NodeProcessOptions = {},
+  ) {
     const process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", MAIN, "--log-format", "json", ...flags],
+      args: [
+        "run",
+        "-A",
+        "--quiet",
+        ...(preload ? ["--preload", preload] : []),
+        MAIN,
+        "--log-format",
+        "json",
+        ...flags,
+      ],
       clearEnv: true,
       env: { ...ownEnvironment(), ...env },
       stdin: "null",

@@ -113,8 +113,8 @@ Deno.test("etcd that is lost later: nobody leads, HTTP answers, and one leads ag
 Deno.test("etcd that says goodbye again and again does not end the process", async () => {
   await using etcd = await LocalEtcd.start();
   // Freed memory is overwritten: what Deno frees too early (denoland/deno#36788) ends the process for sure.
-  await using a = await TestNode.start(etcd, [], { MALLOC_PERTURB_: "165" });
-  await using b = await TestNode.start(etcd, ["--observe"], { MALLOC_PERTURB_: "165" });
+  await using a = await TestNode.start(etcd, [], { env: { MALLOC_PERTURB_: "165" } });
+  await using b = await TestNode.start(etcd, ["--observe"], { env: { MALLOC_PERTURB_: "165" } });
   await a.logs("leading");
   for (let round = 0; round < 3; round++) {
     const [seenByA, seenByB] = [a.log.length, b.log.length];
@@ -213,7 +213,7 @@ Deno.test("the status tells all that a program wants to know", async () => {
 Deno.test("flags go before the environment, the environment before defaults", async () => {
   await using etcd = await LocalEtcd.start();
   const env = { LEADER_NODE_ELECTION: "by-environment", LEADER_NODE_ID: "env-id", ETCDCTL_ENDPOINTS: "127.0.0.1:1" };
-  await using a = await TestNode.start(etcd, ["--id=flag-id"], env);
+  await using a = await TestNode.start(etcd, ["--id=flag-id"], { env });
   await a.logs("leading");
   assertStringIncludes(await etcd.ctl("get", "by-environment/", "--prefix"), `"id":"flag-id"`);
 });

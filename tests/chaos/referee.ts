@@ -44,9 +44,9 @@ export class Referee implements AsyncDisposable {
     this.#watched.delete(node);
   }
 
-  /** A node goes on: what it says from now on it says now, however long ago it was asked. */
-  thawed(node: TestNode): void {
-    this.#thawedAt.set(node, performance.now());
+  /** A node goes on at a moment: what it says next it says after that, however long ago it was asked. */
+  thawed(node: TestNode, at = performance.now()): void {
+    this.#thawedAt.set(node, at);
   }
 
   /** The longest time without a claim since this was last asked. */

@@ -6,6 +6,8 @@ import { Referee } from "./referee.ts";
 /** The TTL of all nodes here, in seconds: the shortest that etcd grants. */
 export const TTL = 2;
 
+const BLOCK_MS = 2 * TTL * 1000;
+
 /** How long all may take to agree after a fault: a new raft leader extends leases by its election timeout. */
 const SETTLE_MS = TTL * 1000 + 8000;
 
@@ -31,7 +33,10 @@ export class Stage implements AsyncDisposable {
   async addNode(): Promise<void> {
     const proxies = this.etcds.map(({ port }) => new Proxy(port));
     const endpoint = proxies.map(({ endpoint }) => endpoint).join(",");
-    const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL)]);
+    const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL)], {
+      preload: new URL("../support/block_on_signal.ts", import.meta.url).pathname,
+      env: { BLOCK_MS: String(BLOCK_MS) },
+    });
     this.#proxies.set(node, proxies);
     this.nodes.push(node);
     this.referee.watch(node);
@@ -128,6 +133,20 @@ export const SCENARIOS: readonly Scenario[] = [
       for (const answer of await Promise.all(early)) {
         if (answer === "I am the leader\n") stage.referee.violations.push("a frozen leader thaws as leader");
       }
+      await stage.settle();
+    },
+  },
+  {
+    name: "leader's event loop blocked for two TTLs by its own code",
+    members: 1,
+    boundMs: AFTER_LOSS_MS,
+    async round(stage) {
+      const leader = await stage.settle();
+      const moved = stage.successorOf(leader);
+      stage.referee.thawed(leader, performance.now() + BLOCK_MS);
+      leader.kill("SIGUSR2");
+      await moved;
+      await leader.logs("term-ended", { from: leader.log.length });
       await stage.settle();
     },
   },

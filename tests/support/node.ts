@@ -1,5 +1,5 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
-import { type LogLine, NodeProcess } from "../../dev/node_process.ts";
+import { type LogLine, NodeProcess, type NodeProcessOptions } from "../../dev/node_process.ts";
 import { within } from "./until.ts";
 
 /** A node in a process of its own, with its log and its HTTP. */
@@ -10,14 +10,14 @@ export class TestNode implements AsyncDisposable {
   readonly #logged = new EventTarget();
   #port = 0;
 
-  private constructor(flags: readonly string[], env: Record<string, string>) {
+  private constructor(flags: readonly string[], options: NodeProcessOptions) {
     this.#process = new NodeProcess(
       flags,
       (line) => {
         this.log.push(line);
         this.#logged.dispatchEvent(new Event("line"));
       },
-      env,
+      options,
     );
   }
 
@@ -25,10 +25,10 @@ export class TestNode implements AsyncDisposable {
   static async start(
     etcd: Pick<LocalEtcd, "endpoint">,
     flags: readonly string[] = [],
-    env: Record<string, string> = {},
+    options: NodeProcessOptions = {},
   ): Promise<TestNode> {
     const defaults = ["--port", "0", "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint, "--log-level", "debug"];
-    const node = new TestNode([...defaults, ...flags], env);
+    const node = new TestNode([...defaults, ...flags], options);
     const { port } = await node.logs("listening");
     node.#port = Number(port);
     return node;
