@@ -1,7 +1,16 @@
 import { parseArgs } from "@std/cli";
 import { closestString } from "@std/text";
 import { InvalidOptionError } from "../election/errors.ts";
-import { checkEndpoints, checkName, checkTtl, DEFAULT_ENDPOINT, DEFAULT_TTL, EXPECTED } from "../election/options.ts";
+import {
+  checkEndpoints,
+  checkName,
+  checkTtl,
+  DEFAULT_ENDPOINT,
+  DEFAULT_TTL,
+  EXPECTED,
+  type TlsOptions,
+  type UserOptions,
+} from "../election/options.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 
 /** How one node is to run. */
@@ -16,6 +25,10 @@ export interface Config {
   ttl: number;
   /** Made of host and port if not set. */
   advertiseUrl?: string;
+  /** For https endpoints. */
+  tls?: TlsOptions;
+  /** The etcd user to log in as. */
+  user?: UserOptions;
   observe: boolean;
   logFormat: LogFormat;
   logLevel: LogLevel;
@@ -44,6 +57,7 @@ interface Flag {
 }
 
 const SWITCH = "true or false";
+const PEM_FILE = "a file that can be read and holds PEM";
 
 const FLAGS = {
   "port": {
@@ -87,6 +101,41 @@ const FLAGS = {
     help: "where others reach this node (default: http://<host>:<port>)",
     expected: "an http or https URL such as http://host-a:8080",
   },
+  "cacert": {
+    value: "FILE",
+    help: "the authority that signed etcd's certificates (PEM)",
+    expected: PEM_FILE,
+    env: ["ETCDCTL_CACERT"],
+  },
+  "cert": {
+    value: "FILE",
+    help: "this node's client certificate for etcd (PEM)",
+    expected: PEM_FILE,
+    env: ["ETCDCTL_CERT"],
+  },
+  "key": { value: "FILE", help: "the key of the client certificate (PEM)", expected: PEM_FILE, env: ["ETCDCTL_KEY"] },
+  "tls-server-name": {
+    value: "NAME",
+    help: "the name that etcd's certificate is for, if endpoints are IP addresses",
+    expected: "a host name such as etcd.example",
+  },
+  "user": {
+    value: "NAME[:PASSWORD]",
+    help: "the etcd user to log in as; better without the password, which ps shows",
+    expected: "a user's name, maybe with a colon and a password",
+    env: ["ETCDCTL_USER"],
+  },
+  "password": {
+    value: "PASSWORD",
+    help: "the user's password; better in LEADER_NODE_PASSWORD or a file, since ps shows flags",
+    expected: "the password of --user",
+    env: ["ETCDCTL_PASSWORD"],
+  },
+  "password-file": {
+    value: "FILE",
+    help: "a file that holds the user's password",
+    expected: "a file that can be read and holds a password",
+  },
   "observe": { help: "look on, never be a candidate", expected: SWITCH },
   "log-format": {
     value: LOG_FORMATS.join("|"),
@@ -106,6 +155,9 @@ const FLAGS = {
 
 type FlagName = keyof typeof FLAGS;
 
+/** What is never shown. */
+const SECRET: readonly FlagName[] = ["user", "password"];
+
 const NAMES = Object.keys(FLAGS) as FlagName[];
 
 /**
@@ -123,15 +175,19 @@ export function parseCommandLine(args: readonly string[], env: (name: string) =>
     if (text === undefined) return undefined;
     const value = text === "" ? undefined : understand(parse, text);
     if (value !== undefined) return value;
-    const wrong = text === "" ? "needs a value" : `cannot be ${quote(text)}`;
+    const shown = SECRET.includes(name) ? "what it is" : quote(text);
+    const wrong = text === "" ? "needs a value" : `cannot be ${shown}`;
     throw new UsageError(`${from} ${wrong}: expected ${FLAGS[name].expected}`);
   };
+  const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
   return {
     type: "run",
     config: {
+      tls: readTls(read, endpoints),
+      user: readUser(read),
       port: read("port", parsePort)!,
       hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
-      endpoints: read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!,
+      endpoints,
       election: read("election", checkName)!,
       id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
       ttl: read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!,
@@ -141,6 +197,46 @@ export function parseCommandLine(args: readonly string[], env: (name: string) =>
       logLevel: read("log-level", (text) => LOG_LEVELS.find((known) => known === text))!,
     },
   };
+}
+
+type Read = <T>(name: FlagName, parse: (text: string) => T | undefined) => T | undefined;
+
+function readTls(read: Read, endpoints: readonly string[]): TlsOptions | undefined {
+  const pem = (path: string) => {
+    const text = readFile(path);
+    return text?.includes("-----BEGIN ") ? text : undefined;
+  };
+  const [ca, cert, key] = [read("cacert", pem), read("cert", pem), read("key", pem)];
+  const serverName = read("tls-server-name", (text) => /^[\w.-]+$/.test(text) ? text : undefined);
+  if (ca === undefined && cert === undefined && key === undefined && serverName === undefined) return undefined;
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together: expected both");
+  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) {
+    throw new UsageError("TLS flags go with https endpoints: expected --endpoints such as https://etcd.example:2379");
+  }
+  return { ca, cert, key, serverName };
+}
+
+function readUser(read: Read): UserOptions | undefined {
+  const user = read("user", (text) => text.startsWith(":") ? undefined : text);
+  const given = read("password", (text) => text) ??
+    read("password-file", (path) => readFile(path)?.trimEnd() || undefined);
+  if (user === undefined) {
+    if (given !== undefined) throw new UsageError("a password goes with a user: expected --user too");
+    return undefined;
+  }
+  const colon = user.indexOf(":");
+  const name = colon < 0 ? user : user.slice(0, colon);
+  const password = given ?? (colon < 0 ? "" : user.slice(colon + 1));
+  if (password !== "") return { name, password };
+  throw new UsageError("--user needs a password: expected LEADER_NODE_PASSWORD, --password-file or --password");
+}
+
+function readFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The text that `--help` prints. */
@@ -158,7 +254,8 @@ Usage: leader-node [flags]
 ${rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n")}
 
 Each flag can be set as LEADER_NODE_<FLAG> in the environment too, such as LEADER_NODE_PORT=8081;
-ETCDCTL_ENDPOINTS is read as well. Ask a node over HTTP: curl http://localhost:8080/`;
+etcdctl's ETCDCTL_ENDPOINTS, _CACERT, _CERT, _KEY, _USER and _PASSWORD are read too.
+Ask a node over HTTP: curl http://localhost:8080/`;
 }
 
 function parseFlags(args: readonly string[]): Record<string, unknown> {

@@ -46,8 +46,8 @@ export async function runNode(config: Config, version: string): Promise<void> {
 }
 
 function enter(config: Config, candidate: { id: string; url: string }, log: Log): Observation {
-  const { election: name, endpoints, ttl } = config;
-  const options = { name, endpoints, ttl, onEvent: (event: ElectionEvent) => logEvent(event, log) };
+  const { election: name, endpoints, tls, user, ttl } = config;
+  const options = { name, endpoints, tls, user, ttl, onEvent: (event: ElectionEvent) => logEvent(event, log) };
   return config.observe ? observe(options) : new Election({ ...options, candidate });
 }
 

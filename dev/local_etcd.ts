@@ -9,6 +9,16 @@ export interface LocalEtcdOptions {
    * @default {a free one}
    */
   readonly port?: number;
+  /** Serves clients by TLS, with these files. */
+  readonly tls?: ServerTls;
+}
+
+/** The files of a TLS server. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  /** The authority of clients' certificates, if they must have one. */
+  readonly clientCa?: string;
 }
 
 interface Member {
@@ -17,6 +27,7 @@ interface Member {
   readonly peerPort: number;
   /** All members, as etcd's `--initial-cluster` wants them. */
   readonly cluster: string;
+  readonly tls?: ServerTls;
 }
 
 /** A throw-away etcd server on loopback, with a data folder of its own. */
@@ -33,7 +44,8 @@ export class LocalEtcd implements AsyncDisposable {
     this.#programs = programs;
     this.#member = member;
     this.port = member.port;
-    this.endpoint = `http://127.0.0.1:${member.port}`;
+    // A certificate is for a name.
+    this.endpoint = member.tls ? `https://localhost:${member.port}` : `http://127.0.0.1:${member.port}`;
     this.#data = data;
   }
 
@@ -48,8 +60,8 @@ export class LocalEtcd implements AsyncDisposable {
   }
 
   /** Makes one that does not run yet. */
-  static async prepare({ port = freePort() }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
-    const [etcd] = await LocalEtcd.#prepare([port]);
+  static async prepare({ port = freePort(), tls }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
+    const [etcd] = await LocalEtcd.#prepare([port], tls);
     return etcd!;
   }
 
@@ -58,13 +70,13 @@ export class LocalEtcd implements AsyncDisposable {
     return LocalEtcd.#prepare(Array.from({ length: size }, freePort));
   }
 
-  static async #prepare(ports: readonly number[]): Promise<LocalEtcd[]> {
+  static async #prepare(ports: readonly number[], tls?: ServerTls): Promise<LocalEtcd[]> {
     const programs = await findEtcd();
     const members = ports.map((port, index) => ({ name: `local-${index}`, port, peerPort: freePort() }));
     const cluster = members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(",");
     return await Promise.all(members.map(async (member) => {
       const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
-      return new LocalEtcd(programs, { ...member, cluster }, data);
+      return new LocalEtcd(programs, { ...member, cluster, tls }, data);
     }));
   }
 
@@ -76,14 +88,17 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Starts it, with the data that it has, and waits until it serves. */
   async start(): Promise<void> {
-    const { name, peerPort, cluster } = this.#member;
+    const { name, port, peerPort, cluster, tls } = this.#member;
+    const clients = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
     const peer = `http://127.0.0.1:${peerPort}`;
     const process = new Deno.Command(this.#programs.etcd, {
       // deno-fmt-ignore
       args: [
         "--name", name, "--data-dir", `${this.#data}/data`,
-        "--listen-client-urls", this.endpoint, "--advertise-client-urls", this.endpoint,
+        "--listen-client-urls", clients, "--advertise-client-urls", clients,
         "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
+        ...(tls ? ["--cert-file", tls.cert, "--key-file", tls.key] : []),
+        ...(tls?.clientCa ? ["--client-cert-auth", "--trusted-ca-file", tls.clientCa] : []),
       ],
       env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
       stdin: "null",

@@ -25,6 +25,11 @@ export function callTimeoutMs(ttlMs: number): number {
   return Math.min(1000, ttlMs / 4);
 }
 
+/** Milliseconds for the first call on a new connection: over long distances that takes longer to make than an answer. */
+export function firstCallTimeoutMs(timeoutMs: number): number {
+  return Math.max(1000, timeoutMs);
+}
+
 /** Milliseconds between a term's signal and the end of its lease, unless the user says otherwise. */
 export function defaultStopBudgetMs(ttlMs: number): number {
   return ttlMs / 10;

@@ -60,7 +60,8 @@ export class Election implements Observation {
 
   /**
    * Steps down: ends the term, waits for the work of the loops over this election to end, gives the
-   * lead to the next in the queue, and queues again at the end. Does nothing for one who waits.
+   * lead to the next in the queue, and queues again at the end. Does nothing for one who waits. Do not
+   * await it inside such a loop: its body is what is waited for.
    *
    * @returns A promise that resolves once the lead is given up, at the latest when the lease has ended.
    *
@@ -79,7 +80,8 @@ export class Election implements Observation {
 
   /**
    * Leaves the election for good: as {@linkcode Election.resign}, but without queueing again, then
-   * closes the connections. Iterators end after the state `stopped`.
+   * closes the connections. Iterators end after the state `stopped`. Do not await it inside a loop over
+   * this election: leave the loop first.
    *
    * @returns A promise that resolves when all is closed, also when etcd does not answer.
    */

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Clock, systemClock } from "./clock.ts";
-import { callTimeoutMs } from "./deadline.ts";
-import { EtcdClient, storeError } from "./etcd_client.ts";
+import { callTimeoutMs, firstCallTimeoutMs } from "./deadline.ts";
+import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
 import { KeepAliveStream } from "./keep_alive_stream.ts";
 import { encodeCandidate } from "./queue.ts";
@@ -13,6 +13,8 @@ export interface EtcdStoreOptions {
   readonly endpoints: readonly string[];
   /** The election's prefix, with its last `/`. */
   readonly prefix: string;
+  /** How to be let in. */
+  readonly access?: EtcdAccess;
   /** Who the candidate is. */
   readonly self: { readonly id: string; readonly url?: string };
   /** The TTL asked for: how soon a silent watch is doubted follows from it. */
@@ -36,8 +38,8 @@ export class EtcdStore implements Store {
     this.#options = options;
     this.#clock = clock;
     this.#range = prefixRange(options.prefix);
-    this.#calls = new EtcdClient(options.endpoints[0]!);
-    this.#watch = new EtcdClient(options.endpoints[0]!);
+    this.#calls = new EtcdClient(options.endpoints[0]!, options.access);
+    this.#watch = new EtcdClient(options.endpoints[0]!, options.access);
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
@@ -119,10 +121,12 @@ export class EtcdStore implements Store {
     return () => controller.abort();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#keepAlive?.close();
     this.#calls.close();
     this.#watch.close();
+    // Sessions close a turn later (see guardHttp2), and what they held a turn after that.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   #isOurs(key: string, token: bigint) {
@@ -135,10 +139,12 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     const client = this.#calls;
     try {
+      await client.logIn(timeoutMs);
       const fresh = this.#keepAlive === undefined;
       this.#keepAlive ??= new KeepAliveStream(client.etcd, () => this.#leave(client));
       await this.#keepAlive.opened();
-      const answer = await run(client, { deadline: Date.now() + timeoutMs });
+      const patience = fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs;
+      const answer = await run(client, { deadline: Date.now() + patience });
       if (fresh) await client.onLeft("Lease", () => this.#leave(client));
       return answer;
     } catch (error) {
@@ -157,8 +163,8 @@ export class EtcdStore implements Store {
   }
 
   #next(failed: EtcdClient): EtcdClient {
-    const { endpoints } = this.#options;
+    const { endpoints, access } = this.#options;
     failed.close();
-    return new EtcdClient(endpoints[(endpoints.indexOf(failed.endpoint) + 1) % endpoints.length]!);
+    return new EtcdClient(endpoints[(endpoints.indexOf(failed.endpoint) + 1) % endpoints.length]!, access);
   }
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { IWatchResponse } from "etcd3";
 import type { Clock } from "./clock.ts";
+import { firstCallTimeoutMs } from "./deadline.ts";
 import type { EtcdClient } from "./etcd_client.ts";
 import { decodeCandidate, type QueueChange, sortQueue } from "./queue.ts";
 import type { WatchNotice } from "./store.ts";
@@ -25,21 +26,22 @@ export function prefixRange(prefix: string): { key: Buffer; range_end: Buffer } 
 }
 
 /**
- * Lists the prefix, then watches it from the next revision on the raw stream: etcd3's own watcher loses
- * events when it reconnects twice in a row. It never resolves; it rejects when the watch is lost.
+ * Watches the prefix from now on, then lists it, and tells the list and what changed after it. On the raw
+ * stream: etcd3's own watcher loses events when it reconnects twice in a row. It never resolves; it rejects
+ * when the watch is lost.
  */
 export async function watchPrefix(options: WatchOptions): Promise<never> {
   const { client, clock, notify, signal, probeEveryMs, timeoutMs } = options;
-  // Open before anything else goes over this connection; see KeepAliveStream.
+  await client.logIn(timeoutMs);
   const stream = await client.etcd.watchClient.watch();
   const { promise: lost, reject } = Promise.withResolvers<never>();
   lost.catch(() => {});
   let silence: ReturnType<typeof setTimeout> | undefined;
   let nextProbe: ReturnType<typeof setTimeout> | undefined;
   let askedAt = clock.now();
-  const ask = (request: Parameters<typeof stream.write>[0]) => {
+  const ask = (request: Parameters<typeof stream.write>[0], patience = timeoutMs) => {
     askedAt = clock.now();
-    silence = setTimeout(() => reject(new Error("4 DEADLINE_EXCEEDED: the watch is silent")), timeoutMs);
+    silence = setTimeout(() => reject(new Error("4 DEADLINE_EXCEEDED: the watch is silent")), patience);
     stream.write(request);
   };
   const answered = () => {
@@ -49,19 +51,34 @@ export async function watchPrefix(options: WatchOptions): Promise<never> {
   };
   stream.on("error", reject);
   stream.on("end", () => reject(new Error("14 UNAVAILABLE: the watch stream ended")));
+  const created = Promise.withResolvers<void>();
+  /** What came before the list was read; then, the revision that the list includes. */
+  let early: IWatchResponse[] | undefined = [];
+  let listed = 0n;
+  const tell = (response: IWatchResponse) => {
+    const events = response.events.filter(({ kv }) => BigInt(kv.mod_revision) > listed);
+    if (events.length > 0) notify(changesOf(events));
+  };
   stream.on("data", (response: IWatchResponse) => {
     if (response.canceled) reject(cancelled(response));
-    else if (response.events.length > 0) notify(changesOf(response));
+    else if (response.created) created.resolve();
+    else if (response.events.length > 0) early ? early.push(response) : tell(response);
     // -1 is the answer to a probe; other messages without events are etcd's own progress notes.
-    else if (response.created || response.watch_id === "-1") answered();
+    else if (response.watch_id === "-1") answered();
   });
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort);
   try {
     signal.throwIfAborted();
-    const revision = await Promise.race([list(options), lost]);
+    // From now on: etcd 3.5.30 answers no probes for a watch from a revision that is still to come.
+    ask({ create_request: prefixRange(options.prefix) }, firstCallTimeoutMs(timeoutMs));
+    await Promise.race([created.promise, lost]);
+    clearTimeout(silence);
+    listed = await Promise.race([list(options), lost]);
+    for (const response of early) tell(response);
+    early = undefined;
     await client.onLeft("Watch", () => reject(new Error("14 UNAVAILABLE: etcd closed the connection")));
-    ask({ create_request: { ...prefixRange(options.prefix), start_revision: String(revision + 1n) } });
+    answered();
     return await lost;
   } finally {
     clearTimeout(silence);
@@ -87,13 +104,12 @@ function cancelled({ compact_revision, cancel_reason }: IWatchResponse): Error {
   return new Error(`14 UNAVAILABLE: the watch was cancelled: ${reason}`);
 }
 
-function changesOf({ events, header }: IWatchResponse): WatchNotice {
+function changesOf(events: IWatchResponse["events"]): WatchNotice {
   const changes = events.map(({ type, kv }): QueueChange => {
     const key = kv.key.toString();
     return type.toUpperCase() === "DELETE"
       ? { type: "delete", key }
       : { type: "put", candidate: decodeCandidate(key, BigInt(kv.create_revision), kv.value) };
   });
-  const last = events.at(-1)?.kv.mod_revision ?? header.revision;
-  return { type: "changed", changes, revision: BigInt(last) };
+  return { type: "changed", changes, revision: BigInt(events.at(-1)!.kv.mod_revision) };
 }

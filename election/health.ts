@@ -7,7 +7,7 @@ type Channel = "calls" | "watch";
 /** Tells once when etcd begins to fail, and once when all is well again. */
 export class Health {
   readonly #tell: (event: ElectionEvent) => void;
-  readonly #failing = new Set<Channel>();
+  readonly #failing = new Map<Channel, string>();
 
   constructor(tell: (event: ElectionEvent) => void) {
     this.#tell = tell;
@@ -15,7 +15,12 @@ export class Health {
 
   failed(channel: Channel, error: StoreError): void {
     if (this.#failing.size === 0) this.#tell({ type: "etcd-failing", message: error.message });
-    this.#failing.add(channel);
+    this.#failing.set(channel, error.message);
+  }
+
+  /** What fails now. */
+  get trouble(): string | undefined {
+    return this.#failing.values().next().value;
   }
 
   ok(channel: Channel): void {

@@ -2,11 +2,7 @@ import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
 
-/**
- * The stream over which leases are renewed. It is open as long as its client is used: Deno 2.9 frees an
- * HTTP/2 session too early, and dies, if etcd says goodbye on a connection without an open stream
- * (denoland/deno#36788).
- */
+/** The stream over which leases are renewed, open as long as its client is used. */
 export class KeepAliveStream {
   readonly #stream: Promise<Stream>;
   readonly #waiting = new Map<string, PromiseWithResolvers<ILeaseKeepAliveResponse>>();

@@ -102,7 +102,7 @@ export type Event =
   | { readonly type: "resign" }
   | { readonly type: "stop" }
   /** Nobody works any more for the term that ended. */
-  | { readonly type: "drained" }
+  | { readonly type: "drained"; readonly leaseId: bigint }
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }
   | { readonly type: "granted"; readonly sentAt: Instant; readonly leaseId: bigint; readonly ttlMs: number }
   | { readonly type: "grant-failed" }
@@ -138,7 +138,7 @@ export type Action =
     readonly token: bigint;
     readonly timeoutMs: number;
   }
-  | { readonly type: "drain" }
+  | { readonly type: "drain"; readonly leaseId: bigint }
   | {
     readonly type: "withdraw";
     readonly leaseId: bigint;
@@ -263,13 +263,14 @@ function record(core: Core, event: Event, now: Instant, actions: Action[]): Core
           failures: campaign.failures + 1,
         },
       };
-    case "drained":
-      return campaign.stage === "draining" ? { ...core, campaign: { ...campaign, drained: true } } : core;
   }
   // The rest answers a call for one lease; what comes for a former lease is of no interest.
   if (leaseOf(core)?.id !== event.leaseId) return core;
   if (campaign.stage === "enqueueing") return recordEnqueue(core, campaign, event, now);
   if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
+  if (campaign.stage === "draining" && event.type === "drained") {
+    return { ...core, campaign: { ...campaign, drained: true } };
+  }
   if (campaign.stage === "withdrawing") return recordWithdraw(core, campaign, event, now);
   return core;
 }
@@ -406,7 +407,7 @@ function leave(core: Core, reason: TermEndReason, actions: Action[]): Core {
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
-  actions.push({ type: "drain" });
+  actions.push({ type: "drain", leaseId: lease.id });
   return endTerm({ ...core, campaign: { stage: "draining", lease, token, drained: false } }, reason);
 }
 

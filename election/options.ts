@@ -1,6 +1,30 @@
 import { InvalidOptionError } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 
+/** How to speak TLS with etcd. All certificates and keys are PEM texts. */
+export interface TlsOptions {
+  /**
+   * The authority that signed etcd's certificates.
+   *
+   * @default {the authorities that the runtime trusts}
+   */
+  readonly ca?: string;
+  /** This client's certificate, if etcd asks for one. */
+  readonly cert?: string;
+  /** The private key of `cert`. */
+  readonly key?: string;
+  /** The name that etcd's certificate must be for, if that is not the endpoint's host name. Needed for IP addresses. */
+  readonly serverName?: string;
+}
+
+/** A user of etcd. */
+export interface UserOptions {
+  /** The user's name. */
+  readonly name: string;
+  /** The user's password. */
+  readonly password: string;
+}
+
 /** What is needed to observe an election. */
 export interface ObserveOptions {
   /** The election's name. Its keys in etcd are `<name>/<lease id>`, as those of etcdctl and of Go's `concurrency` package. */
@@ -11,6 +35,10 @@ export interface ObserveOptions {
    * @default {["http://127.0.0.1:2379"]}
    */
   endpoints?: readonly string[];
+  /** TLS, for https endpoints. */
+  tls?: TlsOptions;
+  /** The user to log in as, if etcd asks for one. */
+  user?: UserOptions;
   /**
    * The lease's time to live in whole seconds: how long a dead leader keeps its place. For an observer,
    * how long it believes what it saw when etcd is silent.
@@ -87,6 +115,22 @@ export function checkEndpoints(endpoints: readonly string[]): string[] {
   if (schemes.size === 1 && !schemes.has(undefined)) return [...new Set(urls as string[])];
   const given = endpoints.map((endpoint) => endpoint.replace(/\/\/[^/@]*@/, "//***@"));
   throw new InvalidOptionError("endpoints", given, EXPECTED.endpoints);
+}
+
+/**
+ * Checks the TLS options against the endpoints.
+ *
+ * @throws {InvalidOptionError} If they are given for http, or only one of certificate and key is, or one is no PEM.
+ */
+export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string[]): TlsOptions | undefined {
+  if (!tls) return undefined;
+  const wrong = (expected: string) => new InvalidOptionError("tls", Object.keys(tls), expected);
+  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw wrong("https endpoints");
+  if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong("both a certificate and its key");
+  for (const pem of [tls.ca, tls.cert, tls.key]) {
+    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw wrong("certificates and keys as PEM texts");
+  }
+  return tls;
 }
 
 function endpointUrl(endpoint: string): string | undefined {

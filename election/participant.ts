@@ -6,6 +6,7 @@ import {
   checkEndpoints,
   checkName,
   checkStopBudget,
+  checkTls,
   checkTtl,
   DEFAULT_ENDPOINT,
   DEFAULT_TTL,
@@ -27,12 +28,13 @@ export class Participant implements Observation {
     const ttl = checkTtl(options.ttl ?? DEFAULT_TTL);
     const endpoints = checkEndpoints(options.endpoints ?? [DEFAULT_ENDPOINT]);
     const { id, url } = options.candidate ?? { id: crypto.randomUUID() };
+    const access = { tls: checkTls(options.tls, endpoints), user: options.user };
     const stopBudgetMs = checkStopBudget(options.stopBudget, ttl);
     const settings = { candidate, self: { id, url }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
     this.#readers = new Readers(() => this.#runner.state);
-    this.#runner = new Runner(settings, new EtcdStore({ ...settings, endpoints }), systemClock, {
+    this.#runner = new Runner(settings, new EtcdStore({ ...settings, endpoints, access }), systemClock, {
       changed: () => this.#readers.changed(),
-      drain: () => this.#readers.drained().then(() => this.#runner.dispatch({ type: "drained" })),
+      drained: () => this.#readers.drained(),
       // Out of the election's own steps, so that what the callback throws is its own.
       event: (event) => queueMicrotask(() => options.onEvent?.(event)),
     });
@@ -55,6 +57,7 @@ export class Participant implements Observation {
         expiresInMs: Math.max(0, remaining(lease.sentAt, lease.ttlMs, this.#runner.now())),
       },
       takesPart: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
+      trouble: this.#runner.trouble,
       viewAgeMs: this.#runner.viewAgeMs(),
     };
   }

@@ -10,8 +10,8 @@ import { OwnTerm } from "./term.ts";
 export interface RunnerHooks {
   /** The role may have changed. */
   changed(): void;
-  /** A term ended by `resign` or `stop`: call `drained` once nobody works for it any more. */
-  drain(): void;
+  /** A term ended by `resign` or `stop`: resolves once nobody works for an ended term any more. */
+  drained(): Promise<void>;
   /** Something worth a line in a log. */
   event(event: ElectionEvent): void;
 }
@@ -102,7 +102,7 @@ export class Runner {
     clearTimeout(this.#timer);
     this.#closeWatch();
     await Promise.all(this.#calls);
-    this.#store.close();
+    await this.#store.close();
   }
 
   #deriveState(now: Instant): RoleState {
@@ -149,7 +149,9 @@ export class Runner {
       case "watch":
         return this.#watch(action.generation);
       case "drain":
-        return queueMicrotask(() => this.#hooks.drain());
+        return queueMicrotask(() => {
+          this.#hooks.drained().then(() => this.dispatch({ type: "drained", leaseId: action.leaseId }));
+        });
       case "grant":
         return this.#call(
           async (sentAt) => {
@@ -232,6 +234,11 @@ export class Runner {
       else if (notice.type === "alive") this.#health.ok("watch");
       this.dispatch({ type: "watch", generation, notice });
     });
+  }
+
+  /** What keeps etcd from answering. */
+  get trouble(): string | undefined {
+    return this.#health.trouble;
   }
 
   /** Milliseconds since the queue was surely as this node knows it. */

@@ -21,6 +21,8 @@ export interface ElectionStatus {
   readonly lease?: LeaseStatus;
   /** Whether this candidate stands in the queue; true for an observer that sees it. */
   readonly takesPart: boolean;
+  /** What keeps etcd from answering at this moment, for a person. */
+  readonly trouble?: string;
   /** Milliseconds since etcd last confirmed the queue; absent before the first time. */
   readonly viewAgeMs?: number;
 }

@@ -46,5 +46,5 @@ export interface Store {
   /** Lists, then watches the prefix until `lost` or until the returned function is called. */
   watch(notify: (notice: WatchNotice) => void): () => void;
   /** Lets go of all connections. */
-  close(): void;
+  close(): Promise<void>;
 }

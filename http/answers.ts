@@ -47,10 +47,11 @@ export function statusBody({ id, url, version, status }: NodeSource): Record<str
 
 /** Whether the node takes part and knows a leader, with a line for each thing that it needs. */
 export function readiness(
-  { status: { state, takesPart, viewAgeMs } }: NodeSource,
+  { status: { state, takesPart, viewAgeMs, trouble } }: NodeSource,
 ): { ready: boolean; lines: string[] } {
   const inTouch = state.role === "leader" || state.role === "follower";
-  const age = viewAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(viewAgeMs)} ms ago`;
+  const answered = viewAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(viewAgeMs)} ms ago`;
+  const age = trouble === undefined ? answered : `${answered}: ${trouble}`;
   const checks: [boolean, string][] = [
     [inTouch, `etcd ${age}`],
     [takesPart, takesPart ? "takes part in the election" : "does not take part in the election"],

@@ -15,6 +15,8 @@ const DEFAULTS: Config = {
   id: undefined,
   ttl: 5,
   advertiseUrl: undefined,
+  tls: undefined,
+  user: undefined,
   observe: false,
   logFormat: "text",
   logLevel: "info",

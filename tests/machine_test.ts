@@ -356,7 +356,7 @@ Deno.test("resigning stops the work, then deletes the key, then queues again", (
   assertEquals(node.did(), ["drain"]);
   node.pass(1000);
   assertEquals(node.did(), [], "the key stays while somebody works");
-  node.send({ type: "drained" });
+  node.send({ type: "drained", leaseId: LEASE });
   assertEquals(node.did(), ["withdraw"]);
   node.send({ type: "withdrawn", leaseId: LEASE });
   assertEquals(node.did(), ["grant"]);
@@ -393,7 +393,7 @@ Deno.test("one who waits does not resign", () => {
 Deno.test("what cannot be withdrawn is left to its lease after three tries", () => {
   const node = new Node().lead();
   node.send({ type: "stop" });
-  node.send({ type: "drained" });
+  node.send({ type: "drained", leaseId: LEASE });
   for (let round = 0; round < 3; round++) {
     assertEquals(node.did().at(-1), "withdraw");
     node.send({ type: "withdraw-failed", leaseId: LEASE });
@@ -429,7 +429,7 @@ Deno.test("stopping gives back whatever there is, at every stage", () => {
   waiting.did();
   waiting.send({ type: "stop" });
   assertEquals(waiting.did(), ["drain"]);
-  waiting.send({ type: "drained" });
+  waiting.send({ type: "drained", leaseId: LEASE });
   assertEquals(waiting.did(), ["withdraw"]);
   waiting.send({ type: "withdrawn", leaseId: LEASE });
   assertEquals(waiting.core.campaign.stage, "off");

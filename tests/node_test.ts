@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { Etcd3 } from "etcd3";
 import { lines } from "../dev/lines.ts";
 import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode } from "./support/node.ts";
@@ -125,6 +127,49 @@ Deno.test("etcd that says goodbye again and again does not end the process", asy
   }
   assertEquals(await a.curl(), "I am the leader\n");
   assertEquals(await b.curl(), `I am a follower and the leader is on port ${a.port}\n`);
+});
+
+Deno.test("a node that slept while etcd compacted what it watched sees the queue as it is", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using observer = await TestNode.start(etcd, ["--observe"]);
+  await observer.logs("no-leader");
+  observer.kill("SIGSTOP");
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  // More than sockets buffer, so that etcd cannot have sent it all.
+  for (let put = 0; put < 30; put++) await client.put("leader-node/big").value(Buffer.alloc(1_000_000, "x"));
+  await client.delete().key("leader-node/big");
+  const { header } = await client.put("leader-node/next").value("the next");
+  await client.kv.compact({ revision: header.revision });
+  client.close();
+  observer.kill("SIGCONT");
+  await observer.logs("following", { fields: { leader: "the next" } });
+  assertEquals(await observer.curl(), "I am a follower and the leader is the next\n");
+});
+
+/** A server that greets like HTTP/2 and says goodbye in the same breath, before any request. */
+function goodbyeServer(port: number): Deno.TcpListener {
+  const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+  const goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+  const listener = Deno.listen({ hostname: "127.0.0.1", port });
+  (async () => {
+    for await (const connection of listener) {
+      await connection.write(new Uint8Array([...settings, ...goaway])).catch(() => {});
+      connection.readable.pipeTo(new WritableStream()).catch(() => {});
+    }
+  })();
+  return listener;
+}
+
+Deno.test("an etcd that says goodbye before it is asked neither ends the process nor keeps it busy", async () => {
+  await using etcd = await LocalEtcd.prepare();
+  const listener = goodbyeServer(etcd.port);
+  await using a = await TestNode.start(etcd, [], { env: { MALLOC_PERTURB_: "165" } });
+  await a.logs("etcd-failing");
+  assertEquals(await a.curl(), "I am a follower and there is no leader\n");
+  listener.close();
+  await etcd.start();
+  await a.logs("leading");
+  assertEquals(await a.curl(), "I am the leader\n");
 });
 
 Deno.test("a second signal ends the process at once", async () => {

@@ -234,7 +234,7 @@ export class ModelNode implements Clock {
       case "drain":
         return this.#timer(
           random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000),
-          () => this.dispatch({ type: "drained" }),
+          () => this.dispatch({ type: "drained", leaseId: action.leaseId }),
         );
       case "grant":
         return this.#call(action.timeoutMs, () => etcd.grant(action.ttlMs), (answer, sentAt) => ({

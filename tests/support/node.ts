@@ -50,11 +50,17 @@ export class TestNode implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
-  /** The first line with this event, from line `from` of the log on, now or later. */
-  async logs(event: string, { from = 0, ms = 10_000 } = {}): Promise<LogLine> {
+  /** The first line with this event and these fields, from line `from` of the log on, now or later. */
+  async logs(
+    event: string,
+    { from = 0, ms = 10_000, fields = {} }: { from?: number; ms?: number; fields?: Partial<LogLine> } = {},
+  ): Promise<LogLine> {
     const found = Promise.withResolvers<LogLine>();
     const check = () => {
-      const line = this.log.slice(from).find((line) => typeof line !== "string" && line.event === event);
+      const wanted = Object.entries({ ...fields, event });
+      const line = this.log.slice(from).find((line) =>
+        typeof line !== "string" && wanted.every(([name, value]) => line[name] === value)
+      );
       if (line) found.resolve(line as LogLine);
     };
     this.#logged.addEventListener("line", check);

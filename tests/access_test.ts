@@ -1,0 +1,133 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
+import { Candidate } from "./support/candidate.ts";
+import { Certificates } from "./support/certificates.ts";
+import { TestNode } from "./support/node.ts";
+import { follows, leads, within } from "./support/until.ts";
+
+/** What a candidate with these options is told of its trouble with etcd. */
+async function trouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Promise<string> {
+  const told = Promise.withResolvers<string>();
+  const onEvent = (event: ElectionEvent) => event.type === "etcd-failing" && told.resolve(event.message);
+  const candidate = new Candidate(etcd, "a", { ...options, onEvent });
+  try {
+    return await within(10_000, "to be told of the trouble", told.promise);
+  } finally {
+    await candidate.stop();
+    // grpc-js keeps a timer for some milliseconds after a connection that failed; nothing tells when it is done.
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+  }
+}
+
+Deno.test("TLS: with the right authority a candidate leads; otherwise it is told in a line why not", async () => {
+  await using files = await Certificates.make();
+  await files.sign("server", "localhost");
+  await files.authority("other");
+  await using etcd = await LocalEtcd.start({ tls: { cert: files.path("server.pem"), key: files.path("server.key") } });
+  const ca = files.read("ca.pem");
+  const a = new Candidate(etcd, "a", { tls: { ca } });
+  await leads(a);
+  await a.stop();
+
+  const at = `etcd at localhost:${etcd.port} cannot be reached: `;
+  const unsigned = "its certificate is not signed by the given authority, or has expired";
+  assertEquals(await trouble(etcd, { tls: { ca: files.read("other.pem") } }), at + unsigned);
+  assertEquals(await trouble(etcd, {}), at + unsigned);
+  assertEquals(
+    await trouble(etcd, { tls: { ca, serverName: "elsewhere" } }),
+    `${at}its certificate is for another name`,
+  );
+  const endpoints = [`https://127.0.0.1:${etcd.port}`];
+  assertStringIncludes(await trouble(etcd, { endpoints, tls: { ca } }), "TLS needs a host name as the endpoint");
+  const b = new Candidate(etcd, "b", { endpoints, tls: { ca, serverName: "localhost" } });
+  await leads(b);
+  await b.stop();
+});
+
+Deno.test("TLS: an expired certificate of etcd is named", async () => {
+  await using files = await Certificates.make();
+  await files.sign("server", "localhost", { days: -1 });
+  await using etcd = await LocalEtcd.start({ tls: { cert: files.path("server.pem"), key: files.path("server.key") } });
+  assertMatch(await trouble(etcd, { tls: { ca: files.read("ca.pem") } }), /has expired$/);
+});
+
+Deno.test("TLS: an etcd that wants client certificates lets in those that it trusts", async () => {
+  await using files = await Certificates.make();
+  await files.authority("other");
+  await files.sign("server", "localhost");
+  await files.sign("client", "client");
+  await files.sign("stranger", "client", { ca: "other" });
+  const tls = { cert: files.path("server.pem"), key: files.path("server.key"), clientCa: files.path("ca.pem") };
+  await using etcd = await LocalEtcd.start({ tls });
+  const ca = files.read("ca.pem");
+  const cert = (name: string, key = name) => ({ ca, cert: files.read(`${name}.pem`), key: files.read(`${key}.key`) });
+  const a = new Candidate(etcd, "a", { tls: cert("client") });
+  await leads(a);
+  await a.stop();
+  assertMatch(await trouble(etcd, { tls: { ca } }), /client certificate/);
+  assertMatch(await trouble(etcd, { tls: cert("stranger") }), /client certificate/);
+  assertMatch(await trouble(etcd, { tls: cert("client", "stranger") }), /do not fit together/);
+});
+
+/** An etcd with a root user, and a user `worker` that may do all under `jobs/`. */
+async function withUsers(): Promise<LocalEtcd> {
+  const etcd = await LocalEtcd.start();
+  await etcd.ctl("user", "add", "root:rootpw");
+  await etcd.ctl("user", "grant-role", "root", "root");
+  await etcd.ctl("role", "add", "jobs");
+  await etcd.ctl("role", "grant-permission", "jobs", "--prefix=true", "readwrite", "jobs/");
+  await etcd.ctl("user", "add", "worker:secret");
+  await etcd.ctl("user", "grant-role", "worker", "jobs");
+  await etcd.ctl("auth", "enable");
+  return etcd;
+}
+
+const USER = { name: "worker", password: "secret" };
+
+Deno.test("passwords: the right one leads, also after etcd has forgotten its tokens", async () => {
+  await using etcd = await withUsers();
+  const [a, b] = [new Candidate(etcd, "a", { user: USER }), new Candidate(etcd, "b", { user: USER })];
+  const leader = await Promise.any([a, b].map((one) => leads(one).then(() => one)));
+  const follower = leader === a ? b : a;
+  await follows(follower, leader.state.leader!.id);
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    await etcd.stop(signal);
+    await etcd.start();
+    await leads(leader);
+    await follows(follower, leader.state.leader!.id);
+  }
+  await leader.stop();
+  await leads(follower);
+  await follower.stop();
+});
+
+Deno.test("passwords: the wrong one, none, or no permission is named", async () => {
+  await using etcd = await withUsers();
+  const at = `etcd at 127.0.0.1:${etcd.port} answers: `;
+  assertEquals(
+    await trouble(etcd, { user: { ...USER, password: "guessed" } }),
+    `${at}authentication failed, invalid user ID or password`,
+  );
+  assertEquals(await trouble(etcd, {}), `${at}user name is empty`);
+  assertEquals(await trouble(etcd, { user: USER, name: "elsewhere" }), `${at}permission denied`);
+});
+
+Deno.test("a node is let in by files and environment, says why not in readyz, and shows no secret", async () => {
+  await using files = await Certificates.make();
+  await files.sign("server", "localhost");
+  const tls = { cert: files.path("server.pem"), key: files.path("server.key") };
+  await using etcd = await LocalEtcd.start({ tls });
+  await Deno.writeTextFile(files.path("password"), "secret\n");
+  const flags = ["--cacert", files.path("ca.pem"), "--user", "worker", "--password-file", files.path("password")];
+  // Without users in etcd, a login is refused: that is said, and no more than that.
+  await using node = await TestNode.start(etcd, flags);
+  const { message } = await node.logs("etcd-failing");
+  assertStringIncludes(String(message), "authentication is not enabled");
+  const { status, body } = await node.get("/readyz?verbose");
+  assertEquals(status, 503);
+  assertStringIncludes(body, "[-] etcd has not answered yet: etcd at localhost");
+  await using other = await TestNode.start(etcd, [], { env: { ETCDCTL_CACERT: files.path("ca.pem") } });
+  await other.logs("leading");
+  assert(!JSON.stringify([node.log, other.log, body]).includes("secret"));
+});
