@@ -2,7 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const SOURCES = ["README.md", ...["mod", "election", "term", "state", "errors"].map((name) => `election/${name}.ts`)];
+const SOURCES = [
+  "README.md",
+  "docs/safety.md",
+  ...["mod", "election", "term", "state", "errors"].map((name) => `election/${name}.ts`),
+];
 
 /** The TypeScript examples of a text, be it Markdown or JSDoc. */
 function examples(text: string): string[] {
@@ -20,7 +24,7 @@ for (const source of SOURCES) {
       try {
         // Only etcd's address and the place of the library differ from what a reader has.
         const program = code
-          .replaceAll(/from "\.\/(election\/)?mod\.ts"/g, `from "${new URL("election/mod.ts", ROOT)}"`)
+          .replaceAll(/from "[./]*\/(election\/)?mod\.ts"/g, `from "${new URL("election/mod.ts", ROOT)}"`)
           .replaceAll(`name: "jobs"`, `name: "jobs", endpoints: ["${etcd.endpoint}"]`)
           .replaceAll("http://127.0.0.1:2379", etcd.endpoint);
         await Deno.writeTextFile(file, program);

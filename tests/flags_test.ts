@@ -77,6 +77,31 @@ Deno.test("what stands in the environment counts where there is no flag, and an 
   assertEquals(parse("", { ETCDCTL_ENDPOINTS: "b:2" }).endpoints, ["http://b:2"]);
 });
 
+Deno.test("files and users: what cannot be is refused, and no secret is shown", async () => {
+  const pem = await Deno.makeTempFile();
+  await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----");
+  const https = "--endpoints https://a:1";
+  const cases: [line: string, message: RegExp][] = [
+    [`${https} --cacert /nowhere`, /^--cacert cannot be "\/nowhere": expected a file that can be read and holds PEM/],
+    [`${https} --cacert ${new URL("../deno.json", import.meta.url).pathname}`, /^--cacert cannot be /],
+    [`${https} --cert ${pem}`, /^--cert and --key go together/],
+    [`--cacert ${pem}`, /^TLS flags go with https endpoints/],
+    ["--user me", /^--user needs a password/],
+    ["--user :secret", /^--user cannot be what it is: /],
+    ["--password secret", /^a password goes with a user/],
+    ["--user me --password-file /nowhere", /^--password-file cannot be "\/nowhere"/],
+  ];
+  for (const [line, expected] of cases) {
+    const { message } = assertThrows(() => parse(line), UsageError);
+    assert(expected.test(message) && !message.includes("secret"), message);
+  }
+  assertEquals(parse(`${https} --cacert ${pem}`).tls?.ca, "-----BEGIN CERTIFICATE-----");
+  assertEquals(parse("--user me:a:b").user, { name: "me", password: "a:b" });
+  assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).user, { name: "me", password: "secret" });
+  assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).user, { name: "me", password: "secret" });
+  await Deno.remove(pem);
+});
+
 Deno.test("bad values are refused in one line that names the flag, the value and what is expected", () => {
   const cases: [line: string, begins: string, expected: string][] = [
     ["--port abc", `--port cannot be "abc": `, "a port number from 0 to 65535"],
@@ -144,6 +169,11 @@ Deno.test("unknown flags are refused with the nearest known one, stray words wit
     const { message } = assertThrows(() => parse(line), UsageError);
     assert(expected.test(message), message);
   }
+});
+
+Deno.test("the README names every flag of the help", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  for (const [flag] of helpText().matchAll(/^ {2}(--[a-z-]+)/gm)) assert(readme.includes(`\`${flag.trim()}`), flag);
 });
 
 Deno.test("the help names every flag, its default and its variable's form", () => {
