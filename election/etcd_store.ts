@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs, firstCallTimeoutMs } from "./deadline.ts";
 import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
+import { sessionsClosed } from "./http2_guard.ts";
 import { KeepAliveStream } from "./keep_alive_stream.ts";
 import { encodeCandidate } from "./queue.ts";
 import type { Store, WatchNotice } from "./store.ts";
@@ -125,8 +126,7 @@ export class EtcdStore implements Store {
     this.#keepAlive?.close();
     this.#calls.close();
     this.#watch.close();
-    // Sessions close a turn later (see guardHttp2), and what they held a turn after that.
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    await sessionsClosed();
   }
 
   #isOurs(key: string, token: bigint) {

@@ -3,6 +3,9 @@ import { createRequire } from "node:module";
 /** How long a server may take to begin to speak HTTP/2. */
 const GREETING_MS = 2000;
 
+/** How long to wait for sessions to close. */
+const CLOSED_WITHIN_MS = 200;
+
 interface Session {
   close(...args: unknown[]): void;
   destroy(...args: unknown[]): void;
@@ -47,9 +50,40 @@ export function guardHttp2(): void {
   };
 }
 
+/** Sessions that are to close and have not yet. */
+const closing = new Set<Session>();
+let deferred = 0;
+const settled = new EventTarget();
+
 function closeLater(session: Session): void {
-  const close = session.close.bind(session);
-  const destroy = session.destroy.bind(session);
-  session.close = (...args) => void setTimeout(() => close(...args), 0);
-  session.destroy = (...args) => void setTimeout(() => destroy(...args), 0);
+  session.once("close", () => {
+    closing.delete(session);
+    settled.dispatchEvent(new Event("change"));
+  });
+  for (const name of ["close", "destroy"] as const) {
+    const end = session[name].bind(session);
+    session[name] = (...args) => {
+      closing.add(session);
+      deferred++;
+      setTimeout(() => {
+        deferred--;
+        end(...args);
+        settled.dispatchEvent(new Event("change"));
+      }, 0);
+    };
+  }
+}
+
+/** Resolves when the sessions that were given up have closed, or after a while: some servers never say so. */
+export async function sessionsClosed(): Promise<void> {
+  // grpc-js itself takes a turn until it closes one.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const check = () => closing.size + deferred === 0 && resolve();
+  const timer = setTimeout(resolve, CLOSED_WITHIN_MS);
+  settled.addEventListener("change", check);
+  check();
+  await promise;
+  clearTimeout(timer);
+  settled.removeEventListener("change", check);
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, a
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Election, type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
+import { sessionsClosed } from "../election/http2_guard.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
 
@@ -239,6 +240,7 @@ Deno.test("a term tells how long it holds, and its guard lets only the leader wr
   await a.stop();
   assert(!(await write()).succeeded);
   client.close();
+  await sessionsClosed();
 
   assertEquals(term.validFor(), 0);
   const error = assertThrows(() => term.assert(), TermEndedError);
