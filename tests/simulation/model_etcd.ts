@@ -9,7 +9,8 @@ const MIN_TTL_MS = 2000;
 const STALE_LEADER_MS = 1900;
 
 interface Lease {
-  ttlMs: number;
+  readonly ttlMs: number;
+  readonly grantedAt: number;
   /** The earliest true time at which the lease may expire. */
   expiresAt: number;
 }
@@ -79,15 +80,18 @@ export class ModelEtcd {
   grant(ttlMs: number): { leaseId: bigint; ttlMs: number } {
     const leaseId = this.#nextLease++;
     const granted = Math.max(ttlMs, MIN_TTL_MS);
-    this.#leases.set(leaseId, { ttlMs: granted, expiresAt: this.#schedule.now + granted });
+    const { now } = this.#schedule;
+    this.#leases.set(leaseId, { ttlMs: granted, grantedAt: now, expiresAt: now + granted });
     return { leaseId, ttlMs: granted };
   }
 
   /** Renews a lease; while there is no leader, the former one may still say yes, to no effect. */
   renew(leaseId: bigint): { leaseId: bigint; ttlMs: number } | "silent" {
-    const stale = this.#schedule.now < this.#staleLeaderUntil;
-    if (this.health === "silent" && !stale) return "silent";
     const lease = this.#leases.get(leaseId);
+    // The former leader knows nothing of what its successor granted.
+    const known = lease !== undefined && lease.grantedAt < this.#staleLeaderUntil - STALE_LEADER_MS;
+    const stale = known && this.#schedule.now < this.#staleLeaderUntil;
+    if (this.health === "silent" && !stale) return "silent";
     if (!lease) return { leaseId, ttlMs: this.renewsRevoked ? this.#revoked.get(leaseId) ?? 0 : 0 };
     if (!stale) lease.expiresAt = this.#schedule.now + lease.ttlMs;
     return { leaseId, ttlMs: lease.ttlMs };

@@ -63,8 +63,8 @@ export class ModelNode implements Clock {
   #deferred: { readonly timer: boolean; readonly run: () => void }[] = [];
   #watch: Watch | undefined;
   #tickAt = Infinity;
-  /** The token with which it led last. */
-  #led: bigint | undefined;
+  /** Whether there was work to end when it began to drain: one who only waited has none. */
+  #worked = false;
   /** Told after each step. */
   onStep = () => {};
 
@@ -95,9 +95,7 @@ export class ModelNode implements Clock {
     if (!this.#core) return false;
     const { campaign } = this.#core;
     if (campaign.stage !== "draining") return machine.termRemaining(this.#core, this.now()) > 0;
-    // One who only waited has no work to end.
-    if (campaign.token !== this.#led) return false;
-    return !campaign.drained && remaining(campaign.lease.sentAt, campaign.lease.ttlMs, this.now()) > 0;
+    return this.#worked && !campaign.drained && remaining(campaign.lease.sentAt, campaign.lease.ttlMs, this.now()) > 0;
   }
 
   now(): Instant {
@@ -155,7 +153,9 @@ export class ModelNode implements Clock {
     const before = this.#core;
     const { core, actions } = machine.step(before, event, this.now());
     this.#core = core;
-    if (core.term) this.#led = core.term.token;
+    if (core.campaign.stage === "draining" && before.campaign.stage !== "draining") {
+      this.#worked = machine.termRemaining(before, this.now()) > 0;
+    }
     if (before.term !== core.term) {
       this.#world.trace(`${this.id}: ${core.term ? `leads with ${core.term.token}` : `term ended, ${core.ended}`}`);
     }
