@@ -34,6 +34,8 @@ export interface Surroundings {
   readonly etcd: ModelEtcd;
   readonly trace: (text: string) => void;
   readonly sabotage?: Sabotage;
+  /** Whether all faults are over. */
+  readonly peace: boolean;
 }
 
 interface Watch {
@@ -320,7 +322,9 @@ export class ModelNode implements Clock {
     this.#timer(timeoutMs, () => settle(() => failed("unreachable")));
     if (!this.link.out || random.chance(this.link.loss)) return;
     schedule.after(this.#latency(), arrive);
-    if (random.chance(this.link.loss)) schedule.after(this.#latency() + random.between(0, 3000), arrive);
+    if (random.chance(this.link.loss)) {
+      schedule.after(this.#latency() + random.between(0, 3000), () => this.#world.peace || arrive());
+    }
   }
 
   #latency(): number {

@@ -44,7 +44,7 @@ class World {
   readonly trace: (text: string) => void;
   readonly #nodes: ModelNode[];
   readonly #ttlMs: number;
-  #peace = false;
+  peace = false;
   #lastTerm: { readonly token: bigint; readonly node: ModelNode } | undefined;
   readonly #terms = new Map<ModelNode, machine.Core["term"]>();
   /** Keys that an operator deleted, by token, and when. */
@@ -79,7 +79,7 @@ class World {
     const kinds = this.#chooseFaults();
     const restlessness = random.between(300, 4000);
     const next = () => {
-      if (this.#peace) return;
+      if (this.peace) return;
       random.pick(kinds)();
       schedule.after(random.between(0, 2 * restlessness), next);
     };
@@ -215,7 +215,7 @@ class World {
         say(`${chosen.id} stops`);
         chosen.dispatch({ type: "stop" });
         schedule.after(random.between(2000, 2 * this.#ttlMs), () => {
-          if (!chosen.frozen && !this.#peace) chosen.crash();
+          if (!chosen.frozen && !this.peace) chosen.crash();
         });
         schedule.after(random.between(2 * this.#ttlMs, 3 * this.#ttlMs), () => chosen.core ?? chosen.start());
       },
@@ -227,7 +227,7 @@ class World {
 
   #makePeace(): void {
     this.trace("-- peace");
-    this.#peace = true;
+    this.peace = true;
     if (this.etcd.health === "down") this.etcd.start();
     for (const node of this.#nodes) {
       Object.assign(node.link, { out: true, in: true, slowMs: 0, loss: 0 });
