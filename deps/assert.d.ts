@@ -1,10 +1,8 @@
 /** The part of `@std/assert` that is used here; see https://jsr.io/@std/assert/doc. */
 export function assert(expr: unknown, msg?: string): asserts expr;
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
-export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void;
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T>;
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void;
-export function assertLess<T>(actual: T, expected: T, msg?: string): void;
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void;
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void;
 // deno-lint-ignore no-explicit-any
@@ -27,4 +25,3 @@ export function assertRejects<E extends Error = Error>(
   msgIncludes?: string,
   msg?: string,
 ): Promise<E>;
-export function fail(msg?: string): never;

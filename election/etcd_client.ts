@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Etcd3, type ICallable, type IOptions } from "etcd3";
 import { guardHttp2 } from "./http2_guard.ts";
+import { KeepAliveStream } from "./keep_alive_stream.ts";
 import type { TlsOptions, UserOptions } from "./options.ts";
 import { StoreError } from "./store.ts";
 
@@ -36,6 +37,7 @@ export class EtcdClient {
   readonly #user: UserOptions | undefined;
   #loggingIn: Promise<void> | undefined;
   #token: string | undefined;
+  #keepAlive: KeepAliveStream | undefined;
   #closed = false;
 
   constructor(endpoint: string, { tls, user }: EtcdAccess = {}) {
@@ -66,8 +68,8 @@ export class EtcdClient {
 
   /**
    * Gets a token for the user, if there is one and it has none yet. etcd3 would do so over a connection
-   * of its own, which it never closes. A token that is refused later makes
-   * the client one that failed: its successor logs in anew.
+   * of its own, which it never closes. A token that is refused later makes the client one that failed: its
+   * successor logs in anew.
    */
   async logIn(timeoutMs: number): Promise<void> {
     if (!this.#user) return;
@@ -99,6 +101,17 @@ export class EtcdClient {
     });
   }
 
+  /** The stream for renewals, if it is open. */
+  get keepAlive(): KeepAliveStream | undefined {
+    return this.#keepAlive;
+  }
+
+  /** Opens the stream for renewals; `onEnd` is told when it ends by itself. */
+  openKeepAlive(onEnd: () => void): KeepAliveStream {
+    this.#keepAlive = new KeepAliveStream(this.etcd, onEnd);
+    return this.#keepAlive;
+  }
+
   /** The token, and what makes a member that lost its quorum end our streams instead of falling silent. */
   readonly #addMetadata: Interceptor = (options, nextCall) => {
     const call = nextCall(options);
@@ -113,6 +126,7 @@ export class EtcdClient {
 
   close(): void {
     this.#closed = true;
+    this.#keepAlive?.close();
     this.etcd.close();
   }
 }

@@ -4,7 +4,6 @@ import { callTimeoutMs, firstCallTimeoutMs } from "./deadline.ts";
 import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
 import { sessionsClosed } from "./http2_guard.ts";
-import { KeepAliveStream } from "./keep_alive_stream.ts";
 import { encodeCandidate } from "./queue.ts";
 import type { Store, WatchNotice } from "./store.ts";
 
@@ -32,7 +31,6 @@ export class EtcdStore implements Store {
   readonly #clock: Clock;
   readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
   #calls: EtcdClient;
-  #keepAlive: KeepAliveStream | undefined;
   #watch: EtcdClient;
 
   constructor(options: EtcdStoreOptions, clock: Clock = systemClock) {
@@ -51,8 +49,8 @@ export class EtcdStore implements Store {
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#call(timeoutMs, async () => {
-      const { ID, TTL } = await this.#keepAlive!.renew(leaseId, timeoutMs);
+    return this.#call(timeoutMs, async ({ keepAlive }) => {
+      const { ID, TTL } = await keepAlive!.renew(leaseId, timeoutMs);
       return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
     });
   }
@@ -123,7 +121,6 @@ export class EtcdStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#keepAlive?.close();
     this.#calls.close();
     this.#watch.close();
     await sessionsClosed();
@@ -140,9 +137,9 @@ export class EtcdStore implements Store {
     const client = this.#calls;
     try {
       await client.logIn(timeoutMs);
-      const fresh = this.#keepAlive === undefined;
-      this.#keepAlive ??= new KeepAliveStream(client.etcd, () => this.#leave(client));
-      await this.#keepAlive.opened();
+      const fresh = client.keepAlive === undefined;
+      const keepAlive = client.keepAlive ?? client.openKeepAlive(() => this.#leave(client));
+      await keepAlive.opened();
       const patience = fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs;
       const answer = await run(client, { deadline: Date.now() + patience });
       if (fresh) await client.onLeft("Lease", () => this.#leave(client));
@@ -157,8 +154,6 @@ export class EtcdStore implements Store {
   /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */
   #leave(client: EtcdClient): void {
     if (this.#calls !== client) return;
-    this.#keepAlive?.close();
-    this.#keepAlive = undefined;
     this.#calls = this.#next(client);
   }
 

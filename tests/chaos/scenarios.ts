@@ -104,7 +104,25 @@ function partition(name: string, ...directions: Parameters<Proxy["stall"]>): Sce
   };
 }
 
-/** The raft leader's index among the members. */
+/** The leader's process ends, and another node takes its place in the queue. */
+function departure(name: string, boundMs: number, end: (leader: TestNode) => unknown): Scenario {
+  return {
+    name,
+    members: 1,
+    boundMs,
+    async round(stage) {
+      const leader = await stage.settle();
+      stage.referee.forget(leader);
+      await end(leader);
+      await stage.remove(leader);
+      await stage.settle();
+      await stage.addNode();
+      await stage.settle();
+    },
+  };
+}
+
+/** The member that leads etcd. */
 async function raftLeader(etcds: readonly LocalEtcd[]): Promise<LocalEtcd> {
   for (const etcd of etcds) {
     const [{ Status }] = JSON.parse(await etcd.ctl("endpoint", "status", "-w", "json"));
@@ -150,34 +168,8 @@ export const SCENARIOS: readonly Scenario[] = [
       await stage.settle();
     },
   },
-  {
-    name: "leader killed",
-    members: 1,
-    boundMs: AFTER_LOSS_MS,
-    async round(stage) {
-      const leader = await stage.settle();
-      stage.referee.forget(leader);
-      leader.kill("SIGKILL");
-      await stage.remove(leader);
-      await stage.settle();
-      await stage.addNode();
-      await stage.settle();
-    },
-  },
-  {
-    name: "leader resigns by SIGTERM",
-    members: 1,
-    boundMs: 1000,
-    async round(stage) {
-      const leader = await stage.settle();
-      stage.referee.forget(leader);
-      await leader.stop();
-      await stage.remove(leader);
-      await stage.settle();
-      await stage.addNode();
-      await stage.settle();
-    },
-  },
+  departure("leader killed", AFTER_LOSS_MS, (leader) => leader.kill("SIGKILL")),
+  departure("leader resigns by SIGTERM", 1000, (leader) => leader.stop()),
   {
     name: "connections to etcd cut",
     members: 1,
