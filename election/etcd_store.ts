@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs, firstCallTimeoutMs } from "./deadline.ts";
+import { Endpoints } from "./endpoints.ts";
 import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
 import { sessionsClosed } from "./http2_guard.ts";
@@ -24,11 +25,12 @@ export interface EtcdStoreOptions {
 /**
  * The store over npm:etcd3, used at the level of etcd's own calls. Two clients, each on one endpoint:
  * one for the calls, one for the watch, since a failed call takes down every stream of its client. A
- * client that fails is replaced by a new one on the next endpoint.
+ * client that fails is replaced by a new one on the next best endpoint.
  */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #clock: Clock;
+  readonly #endpoints: Endpoints;
   readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
   #calls: EtcdClient;
   #watch: EtcdClient;
@@ -37,8 +39,9 @@ export class EtcdStore implements Store {
     this.#options = options;
     this.#clock = clock;
     this.#range = prefixRange(options.prefix);
-    this.#calls = new EtcdClient(options.endpoints[0]!, options.access);
-    this.#watch = new EtcdClient(options.endpoints[0]!, options.access);
+    this.#endpoints = new Endpoints(options.endpoints);
+    this.#calls = new EtcdClient(this.#endpoints.first, options.access);
+    this.#watch = new EtcdClient(this.#endpoints.first, options.access);
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
@@ -142,6 +145,7 @@ export class EtcdStore implements Store {
       await keepAlive.opened();
       const patience = fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs;
       const answer = await run(client, { deadline: Date.now() + patience });
+      this.#endpoints.answered(client.endpoint);
       if (fresh) await client.onLeft("Lease", () => this.#leave(client));
       return answer;
     } catch (error) {
@@ -158,8 +162,7 @@ export class EtcdStore implements Store {
   }
 
   #next(failed: EtcdClient): EtcdClient {
-    const { endpoints, access } = this.#options;
     failed.close();
-    return new EtcdClient(endpoints[(endpoints.indexOf(failed.endpoint) + 1) % endpoints.length]!, access);
+    return new EtcdClient(this.#endpoints.after(failed.endpoint), this.#options.access);
   }
 }
