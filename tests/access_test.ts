@@ -4,6 +4,7 @@ import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
+import { Proxy } from "./support/proxy.ts";
 import { follows, leads, within } from "./support/until.ts";
 
 /** What a candidate with these options is told of its trouble with etcd. */
@@ -131,3 +132,32 @@ Deno.test("a node is let in by files and environment, says why not in readyz, an
   await other.logs("leading");
   assert(!JSON.stringify([node.log, other.log, body]).includes("secret"));
 });
+
+/** What a process holds, and for how long it has computed: open files, ticks of the processor's clock. */
+function footprint(pid: number): { files: number; ticks: number } {
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
+  return { files: [...Deno.readDirSync(`/proc/${pid}/fd`)].length, ticks: Number(fields[11]) + Number(fields[12]) };
+}
+
+for (const trouble of ["a wrong authority", "a wrong password"]) {
+  Deno.test(`${trouble} is tried again for ever, without leaking or spinning`, async () => {
+    await using files = await Certificates.make();
+    await files.sign("server", "localhost");
+    await files.authority("other");
+    await Deno.writeTextFile(files.path("password"), "guessed");
+    const tls = { cert: files.path("server.pem"), key: files.path("server.key") };
+    await using etcd = trouble.includes("password") ? await withUsers() : await LocalEtcd.start({ tls });
+    await using proxy = new Proxy(etcd.port);
+    const [endpoint, flags] = trouble.includes("password")
+      ? [proxy.endpoint, ["--user", "worker", "--password-file", files.path("password")]]
+      : [`https://localhost:${proxy.port}`, ["--cacert", files.path("other.pem")]];
+    await using node = await TestNode.start({ endpoint }, flags);
+    await proxy.accepts(8);
+    const [before, from] = [footprint(node.pid), performance.now()];
+    await proxy.accepts(8);
+    const after = footprint(node.pid);
+    assert(after.files <= before.files + 4, `${before.files} open files became ${after.files}`);
+    const busy = (after.ticks - before.ticks) * 10 / (performance.now() - from);
+    assert(busy < 0.5, `it computed for ${Math.round(100 * busy)} % of the time`);
+  });
+}

@@ -146,28 +146,34 @@ Deno.test("a node that slept while etcd compacted what it watched sees the queue
   assertEquals(await observer.curl(), "I am a follower and the leader is the next\n");
 });
 
-/** A server that greets like HTTP/2 and says goodbye in the same breath, before any request. */
-function goodbyeServer(port: number): Deno.TcpListener {
+/**
+ * A server that greets like HTTP/2 and says goodbye in the same breath, before any request: for so many
+ * connections, then it passes them on to `target`.
+ */
+function goodbyeServer(target: number, goodbyes: number): Deno.TcpListener {
   const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
   const goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-  const listener = Deno.listen({ hostname: "127.0.0.1", port });
-  (async () => {
-    for await (const connection of listener) {
-      await connection.write(new Uint8Array([...settings, ...goaway])).catch(() => {});
-      connection.readable.pipeTo(new WritableStream()).catch(() => {});
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serve = async (client: Deno.TcpConn) => {
+    if (goodbyes-- > 0) {
+      await client.write(new Uint8Array([...settings, ...goaway]));
+      await client.readable.pipeTo(new WritableStream());
+    } else {
+      const server = await Deno.connect({ hostname: "127.0.0.1", port: target });
+      await Promise.all([client.readable.pipeTo(server.writable), server.readable.pipeTo(client.writable)]);
     }
+  };
+  (async () => {
+    for await (const client of listener) serve(client).catch(() => {});
   })();
   return listener;
 }
 
 Deno.test("an etcd that says goodbye before it is asked neither ends the process nor keeps it busy", async () => {
-  await using etcd = await LocalEtcd.prepare();
-  const listener = goodbyeServer(etcd.port);
-  await using a = await TestNode.start(etcd, [], { env: { MALLOC_PERTURB_: "165" } });
-  await a.logs("etcd-failing");
-  assertEquals(await a.curl(), "I am a follower and there is no leader\n");
-  listener.close();
-  await etcd.start();
+  await using etcd = await LocalEtcd.start();
+  using listener = goodbyeServer(etcd.port, 8);
+  const endpoint = `http://127.0.0.1:${listener.addr.port}`;
+  await using a = await TestNode.start({ endpoint }, [], { env: { MALLOC_PERTURB_: "165" } });
   await a.logs("leading");
   assertEquals(await a.curl(), "I am the leader\n");
 });

@@ -7,21 +7,34 @@ interface Way {
   resumed: PromiseWithResolvers<void>;
 }
 
+interface Connection {
+  readonly client: Deno.TcpConn;
+  server?: Deno.TcpConn;
+  /** The first bytes that the client sent, as text: who it is, where a protocol says so. */
+  greeting: string;
+}
+
 /**
- * A TCP proxy that can do to a connection what networks do: cut it, or let it stand and swallow nothing,
- * so that neither side is told.
+ * A TCP proxy that can do to a connection what networks do: cut it, slow it down, or let it stand and
+ * swallow nothing, so that neither side is told.
  */
 export class Proxy implements AsyncDisposable {
   readonly port: number;
   readonly endpoint: string;
   readonly #listener: Deno.TcpListener;
   readonly #target: number;
-  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #connections = new Set<Connection>();
   readonly #ways: Record<Direction, Way> = { "to-server": flowing(), "to-client": flowing() };
   readonly #pumps = new Set<Promise<void>>();
   readonly #accepting: Promise<void>;
   /** Milliseconds by which each piece is late, in each direction. */
   delayMs = 0;
+  /** How many bytes go through a connection in a second, in each direction. */
+  bytesPerSecond = Infinity;
+  /** Which connections a stall is for. */
+  #stalls: (greeting: string) => boolean = () => true;
+  #accepted = 0;
+  readonly #changed = new EventTarget();
 
   constructor(target: number) {
     this.#target = target;
@@ -31,14 +44,38 @@ export class Proxy implements AsyncDisposable {
     this.#accepting = this.#accept();
   }
 
+  /** How many connections stand. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Resolves when so many more connections have been taken. */
+  async accepts(more: number): Promise<void> {
+    const wanted = this.#accepted + more;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const check = () => this.#accepted >= wanted && resolve();
+    this.#changed.addEventListener("accepted", check);
+    await promise;
+    this.#changed.removeEventListener("accepted", check);
+  }
+
   /** Breaks all connections; new ones are taken again. */
   cut(): void {
-    for (const connection of this.#connections) close(connection);
+    for (const { client, server } of this.#connections) {
+      close(client);
+      if (server) close(server);
+    }
   }
 
   /** Lets nothing through any more, in one direction or both; connections stay open, and new ones too. */
   stall(...directions: Direction[]): void {
     for (const direction of directions) this.#ways[direction].stalled = true;
+  }
+
+  /** Stalls both directions of those connections only whose client's first bytes hold this text. */
+  stallFrom(text: string): void {
+    this.#stalls = (greeting) => greeting.includes(text);
+    this.stall("to-server", "to-client");
   }
 
   /** Lets all through again, also what was held up. */
@@ -49,7 +86,9 @@ export class Proxy implements AsyncDisposable {
       way.stalled = false;
       way.resumed.resolve();
     }
+    this.#stalls = () => true;
     this.delayMs = 0;
+    this.bytesPerSecond = Infinity;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,32 +103,39 @@ export class Proxy implements AsyncDisposable {
     for await (const client of this.#listener) {
       const pumped = this.#connect(client).finally(() => this.#pumps.delete(pumped));
       this.#pumps.add(pumped);
+      this.#accepted++;
+      this.#changed.dispatchEvent(new Event("accepted"));
     }
   }
 
   async #connect(client: Deno.TcpConn): Promise<void> {
-    this.#connections.add(client);
+    const connection: Connection = { client, greeting: "" };
+    this.#connections.add(connection);
     try {
       // One that cannot hear the server does not hear that it answers either.
-      await this.#pass("to-server");
-      await this.#pass("to-client");
-      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
-      this.#connections.add(server);
-      await Promise.all([this.#pump(client, server, "to-server"), this.#pump(server, client, "to-client")]);
-      this.#connections.delete(server);
+      await this.#pass("to-server", connection);
+      await this.#pass("to-client", connection);
+      const server = connection.server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+      await Promise.all([
+        this.#pump(client, server, "to-server", connection),
+        this.#pump(server, client, "to-client", connection),
+      ]);
     } catch {
       close(client);
     }
-    this.#connections.delete(client);
+    this.#connections.delete(connection);
   }
 
-  async #pump(from: Deno.TcpConn, to: Deno.TcpConn, direction: Direction): Promise<void> {
+  async #pump(from: Deno.TcpConn, to: Deno.TcpConn, direction: Direction, connection: Connection): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
+    const read = () => from.read(buffer.subarray(0, Math.ceil(this.bytesPerSecond / 20)));
     try {
-      for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
-        if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
-        await this.#pass(direction);
-        for (let sent = 0; sent < read;) sent += await to.write(buffer.subarray(sent, read));
+      for (let size = await read(); size !== null; size = await read()) {
+        if (direction === "to-server") connection.greeting ||= new TextDecoder().decode(buffer.subarray(0, size));
+        const wait = this.delayMs + size / this.bytesPerSecond * 1000;
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+        await this.#pass(direction, connection);
+        for (let sent = 0; sent < size;) sent += await to.write(buffer.subarray(sent, size));
       }
     } catch {
       // One side is gone: so is the other.
@@ -98,9 +144,9 @@ export class Proxy implements AsyncDisposable {
     close(to);
   }
 
-  async #pass(direction: Direction): Promise<void> {
+  async #pass(direction: Direction, { greeting }: Connection): Promise<void> {
     const way = this.#ways[direction];
-    if (way.stalled) await way.resumed.promise;
+    if (way.stalled && this.#stalls(greeting)) await way.resumed.promise;
   }
 }
 
