@@ -25,6 +25,8 @@ interface Member {
   readonly name: string;
   readonly port: number;
   readonly peerPort: number;
+  /** Where the other members reach it. */
+  readonly peerUrl: string;
   /** All members, as etcd's `--initial-cluster` wants them. */
   readonly cluster: string;
   readonly tls?: ServerTls;
@@ -61,19 +63,28 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Makes one that does not run yet. */
   static async prepare({ port = freePort(), tls }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
-    const [etcd] = await LocalEtcd.#prepare([port], tls);
+    const [etcd] = await LocalEtcd.#prepare([port], { tls });
     return etcd!;
   }
 
-  /** Makes a cluster of this many members that do not run yet; enough of them must start at once. */
-  static prepareCluster(size: number): Promise<LocalEtcd[]> {
-    return LocalEtcd.#prepare(Array.from({ length: size }, freePort));
+  /**
+   * Makes a cluster of this many members that do not run yet; enough of them must start at once. Each is
+   * reached by the others on the port that `route` gives for its own.
+   */
+  static prepareCluster(size: number, route = (port: number) => port): Promise<LocalEtcd[]> {
+    return LocalEtcd.#prepare(Array.from({ length: size }, freePort), { route });
   }
 
-  static async #prepare(ports: readonly number[], tls?: ServerTls): Promise<LocalEtcd[]> {
+  static async #prepare(
+    ports: readonly number[],
+    { tls, route = (port) => port }: { tls?: ServerTls; route?: (port: number) => number } = {},
+  ): Promise<LocalEtcd[]> {
     const programs = await findEtcd();
-    const members = ports.map((port, index) => ({ name: `local-${index}`, port, peerPort: freePort() }));
-    const cluster = members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(",");
+    const members = ports.map((port, index) => {
+      const peerPort = freePort();
+      return { name: `local-${index}`, port, peerPort, peerUrl: `http://127.0.0.1:${route(peerPort)}` };
+    });
+    const cluster = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
     return await Promise.all(members.map(async (member) => {
       const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
       return new LocalEtcd(programs, { ...member, cluster, tls }, data);
@@ -88,15 +99,15 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Starts it, with the data that it has, and waits until it serves. */
   async start(): Promise<void> {
-    const { name, port, peerPort, cluster, tls } = this.#member;
+    const { name, port, peerPort, peerUrl, cluster, tls } = this.#member;
     const clients = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
-    const peer = `http://127.0.0.1:${peerPort}`;
     const process = new Deno.Command(this.#programs.etcd, {
       // deno-fmt-ignore
       args: [
         "--name", name, "--data-dir", `${this.#data}/data`,
         "--listen-client-urls", clients, "--advertise-client-urls", clients,
-        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
+        "--listen-peer-urls", `http://127.0.0.1:${peerPort}`, "--initial-advertise-peer-urls", peerUrl,
+        "--initial-cluster", cluster,
         ...(tls ? ["--cert-file", tls.cert, "--key-file", tls.key] : []),
         ...(tls?.clientCa ? ["--client-cert-auth", "--trusted-ca-file", tls.clientCa] : []),
       ],

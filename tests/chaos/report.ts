@@ -1,4 +1,5 @@
-import { type Scenario, Stage } from "./scenarios.ts";
+import type { Scenario } from "./scenarios.ts";
+import { Stage } from "./stage.ts";
 
 /** What came of some rounds of a scenario. */
 export interface Outcome {

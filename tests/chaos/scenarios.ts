@@ -1,78 +1,8 @@
-import { LocalEtcd } from "../../dev/local_etcd.ts";
-import { TestNode } from "../support/node.ts";
-import { Proxy } from "../support/proxy.ts";
-import { Referee } from "./referee.ts";
-
-/** The TTL of all nodes here, in seconds: the shortest that etcd grants. */
-export const TTL = 2;
-
-const BLOCK_MS = 2 * TTL * 1000;
-
-/** How long all may take to agree after a fault: a new raft leader extends leases by its election timeout. */
-const SETTLE_MS = TTL * 1000 + 8000;
-
-/** Three nodes, each with its own way to each etcd member, and somebody who watches what they say. */
-export class Stage implements AsyncDisposable {
-  readonly etcds: LocalEtcd[];
-  readonly nodes: TestNode[] = [];
-  readonly referee = new Referee();
-  readonly #proxies = new Map<TestNode, Proxy[]>();
-
-  private constructor(etcds: LocalEtcd[]) {
-    this.etcds = etcds;
-  }
-
-  static async start(members: 1 | 3): Promise<Stage> {
-    const stage = new Stage(await LocalEtcd.prepareCluster(members));
-    await Promise.all(stage.etcds.map((etcd) => etcd.start()));
-    for (let index = 0; index < 3; index++) await stage.addNode();
-    await stage.settle();
-    return stage;
-  }
-
-  async addNode(): Promise<void> {
-    const proxies = this.etcds.map(({ port }) => new Proxy(port));
-    const endpoint = proxies.map(({ endpoint }) => endpoint).join(",");
-    const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL)], {
-      preload: new URL("../support/block_on_signal.ts", import.meta.url).pathname,
-      env: { BLOCK_MS: String(BLOCK_MS) },
-    });
-    this.#proxies.set(node, proxies);
-    this.nodes.push(node);
-    this.referee.watch(node);
-  }
-
-  /** The way between a node and each etcd member. */
-  proxies(node: TestNode): Proxy[] {
-    return this.#proxies.get(node)!;
-  }
-
-  /** Waits until all nodes agree on a leader. */
-  settle(): Promise<TestNode> {
-    return this.referee.agreed(SETTLE_MS);
-  }
-
-  /** Waits until another node than this one says that it leads. */
-  successorOf(former: TestNode): Promise<void> {
-    return this.referee.succeeded(former, SETTLE_MS);
-  }
-
-  /** Takes a node away that has ended. */
-  async remove(node: TestNode): Promise<void> {
-    this.referee.forget(node);
-    this.nodes.splice(this.nodes.indexOf(node), 1);
-    await node[Symbol.asyncDispose]();
-    await Promise.all(this.proxies(node).map((proxy) => proxy[Symbol.asyncDispose]()));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const etcd of this.etcds) etcd.signal("SIGCONT");
-    for (const node of this.nodes) node.kill("SIGCONT");
-    await this.referee[Symbol.asyncDispose]();
-    await Promise.all([...this.nodes].map((node) => this.remove(node)));
-    await Promise.all(this.etcds.map((etcd) => etcd[Symbol.asyncDispose]()));
-  }
-}
+import type { TestNode } from "../support/node.ts";
+import type { Proxy } from "../support/proxy.ts";
+import { busyCores, unrulyNeighbour } from "./load.ts";
+import { randomFaults } from "./mix.ts";
+import { BLOCK_MS, type Stage, TTL } from "./stage.ts";
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
@@ -84,6 +14,9 @@ export interface Scenario {
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** How long a fault lasts that the lead should survive. */
+const SPELL_MS = 2 * TTL * 1000;
 
 /** TTL, etcd's scan of half a second, and what two busy cores may add. */
 const AFTER_LOSS_MS = TTL * 1000 + 2000;
@@ -120,15 +53,6 @@ function departure(name: string, boundMs: number, end: (leader: TestNode) => unk
       await stage.settle();
     },
   };
-}
-
-/** The member that leads etcd. */
-async function raftLeader(etcds: readonly LocalEtcd[]): Promise<LocalEtcd> {
-  for (const etcd of etcds) {
-    const [{ Status }] = JSON.parse(await etcd.ctl("endpoint", "status", "-w", "json"));
-    if (Status.leader === Status.header.member_id) return etcd;
-  }
-  throw new Error("No member leads");
 }
 
 /** All scenarios. */
@@ -180,6 +104,50 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "slow lines to etcd: 100 ms more each way, 10 kB/s",
+    members: 1,
+    boundMs: AFTER_LOSS_MS,
+    async round(stage) {
+      const all = stage.nodes.flatMap((node) => stage.proxies(node));
+      for (const proxy of all) Object.assign(proxy, { delayMs: 100, bytesPerSecond: 10_000 });
+      await sleep(SPELL_MS);
+      for (const proxy of all) proxy.heal();
+      await stage.settle();
+    },
+  },
+  {
+    name: "leader's wall clock set an hour ahead, then back",
+    members: 1,
+    boundMs: 1000,
+    async round(stage) {
+      const leader = await stage.settle();
+      for (let step = 0; step < 2; step++) {
+        leader.kill("SIGUSR1");
+        await sleep(TTL * 1000 / 2);
+        await stage.settle();
+      }
+    },
+  },
+  {
+    name: "four busy loops on two cores",
+    members: 1,
+    boundMs: AFTER_LOSS_MS,
+    async round(stage) {
+      await using _load = busyCores(4);
+      await sleep(SPELL_MS);
+      await stage.settle();
+    },
+  },
+  {
+    name: "a neighbour with 200 elections a second under the same prefix",
+    members: 1,
+    boundMs: 1000,
+    async round(stage) {
+      await unrulyNeighbour(stage.etcds[0]!.endpoint, 200, SPELL_MS);
+      await stage.settle();
+    },
+  },
+  {
     name: "etcd killed and started again",
     members: 1,
     boundMs: 2 * AFTER_LOSS_MS,
@@ -195,7 +163,7 @@ export const SCENARIOS: readonly Scenario[] = [
     members: 3,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
-      const member = await raftLeader(stage.etcds);
+      const member = await stage.raftLeader();
       await member.stop("SIGKILL");
       await stage.settle();
       await member.start();
@@ -207,11 +175,38 @@ export const SCENARIOS: readonly Scenario[] = [
     members: 3,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
-      const member = await raftLeader(stage.etcds);
+      const member = await stage.raftLeader();
       member.signal("SIGSTOP");
       await stage.settle();
       await sleep(TTL * 1000);
       member.signal("SIGCONT");
+      await stage.settle();
+    },
+  },
+  {
+    name: "raft leader cut off from the other members (3 members)",
+    members: 3,
+    boundMs: 6 * AFTER_LOSS_MS,
+    async round(stage) {
+      const isolated = await stage.raftLeader();
+      stage.isolate(isolated);
+      await sleep(2 * TTL * 1000);
+      await stage.settle();
+      if (await stage.raftLeader() === isolated) stage.referee.violations.push("the raft leader was not cut off");
+      stage.rejoin();
+      await stage.settle();
+    },
+  },
+  {
+    name: "the leader's member cut off from the others (3 members)",
+    members: 3,
+    boundMs: 6 * AFTER_LOSS_MS,
+    async round(stage) {
+      const leader = await stage.settle();
+      stage.isolate(stage.serving(leader));
+      await sleep(2 * TTL * 1000);
+      await stage.settle();
+      stage.rejoin();
       await stage.settle();
     },
   },
@@ -237,6 +232,15 @@ export const SCENARIOS: readonly Scenario[] = [
         await member.start();
         await stage.settle();
       }
+    },
+  },
+  {
+    name: "all of it at random, several at once (3 members)",
+    members: 3,
+    boundMs: 10 * AFTER_LOSS_MS,
+    async round(stage) {
+      await randomFaults(stage, 3 * SPELL_MS);
+      await stage.settle();
     },
   },
 ];
