@@ -1,5 +1,6 @@
 import type { ElectionOptions, ObserveOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
+import type { Candidate } from "./queue.ts";
 import type { RoleState } from "./state.ts";
 import type { ElectionStatus, Observation } from "./status.ts";
 
@@ -63,7 +64,11 @@ export class Election implements Observation {
    * lead to the next in the queue, and queues again at the end. Does nothing for one who waits. Do not
    * await it inside such a loop: its body is what is waited for.
    *
+   * @param options.to A candidate of `status.queue` that is to lead next, wherever it waits. Those before it
+   *   queue again at the end. If it is gone by then, the lead goes to the next.
    * @returns A promise that resolves once the lead is given up, at the latest when the lease has ended.
+   * @throws {InvalidOptionError} If the lead cannot be given to `to`: it does not wait, or a candidate of
+   *   another program, which cannot be passed, waits before it.
    *
    * @example
    * ```ts
@@ -74,8 +79,8 @@ export class Election implements Observation {
    * await election.resign();
    * ```
    */
-  resign(): Promise<void> {
-    return this.#participant.resign();
+  resign({ to }: { to?: Candidate } = {}): Promise<void> {
+    return this.#participant.resign(to);
   }
 
   /**

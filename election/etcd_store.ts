@@ -5,8 +5,8 @@ import { Endpoints } from "./endpoints.ts";
 import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
 import { sessionsClosed } from "./http2_guard.ts";
-import { encodeCandidate } from "./queue.ts";
-import type { Store, WatchNotice } from "./store.ts";
+import { encodeCandidate, type Handoff, type Self } from "./queue.ts";
+import { type Store, StoreError, type WatchNotice } from "./store.ts";
 
 /** What the store must know. */
 export interface EtcdStoreOptions {
@@ -17,7 +17,7 @@ export interface EtcdStoreOptions {
   /** How to be let in. */
   readonly access?: EtcdAccess;
   /** Who the candidate is. */
-  readonly self: { readonly id: string; readonly url?: string };
+  readonly self: Self;
   /** The TTL asked for: how soon a silent watch is doubted follows from it. */
   readonly ttlMs: number;
 }
@@ -75,7 +75,7 @@ export class EtcdStore implements Store {
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
     return this.#call(timeoutMs, async ({ etcd }, deadline) => {
       const { succeeded, responses } = await etcd.kv.txn({
-        compare: [this.#isOurs(key, token)],
+        compare: [this.#isThere(key, token)],
         success: [{
           request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
         }],
@@ -84,12 +84,18 @@ export class EtcdStore implements Store {
     });
   }
 
-  async withdraw(key: string, token: bigint, timeoutMs: number): Promise<void> {
-    await this.#call(timeoutMs, ({ etcd }, deadline) =>
+  async withdraw(key: string, token: bigint, timeoutMs: number, handoff?: Handoff): Promise<void> {
+    const own = { key, token };
+    const leaving = [own, ...handoff?.passed ?? []];
+    const expected = handoff ? [...leaving, handoff.to] : leaving;
+    const { succeeded, responses } = await this.#call(timeoutMs, ({ etcd }, deadline) =>
       etcd.kv.txn({
-        compare: [this.#isOurs(key, token)],
-        success: [{ request_delete_range: { key: Buffer.from(key) } }],
+        compare: expected.map(({ key, token }) => this.#isThere(key, token)),
+        success: leaving.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } })),
+        failure: [{ request_range: { key: Buffer.from(key), keys_only: true } }],
       }, deadline));
+    const still = responses[0]?.response_range?.kvs[0]?.create_revision === String(token);
+    if (!succeeded && still) throw new StoreError("changed", "the queue has changed");
   }
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
@@ -129,7 +135,7 @@ export class EtcdStore implements Store {
     await sessionsClosed();
   }
 
-  #isOurs(key: string, token: bigint) {
+  #isThere(key: string, token: bigint) {
     return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) } as const;
   }
 

@@ -1,4 +1,5 @@
 import type { Queue } from "./queue.ts";
+import type { Term } from "./term.ts";
 
 /** Something that happened on the way, worth a line in a log. The roles come by the iterator instead. */
 export type ElectionEvent =
@@ -11,6 +12,8 @@ export type ElectionEvent =
   }
   /** The candidate stands in the queue. */
   | { readonly type: "queued"; readonly key: string; readonly token: bigint }
+  /** A term has begun, or is valid for longer than before: see {@linkcode Term.validFor}. */
+  | { readonly type: "term-extended"; readonly term: Term }
   /** Somebody came, went or moved up in the queue. */
   | { readonly type: "queue-changed"; readonly queue: Queue }
   /** etcd does not answer, or refuses; told once, until it answers again. The election goes on trying. */

@@ -6,7 +6,7 @@
 import { elapsed, type Instant } from "./clock.ts";
 import { callTimeoutMs, defaultStopBudgetMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "./deadline.ts";
 import type { TermEndReason } from "./errors.ts";
-import { applyChanges, type Candidate, type Queue } from "./queue.ts";
+import { applyChanges, type Candidate, type Handoff, planHandoff, type Queue, type Self } from "./queue.ts";
 import type { StoreFailure, WatchNotice } from "./store.ts";
 
 /** What is fixed for one node in one election. */
@@ -14,7 +14,7 @@ export interface Settings {
   /** False for one who only observes. */
   readonly candidate: boolean;
   /** Who this node is. */
-  readonly self: { readonly id: string; readonly url?: string };
+  readonly self: Self;
   /** The election's prefix in etcd, with its last `/`. */
   readonly prefix: string;
   /** The TTL to ask for. */
@@ -56,11 +56,19 @@ export type Campaign =
     readonly guardedAt?: Instant;
   }
   /** Resigning: the key stays until the work of the term has ended. */
-  | { readonly stage: "draining"; readonly lease: Lease; readonly token: bigint; readonly drained: boolean }
+  | {
+    readonly stage: "draining";
+    readonly lease: Lease;
+    readonly token: bigint;
+    readonly drained: boolean;
+    /** The token of the one who is to lead next, if somebody was named. */
+    readonly to?: bigint;
+  }
   | {
     readonly stage: "withdrawing";
     readonly lease: Lease;
     readonly token?: bigint;
+    readonly to?: bigint;
     readonly call: Call;
     readonly attempts: number;
   }
@@ -99,7 +107,7 @@ export interface Core {
 /** What happened. */
 export type Event =
   | { readonly type: "tick" }
-  | { readonly type: "resign" }
+  | { readonly type: "resign"; readonly to?: bigint }
   | { readonly type: "stop" }
   /** Nobody works any more for the term that ended. */
   | { readonly type: "drained"; readonly leaseId: bigint }
@@ -144,6 +152,7 @@ export type Action =
     readonly leaseId: bigint;
     readonly key: string;
     readonly token?: bigint;
+    readonly handoff?: Handoff;
     readonly timeoutMs: number;
   }
   | { readonly type: "revoke"; readonly leaseId: bigint; readonly timeoutMs: number };
@@ -247,7 +256,7 @@ function record(core: Core, event: Event, now: Instant, actions: Action[]): Core
     case "stop":
       return leave({ ...core, stopping: true }, "stopped", actions);
     case "resign":
-      return core.term || isFirst(core) ? leave(core, "resigned", actions) : core;
+      return core.term || isFirst(core) ? leave(core, "resigned", actions, event.to) : core;
     case "granted": {
       if (campaign.stage !== "granting") return core;
       const lease = { id: event.leaseId, ttlMs: event.ttlMs, sentAt: event.sentAt };
@@ -403,12 +412,12 @@ function recordWithdraw(core: Core, campaign: Campaign & { stage: "withdrawing" 
 }
 
 /** Leaves the queue for the end of it, or for good. */
-function leave(core: Core, reason: TermEndReason, actions: Action[]): Core {
+function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint): Core {
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: { stage: "draining", lease, token, drained: false } }, reason);
+  return endTerm({ ...core, campaign: { stage: "draining", lease, token, drained: false, to } }, reason);
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -464,9 +473,9 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, drained } = campaign;
+      const { lease, token, drained, to } = campaign;
       if (!drained && remaining(lease.sentAt, lease.ttlMs, now) > 0) break;
-      return { campaign: withdraw(core, withdrawing(lease, token, now), actions), term };
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
     }
     case "withdrawing":
       if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
@@ -505,8 +514,17 @@ function withdraw(
 ): Campaign & { stage: "withdrawing" } {
   const { lease, token, attempts } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
-  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, timeoutMs });
+  // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
+  const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
+  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, handoff, timeoutMs });
   return { ...campaign, call: "sent", attempts: attempts + 1 };
+}
+
+/** Whom the lead goes to, if that is not the next in the queue, who needs no help. */
+function handoffOf({ view }: Core, { token, to }: Campaign & { stage: "withdrawing" }): Handoff | undefined {
+  if (token === undefined || view?.queue[0]?.token !== token) return undefined;
+  const handoff = planHandoff(view.queue, token, to);
+  return handoff && handoff.passed.length > 0 ? handoff : undefined;
 }
 
 function withdrawing(lease: Lease, token: bigint | undefined, now: Instant): Campaign & { stage: "withdrawing" } {

@@ -53,11 +53,12 @@ export interface ObserveOptions {
 /** What is needed to stand in an election. */
 export interface ElectionOptions extends ObserveOptions {
   /**
-   * Who this candidate is, for the others to see: a name, and where it answers HTTP.
+   * Who this candidate is, for the others to see: a name, where it answers HTTP, and its priority, a whole
+   * number: at a handoff, the lead goes to the highest priority among those who wait, to the oldest of equals.
    *
-   * @default {{ id: crypto.randomUUID() }}
+   * @default {{ id: crypto.randomUUID(), priority: 0 }}
    */
-  candidate?: { readonly id: string; readonly url?: string };
+  candidate?: { readonly id: string; readonly url?: string; readonly priority?: number };
   /**
    * Milliseconds between a term's signal and the moment at which its lease may end: the time that the
    * work has to stop. Less than half of the TTL.
@@ -80,6 +81,7 @@ export const EXPECTED = {
   name:
     'a name of 1 to 512 characters, with no control character and no slash at its end, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
+  priority: "a whole number such as 0, 10 or -1",
   endpoints:
     `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`,
 } as const;
@@ -102,6 +104,16 @@ export function checkName(name: string): string {
 export function checkTtl(ttl: number): number {
   if (Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL) return ttl;
   throw new InvalidOptionError("ttl", ttl, EXPECTED.ttl);
+}
+
+/**
+ * Checks a priority.
+ *
+ * @throws {InvalidOptionError} If it is not a whole number.
+ */
+export function checkPriority(priority: number | undefined): number | undefined {
+  if (priority === undefined || Number.isSafeInteger(priority)) return priority;
+  throw new InvalidOptionError("priority", priority, EXPECTED.priority);
 }
 
 /**

@@ -1,10 +1,12 @@
 import { systemClock } from "./clock.ts";
 import { remaining } from "./deadline.ts";
+import { InvalidOptionError } from "./errors.ts";
 import { EtcdStore } from "./etcd_store.ts";
 import * as machine from "./machine.ts";
 import {
   checkEndpoints,
   checkName,
+  checkPriority,
   checkStopBudget,
   checkTls,
   checkTtl,
@@ -12,6 +14,7 @@ import {
   DEFAULT_TTL,
   type ElectionOptions,
 } from "./options.ts";
+import { type Candidate, planHandoff, type Self } from "./queue.ts";
 import { Readers } from "./readers.ts";
 import { Runner } from "./runner.ts";
 import type { RoleState } from "./state.ts";
@@ -27,10 +30,11 @@ export class Participant implements Observation {
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttl ?? DEFAULT_TTL);
     const endpoints = checkEndpoints(options.endpoints ?? [DEFAULT_ENDPOINT]);
-    const { id, url } = options.candidate ?? { id: crypto.randomUUID() };
+    const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
+    checkPriority(priority);
     const access = { tls: checkTls(options.tls, endpoints), user: options.user };
     const stopBudgetMs = checkStopBudget(options.stopBudget, ttl);
-    const settings = { candidate, self: { id, url }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
+    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
     this.#readers = new Readers(() => this.#runner.state);
     this.#runner = new Runner(settings, new EtcdStore({ ...settings, endpoints, access }), systemClock, {
       changed: () => this.#readers.changed(),
@@ -66,8 +70,13 @@ export class Participant implements Observation {
     return this.#readers.iterate();
   }
 
-  async resign(): Promise<void> {
-    this.#runner.dispatch({ type: "resign" });
+  async resign(to?: Candidate): Promise<void> {
+    const { view, campaign } = this.#runner.core;
+    const token = "token" in campaign ? campaign.token : undefined;
+    if (to && !(view && token && planHandoff(view.queue, token, to.token))) {
+      throw new InvalidOptionError("to", to.id, "a leader-node candidate that waits, with no foreign one before it");
+    }
+    this.#runner.dispatch({ type: "resign", to: to?.token });
     await this.#runner.until(({ campaign: { stage } }) => stage !== "draining" && stage !== "withdrawing");
   }
 

@@ -10,6 +10,15 @@ export interface Candidate {
   readonly url?: string;
   /** When it queued, by its own clock, if it said so. */
   readonly since?: Date;
+  /** Its priority at a handoff; absent for those who know nothing of it, such as etcdctl. */
+  readonly priority?: number;
+}
+
+/** Who a candidate is, as it writes it into its key. */
+export interface Self {
+  readonly id: string;
+  readonly url?: string;
+  readonly priority?: number;
 }
 
 /** What happened to one key under the prefix. */
@@ -35,13 +44,40 @@ export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Que
   return sortQueue(byKey.values());
 }
 
+/** To whom a leader gives the lead, and who stands between the two. */
+export interface Handoff {
+  readonly to: Candidate;
+  readonly passed: Queue;
+}
+
+/** As many as surely fit into one transaction of etcd. */
+const MAX_PASSED = 100;
+
+/**
+ * Whom the lead goes to when the one with `token` leaves: the candidate with the token `to`, or else that of
+ * the highest priority, the oldest of equals. Those who know nothing of priorities are never passed:
+ * their key is theirs.
+ */
+export function planHandoff(queue: Queue, token: bigint, to?: bigint): Handoff | undefined {
+  const waiting = queue.filter((candidate) => candidate.token > token).slice(0, MAX_PASSED);
+  const foreign = waiting.findIndex(({ priority }) => priority === undefined);
+  const willing = foreign < 0 ? waiting : waiting.slice(0, foreign);
+  const chosen = to === undefined
+    ? willing.reduce<Candidate | undefined>(
+      (best, next) => best && best.priority! >= next.priority! ? best : next,
+      undefined,
+    )
+    : willing.find((candidate) => candidate.token === to);
+  return chosen && { to: chosen, passed: willing.slice(0, willing.indexOf(chosen)) };
+}
+
 const MAX_NAME_LENGTH = 200;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** What a candidate of ours writes into its key: compact JSON. */
-export function encodeCandidate(who: { id: string; url?: string }, since: Date): Uint8Array {
-  return encoder.encode(JSON.stringify({ id: who.id, url: who.url, since: since.toISOString() }));
+export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
 }
 
 /**
@@ -57,6 +93,7 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
     id: printable(typeof ours?.id === "string" ? ours.id : text) || key.slice(key.lastIndexOf("/") + 1),
     url: httpUrl(ours?.url),
     since: date(ours?.since),
+    priority: Number.isSafeInteger(ours?.priority) ? ours!.priority as number : undefined,
   };
 }
 

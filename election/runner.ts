@@ -69,14 +69,14 @@ export class Runner {
     if (this.#stepping) return;
     this.#stepping = true;
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
-      const before = this.#core.view?.queue;
-      const { core, actions } = machine.step(this.#core, next, this.now());
+      const before = this.#core;
+      const { core, actions } = machine.step(before, next, this.now());
       this.#core = core;
       // Actions first: a guard or a delete should be on its way before anybody is told.
       for (const action of actions) this.#perform(action);
-      this.#endTerm();
+      this.#endTerm(before);
       this.#hooks.changed();
-      if (core.view && core.view.queue !== before) this.#hooks.event({ type: "queue-changed", queue: core.view.queue });
+      this.#tell(before);
     }
     this.#stepping = false;
     for (const check of this.#settled) check();
@@ -110,7 +110,8 @@ export class Runner {
     if (core.stopping && core.campaign.stage === "off") return { role: "stopped" };
     if (core.term) {
       const { token, since } = core.term;
-      const leader = { ...core.settings.self, token, since: new Date(since.wall) };
+      const { id, url } = core.settings.self;
+      const leader = { id, url, token, since: new Date(since.wall) };
       return { role: "leader", leader, term: this.#termOf(core.term) };
     }
     const { view } = core;
@@ -130,11 +131,25 @@ export class Runner {
     return this.#term.term;
   }
 
-  #endTerm(): void {
+  #endTerm(before: machine.Core): void {
     if (!this.#term || this.#term.of === this.#core.term) return;
     const { term } = this.#term;
     this.#term = undefined;
-    term.end(this.#core.ended ?? "lost");
+    const reason = this.#core.ended ?? "lost";
+    const endedAt = this.now();
+    const left = reason === "lost" ? 0 : machine.termRemaining(before, endedAt);
+    term.end(reason, () => Math.max(0, left - elapsed(endedAt, this.now())));
+  }
+
+  /** Tells what came of a step. */
+  #tell(before: machine.Core): void {
+    const core = this.#core;
+    const now = this.now();
+    if (core.term && machine.termRemaining(core, now) > (before.term ? machine.termRemaining(before, now) : 0)) {
+      this.#hooks.event({ type: "term-extended", term: this.#termOf(core.term) });
+    }
+    const { queue } = core.view ?? {};
+    if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
   }
 
   #armTimer(): void {
@@ -189,8 +204,9 @@ export class Runner {
       case "withdraw":
         return this.#call(
           async () => {
-            if (action.token) await this.#store.withdraw(action.key, action.token, action.timeoutMs);
-            await this.#store.revoke(action.leaseId, action.timeoutMs);
+            const { key, token, handoff, timeoutMs } = action;
+            if (token) await this.#store.withdraw(key, token, timeoutMs, handoff);
+            await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };
           },
           () => ({ type: "withdraw-failed", leaseId: action.leaseId }),
@@ -219,7 +235,7 @@ export class Runner {
       },
       (error) => {
         const failure = asStoreError(error);
-        if (failure.failure === "lease-gone") this.#health.ok("calls");
+        if (failure.failure === "lease-gone" || failure.failure === "changed") this.#health.ok("calls");
         else this.#health.failed("calls", failure);
         this.dispatch(failed(failure));
       },

@@ -1,5 +1,5 @@
 import type { Instant } from "./clock.ts";
-import type { Queue, QueueChange } from "./queue.ts";
+import type { Handoff, Queue, QueueChange } from "./queue.ts";
 
 /** Why a call to the store failed, as far as the election must know. */
 export type StoreFailure =
@@ -7,6 +7,8 @@ export type StoreFailure =
   | "unreachable"
   /** etcd answered that the lease does not exist (any more). */
   | "lease-gone"
+  /** The queue is not what the caller took it for; nothing was done. */
+  | "changed"
   /** etcd answered something else: wrong password, no permission, no space. */
   | "refused";
 
@@ -39,8 +41,11 @@ export interface Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
   /** Asks, linearizably, whether the key still has this create revision and which key is first. */
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }>;
-  /** Deletes the key if it still has this create revision. */
-  withdraw(key: string, token: bigint, timeoutMs: number): Promise<void>;
+  /**
+   * Deletes the key if it still has this create revision. With a handoff, those who are passed lose their
+   * keys in the same moment, and all of it happens only if the queue still is as planned.
+   */
+  withdraw(key: string, token: bigint, timeoutMs: number, handoff?: Handoff): Promise<void>;
   /** Ends a lease; no error if it is gone already. */
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;
   /** Lists, then watches the prefix until `lost` or until the returned function is called. */

@@ -57,6 +57,11 @@ export interface Term {
   /** Milliseconds for which the lead is surely this node's, by the clock at this moment; 0 once the signal fired. */
   validFor(): number;
   /**
+   * Milliseconds for which the lease surely holds, also after the signal has fired: the time in which all
+   * work must have stopped. 0 if the key is lost already.
+   */
+  stopWithin(): number;
+  /**
    * Checks before an act that only a leader may do.
    *
    * @throws {TermEndedError} If the term may be over.
@@ -70,6 +75,7 @@ export class OwnTerm implements Term {
   readonly guard: TermGuard;
   readonly #controller = new AbortController();
   readonly #validFor: () => number;
+  #leftAtEnd = () => 0;
 
   constructor(key: string, token: bigint, validFor: () => number) {
     this.token = token;
@@ -85,11 +91,16 @@ export class OwnTerm implements Term {
     return this.signal.aborted ? 0 : this.#validFor();
   }
 
+  stopWithin(): number {
+    return this.signal.aborted ? this.#leftAtEnd() : this.#validFor();
+  }
+
   assert(): void {
     if (this.validFor() <= 0) throw this.signal.reason ?? new TermEndedError("expired", this.token);
   }
 
-  end(reason: TermEndReason): void {
+  end(reason: TermEndReason, left: () => number): void {
+    this.#leftAtEnd = left;
     this.#controller.abort(new TermEndedError(reason, this.token));
   }
 }

@@ -66,6 +66,35 @@ Deno.test("one who resigns queues again at the end", async () => {
   await stopAll([a, b, c]);
 });
 
+Deno.test("the lead is handed to the one that is named, and those that it passes queue again", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c, d] = await joinInOrder(etcd, "a", "b", "c", "d") as [Candidate, Candidate, Candidate, Candidate];
+  await leads(a);
+  await a.sees(/d$/);
+  const { token } = a.status.queue[3]!;
+  await a.resign({ to: a.status.queue[3] });
+  assertEquals((await leads(d)).term.token, token, "it keeps its key");
+  await d.sees(/^d,([abc],){2}[abc]$/);
+  await assertRejects(
+    () => a.resign({ to: a.status.queue[0] }),
+    InvalidOptionError,
+    "a leader-node candidate that waits",
+  );
+  await stopAll([a, b, c, d]);
+  assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
+});
+
+Deno.test("a leader that leaves gives the lead to the highest priority", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+  const c = new Candidate(etcd, "c", { candidate: { id: "c", priority: 5 } });
+  await a.sees(/^a,b,c$/);
+  await a.stop();
+  await leads(c);
+  await c.sees(/^c,b$/);
+  await stopAll([b, c]);
+});
+
 Deno.test("the lead is handed over only when the loop's body has ended", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];

@@ -10,6 +10,7 @@ const term = {
   token: 7n,
   signal: new AbortController().signal,
   guard: ["jobs/1f", "Create", "==", "7"],
+  stopWithin: () => 0,
   validFor: () => 4000,
   assert: () => {},
 } as const;

@@ -1,6 +1,7 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { lines } from "../dev/lines.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { InvalidOptionError } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
 import { follows, leads, within } from "./support/until.ts";
 
@@ -57,6 +58,21 @@ Deno.test("leader-node leads, etcdctl elect waits for it and takes over", async 
   await follows(a, "a proposal of etcdctl");
   await ctl.resign();
   await leads(a);
+});
+
+Deno.test("etcdctl elect is not passed over at a handoff, neither by a name nor by a priority", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = new Candidate(etcd, "a");
+  await leads(a);
+  await using ctl = new EtcdctlElect(etcd, "jobs", "a proposal of etcdctl");
+  await a.sees(/^a,a proposal of etcdctl$/);
+  await using b = new Candidate(etcd, "b", { candidate: { id: "b", priority: 9 } });
+  await a.sees(/,b$/);
+  await assertRejects(() => a.resign({ to: a.status.queue[2] }), InvalidOptionError, "no foreign one before it");
+  await a.resign();
+  await ctl.leads();
+  await ctl.resign();
+  await leads(b);
 });
 
 Deno.test("etcdctl elect --listen is told of our leaders", async () => {

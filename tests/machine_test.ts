@@ -44,6 +44,13 @@ class Node {
     return this.#actions.splice(0).map(({ type }) => type);
   }
 
+  /** The last action of this type since the last time. */
+  take<T extends machine.Action["type"]>(type: T): machine.Action & { type: T } {
+    const found = this.#actions.splice(0).findLast((action) => action.type === type);
+    assertExists(found);
+    return found as machine.Action & { type: T };
+  }
+
   list(queue: Candidate[], revision: bigint): void {
     const notice = { type: "listed", queue, revision, sentAt: this.clock.now() } as const;
     this.send({ type: "watch", generation: this.#generation, notice });
@@ -360,6 +367,33 @@ Deno.test("resigning stops the work, then deletes the key, then queues again", (
   assertEquals(node.did(), ["withdraw"]);
   node.send({ type: "withdrawn", leaseId: LEASE });
   assertEquals(node.did(), ["grant"]);
+});
+
+Deno.test("a handoff passes over others in two tries at the most, then the lead goes to whoever is next", () => {
+  const node = new Node().lead();
+  const [next, named] = [{ ...later, priority: 0 }, { key: "jobs/c", token: 16n, id: "named", priority: 0 }];
+  node.list([me, next, named], 16n);
+  node.send({ type: "resign", to: named.token });
+  node.send({ type: "drained", leaseId: LEASE });
+  const handoffs = [];
+  for (let round = 0; round < 3; round++) {
+    const withdraw = node.take("withdraw");
+    handoffs.push(
+      withdraw.handoff && { to: withdraw.handoff.to.id, passed: withdraw.handoff.passed.map(({ id }) => id) },
+    );
+    node.send({ type: "withdraw-failed", leaseId: LEASE });
+    node.pass(100);
+  }
+  const wanted = { to: "named", passed: ["later"] };
+  assertEquals(handoffs, [wanted, wanted, undefined]);
+});
+
+Deno.test("one who waits passes over nobody when it leaves", () => {
+  const node = new Node().queue();
+  node.list([{ ...other, priority: 0 }, { ...me, priority: 0 }, { ...later, priority: 5 }], 15n);
+  node.send({ type: "stop" });
+  node.send({ type: "drained", leaseId: LEASE });
+  assertEquals(node.take("withdraw").handoff, undefined);
 });
 
 Deno.test("work that does not end holds up a resignation no longer than the lease", () => {

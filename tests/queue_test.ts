@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { applyChanges, decodeCandidate, encodeCandidate, sortQueue } from "../election/queue.ts";
+import { applyChanges, decodeCandidate, encodeCandidate, planHandoff, sortQueue } from "../election/queue.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -8,7 +8,7 @@ Deno.test("a candidate's value is compact JSON and reads back", () => {
   const value = encodeCandidate({ id: "a", url: "http://host-a:8080" }, since);
   assertEquals(
     new TextDecoder().decode(value),
-    `{"id":"a","url":"http://host-a:8080","since":"2026-01-02T03:04:05.678Z"}`,
+    `{"id":"a","url":"http://host-a:8080","since":"2026-01-02T03:04:05.678Z","priority":0}`,
   );
   assertEquals(decodeCandidate("jobs/1f", 7n, value), {
     key: "jobs/1f",
@@ -16,7 +16,39 @@ Deno.test("a candidate's value is compact JSON and reads back", () => {
     id: "a",
     url: "http://host-a:8080",
     since,
+    priority: 0,
   });
+});
+
+/** A queue of candidates with these priorities; the first one leads, with token 1. */
+function queueOf(...priorities: (number | undefined)[]) {
+  return priorities.map((priority, index) => ({
+    key: `jobs/${index}`,
+    token: BigInt(index + 1),
+    id: `${index}`,
+    priority,
+  }));
+}
+
+Deno.test("a handoff goes to the highest priority, the oldest of equals, or to the one that is named", () => {
+  const cases: [queue: (number | undefined)[], to: number | undefined, next: number | undefined, passed: number[]][] = [
+    [[0], undefined, undefined, []],
+    [[0, 0, 0], undefined, 1, []],
+    [[9, 1, 2, 2], undefined, 2, [1]],
+    [[0, -1, 0], undefined, 2, [1]],
+    [[0, 0, 5, undefined, 9], undefined, 2, [1]],
+    [[0, undefined, 9], undefined, undefined, []],
+    [[0, 5, 0, 0], 3, 3, [1, 2]],
+    [[0, 5, undefined, 0], 3, undefined, []],
+    [[0, 5], 0, undefined, []],
+  ];
+  for (const [priorities, to, next, passed] of cases) {
+    const queue = queueOf(...priorities);
+    const plan = planHandoff(queue, 1n, to === undefined ? undefined : BigInt(to + 1));
+    const indexes = (candidates: typeof queue) => candidates.map((candidate) => queue.indexOf(candidate));
+    assertEquals(plan && indexes([plan.to as typeof queue[0]])[0], next, JSON.stringify(priorities));
+    assertEquals(indexes((plan?.passed ?? []) as typeof queue), passed, JSON.stringify(priorities));
+  }
 });
 
 Deno.test("a foreign value is shown as a name, whatever it is", () => {

@@ -1,4 +1,11 @@
-import { type Candidate, type Queue, type QueueChange, sortQueue } from "../../election/queue.ts";
+import {
+  type Candidate,
+  type Handoff,
+  type Queue,
+  type QueueChange,
+  type Self,
+  sortQueue,
+} from "../../election/queue.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** etcd's default election timeout; also what a new leader adds to every lease. */
@@ -97,11 +104,11 @@ export class ModelEtcd {
     return { leaseId, ttlMs: lease.ttlMs };
   }
 
-  enqueue(key: string, leaseId: bigint, id: string): { token: bigint } | "lease-gone" {
+  enqueue(key: string, leaseId: bigint, self: Self): { token: bigint } | "lease-gone" {
     const there = this.#keys.get(key);
     if (there) return { token: there.token };
     if (!this.#leases.has(leaseId)) return "lease-gone";
-    const candidate = { key, token: this.#revision + 1n, id, leaseId };
+    const candidate = { key, token: this.#revision + 1n, ...self, leaseId };
     this.#keys.set(key, candidate);
     this.#commit([{ type: "put", candidate }]);
     return { token: candidate.token };
@@ -112,8 +119,15 @@ export class ModelEtcd {
     return { held: true, first: this.keys[0]!.key };
   }
 
-  withdraw(key: string, token: bigint): void {
-    if (this.#keys.get(key)?.token === token) this.delete(key);
+  withdraw(key: string, token: bigint, handoff?: Handoff): "done" | "changed" {
+    const isThere = (one: { key: string; token: bigint }) => this.#keys.get(one.key)?.token === one.token;
+    const own = { key, token };
+    if (!isThere(own)) return "done";
+    if (handoff && ![...handoff.passed, handoff.to].every(isThere)) return "changed";
+    const leaving = [own, ...handoff?.passed ?? []];
+    for (const { key } of leaving) this.#keys.delete(key);
+    this.#commit(leaving.map(({ key }) => ({ type: "delete", key })));
+    return "done";
   }
 
   delete(key: string): void {

@@ -55,6 +55,7 @@ export class ModelNode implements Clock {
   readonly #world: Surroundings;
   readonly #settings: Omit<machine.Settings, "self">;
   readonly #rate: number;
+  readonly #priority: number;
   readonly #monotonicAtBirth: number;
   #wallOffset: number;
   #sleptMs = 0;
@@ -74,6 +75,7 @@ export class ModelNode implements Clock {
     this.id = id;
     this.#settings = settings;
     this.#world = world;
+    this.#priority = world.random.pick([0, 0, 1, 2]);
     this.#rate = world.random.between(0.99, 1.01);
     this.#monotonicAtBirth = world.random.between(0, 1e6);
     this.#wallOffset = world.random.between(0, 1e9);
@@ -111,7 +113,7 @@ export class ModelNode implements Clock {
   /** Starts the process. */
   start(): void {
     this.#life++;
-    this.#core = machine.start({ ...this.#settings, self: { id: this.id } }, this.now());
+    this.#core = machine.start({ ...this.#settings, self: { id: this.id, priority: this.#priority } }, this.now());
     this.dispatch({ type: "tick" });
   }
 
@@ -247,7 +249,7 @@ export class ModelNode implements Clock {
       case "enqueue":
         return this.#call(
           action.timeoutMs,
-          () => etcd.enqueue(action.key, action.leaseId, this.id),
+          () => etcd.enqueue(action.key, action.leaseId, { id: this.id, priority: this.#priority }),
           (answer) =>
             answer === "lease-gone"
               ? { type: "enqueue-failed", leaseId: action.leaseId, failure: "lease-gone" }
@@ -270,12 +272,13 @@ export class ModelNode implements Clock {
           () => ({ type: "guard-failed", leaseId: action.leaseId }),
         );
       case "withdraw": {
-        const { leaseId, key, token, timeoutMs } = action;
+        const { leaseId, key, token, timeoutMs, handoff } = action;
         const failed = () => ({ type: "withdraw-failed", leaseId }) as const;
         const revoke = () =>
           this.#call(timeoutMs, () => etcd.revoke(leaseId), () => ({ type: "withdrawn", leaseId }), failed);
         if (token === undefined) return revoke();
-        return this.#call(timeoutMs, () => etcd.withdraw(key, token), () => {
+        return this.#call(timeoutMs, () => etcd.withdraw(key, token, handoff), (answer) => {
+          if (answer === "changed") return failed();
           revoke();
           return undefined;
         }, failed);

@@ -206,8 +206,9 @@ class World {
       },
       () => {
         const chosen = node();
-        say(`${chosen.id} resigns`);
-        if (!chosen.frozen) chosen.dispatch({ type: "resign" });
+        const to = random.chance(0.5) ? random.pick(etcd.keys.slice(1)) : undefined;
+        say(`${chosen.id} resigns${to ? ` for ${to.id}` : ""}`);
+        if (!chosen.frozen) chosen.dispatch({ type: "resign", to: to?.token });
       },
       () => {
         const chosen = node();
