@@ -50,20 +50,23 @@ export function guardHttp2(): void {
   };
 }
 
-/** Sessions that are to close and have not yet. */
-const closing = new Set<Session>();
+/** Sessions that are to close and have not yet, and since when. */
+const closing = new Map<Session, number>();
 let deferred = 0;
 const settled = new EventTarget();
 
 function closeLater(session: Session): void {
+  let closed = false;
   session.once("close", () => {
+    closed = true;
     closing.delete(session);
     settled.dispatchEvent(new Event("change"));
   });
   for (const name of ["close", "destroy"] as const) {
     const end = session[name].bind(session);
     session[name] = (...args) => {
-      closing.add(session);
+      forgetSilent();
+      if (!closed) closing.set(session, performance.now());
       deferred++;
       setTimeout(() => {
         deferred--;
@@ -71,6 +74,13 @@ function closeLater(session: Session): void {
         settled.dispatchEvent(new Event("change"));
       }, 0);
     };
+  }
+}
+
+/** Some sessions never tell that they have closed: they must not be held for ever. */
+function forgetSilent(): void {
+  for (const [session, since] of closing) {
+    if (performance.now() - since > CLOSED_WITHIN_MS) closing.delete(session);
   }
 }
 

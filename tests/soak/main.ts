@@ -57,20 +57,15 @@ const until = performance.now() + Number(minutes) * 60_000;
 
 await using etcd = await LocalEtcd.start();
 await using proxy = new Proxy(etcd.port);
-const [a, b] = [
-  new Candidate(etcd, "a", { endpoints: [proxy.endpoint] }),
-  new Candidate(etcd, "b", {
-    endpoints: [proxy.endpoint],
-  }),
-];
-await a.sees(/a/);
-await a.sees(/b/);
+const a = new Candidate(etcd, "a", { endpoints: [proxy.endpoint] });
+await leads(a);
+const b = new Candidate(etcd, "b", { endpoints: [proxy.endpoint] });
+await a.sees(/a,b/);
 
 let changes = 0;
 let before: Footprint | undefined;
 let told = performance.now();
-let [leader, other] = a.state.role === "leader" ? [a, b] : [b, a];
-await leads(leader);
+let [leader, other] = [a, b];
 while (performance.now() < until || !before) {
   const next = leads(other);
   await leader.resign();
