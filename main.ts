@@ -1,21 +1,43 @@
 import denoJson from "./deno.json" with { type: "json" };
-import { helpText, parseCommandLine, UsageError } from "./cli/flags.ts";
-import { runNode } from "./cli/node.ts";
-import { ListenError } from "./http/server.ts";
+import { helpText, parseCommandLine } from "./cli/command_line.ts";
+import { ControlError } from "./cli/control.ts";
+import { UsageError } from "./cli/flags.ts";
+import { CommandError } from "./command/program.ts";
+import { ListenError } from "./http/listen_error.ts";
 
-/** Does what the command line says and gives the exit code. */
+/** Does what the command line says and gives the exit code. What is not needed is not loaded. */
 async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommandLine(args, (name) => Deno.env.get(name));
-    if (command.type === "help") console.log(helpText());
-    else if (command.type === "version") console.log(`leader-node ${denoJson.version}`);
-    else await runNode(command.config, denoJson.version);
-    return 0;
+    switch (command.type) {
+      case "help":
+        console.log(helpText());
+        return 0;
+      case "version":
+        console.log(`leader-node ${denoJson.version}`);
+        return 0;
+      case "run":
+        return await (await import("./cli/node.ts")).runNode(command.config, denoJson.version);
+      case "control":
+        console.log(await (await import("./cli/control.ts")).moveLead(command.config));
+        return 0;
+      case "watchdog":
+        await (await import("./watchdog/main.ts")).runWatchdog();
+        return 0;
+    }
   } catch (error) {
-    if (!(error instanceof UsageError) && !(error instanceof ListenError)) throw error;
-    console.error(`leader-node: ${error.message}`);
-    return error instanceof UsageError ? 2 : 1;
+    const code = exitCode(error);
+    if (code === undefined) throw error;
+    console.error(`leader-node: ${(error as Error).message}`);
+    return code;
   }
+}
+
+/** The exit code of an error that is the user's to mend. */
+function exitCode(error: unknown): number | undefined {
+  if (error instanceof UsageError) return 2;
+  if (error instanceof CommandError) return error.exitCode;
+  if (error instanceof ListenError || error instanceof ControlError) return 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

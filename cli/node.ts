@@ -1,29 +1,62 @@
-import { Election, type ElectionEvent, type Observation, observe } from "../election/mod.ts";
+import { checkProgram } from "../command/program.ts";
+import { Supervisor } from "../command/supervisor.ts";
+import { Election, type ElectionEvent, observe, type Term } from "../election/mod.ts";
 import { serve } from "../http/server.ts";
-import type { Config } from "./flags.ts";
-import { createLog, type Log } from "./log.ts";
+import { createLog, type Log, type LogFields } from "../log/log.ts";
+import { Watchdog } from "../watchdog/watchdog.ts";
+import type { CommandConfig, Config } from "./node_flags.ts";
+import { logEvent, logStates } from "./node_log.ts";
+import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may hold up the end. */
 const HTTP_GRACE_MS = 1000;
 
+/** Why a node ends, and its exit code. */
+interface Ending {
+  readonly code: number;
+  readonly because: LogFields;
+}
+
 /**
- * Runs a node until a signal ends it.
+ * Runs a node until a signal or its command ends it, and gives the exit code.
  *
+ * @throws {CommandError} If the command cannot be run.
  * @throws {ListenError} If HTTP cannot be served.
  */
-export async function runNode(config: Config, version: string): Promise<void> {
-  const signalled = firstSignal();
+export async function runNode(config: Config, version: string): Promise<number> {
+  const ending = Promise.withResolvers<Ending>();
+  onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
+  if (config.command) checkProgram(config.command.argv[0]!);
   const server = serve({
     port: config.port,
     hostname: config.hostname,
-    source: () => ({ id, url, version, status: election.status }),
+    source: () => ({
+      id,
+      url,
+      version,
+      status: election.status,
+      command: supervisor?.status,
+      watchdog: watchdog && { pid: watchdog.pid },
+      control,
+    }),
     onError: (error) => log("error", "http-error", { message: String(error) }),
   });
   const host = ownHost(config.hostname);
   const id = config.id ?? `${host}:${server.port}`;
   const url = config.advertiseUrl ?? `http://${host}:${server.port}`;
   const log = createLog(config.logFormat, config.logLevel, id);
-  const election = enter(config, { id, url }, log);
+  const mark = crypto.randomUUID();
+  const watchdog = config.watchdog ? startWatchdog(config, id, mark, log) : undefined;
+  const supervisor = config.command && supervise(config.command, config.ttl, mark, watchdog, log);
+  const election = enter(config, { id, url }, (event) => {
+    logEvent(event, log);
+    if (watchdog) informWatchdog(watchdog, event, config);
+  });
+  const control = config.controlToken === undefined || election instanceof Election === false ? undefined : {
+    token: config.controlToken,
+    resign: election.resign.bind(election),
+    told: (fields: LogFields) => log("info", "control", fields),
+  };
   log("info", "listening", { url, port: server.port });
   log("info", config.observe ? "observing" : "joining", {
     election: config.election,
@@ -35,80 +68,125 @@ export async function runNode(config: Config, version: string): Promise<void> {
     // A node that leaves has nothing to say of who leads.
     if (!stopping || event === "term-ended") log(level, event, fields);
   });
+  const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
+  const worked = supervisor && election instanceof Election
+    ? runCommand(election, supervisor, config.command!.onExit, env, (code) => {
+      ending.resolve({ code, because: { code, message: "the command has ended" } });
+    })
+    : undefined;
 
-  const signal = await signalled;
-  log("info", "stopping", { signal });
+  const { code, because } = await ending.promise;
+  log("info", "stopping", because);
   stopping = true;
   await election.stop();
-  await told;
+  await Promise.all([told, worked, watchdog?.close()]);
   await server.close(HTTP_GRACE_MS);
   log("info", "stopped");
+  return code;
 }
 
-function enter(config: Config, candidate: { id: string; url: string }, log: Log): Observation {
-  const { election: name, endpoints, tls, user, ttl } = config;
-  const options = { name, endpoints, tls, user, ttl, onEvent: (event: ElectionEvent) => logEvent(event, log) };
-  return config.observe ? observe(options) : new Election({ ...options, candidate });
+function enter(
+  config: Config,
+  self: { id: string; url: string },
+  onEvent: (event: ElectionEvent) => void,
+): Election | ReturnType<typeof observe> {
+  const { election: name, endpoints, tls, user, ttl, command, priority } = config;
+  const options = { name, endpoints, tls, user, ttl, onEvent };
+  if (config.observe) return observe(options);
+  const stopBudget = command && stopBudgetMs(command, ttl);
+  return new Election({ ...options, candidate: { ...self, priority }, stopBudget });
 }
 
-async function logStates(election: Observation, log: Log): Promise<void> {
-  let began = false;
+/** Runs the command in each term of the election, until that is over or the command's end is the node's. */
+async function runCommand(
+  election: Election,
+  supervisor: Supervisor,
+  onExit: CommandConfig["onExit"],
+  env: Readonly<Record<string, string>>,
+  end: (code: number) => void,
+): Promise<void> {
   for await (const state of election) {
-    if (state.role === "leader") {
-      const { signal, token } = state.term;
-      log("info", "leading", { token });
-      signal.addEventListener("abort", () => log("info", "term-ended", { token, reason: signal.reason.reason }));
-    } else if (state.role === "follower") {
-      const { leader } = state;
-      if (leader) log("info", "following", { leader: leader.id, url: leader.url, token: leader.token });
-      else log("info", "no-leader");
-    } else {
-      // At the start that is no news.
-      log(began ? "info" : "debug", state.role);
-    }
-    began = true;
-  }
-}
-
-function logEvent(event: ElectionEvent, log: Log): void {
-  switch (event.type) {
-    case "lease-granted": {
-      const [granted, requested] = [event.ttlMs / 1000, event.requestedTtlMs / 1000];
-      log("debug", event.type, { lease: event.leaseId.toString(16), ttl: granted });
-      if (granted !== requested) {
-        log("warn", "ttl-raised", { requested, granted, message: "etcd grants no shorter TTL" });
-      }
-      break;
-    }
-    case "queued":
-      log("debug", event.type, { key: event.key, token: event.token });
-      break;
-    case "queue-changed":
-      log("debug", event.type, { candidates: event.queue.length });
-      break;
-    case "etcd-failing":
-      log("warn", event.type, { message: `${event.message}; trying again until it answers` });
-      break;
-    case "etcd-answers":
-      log("info", event.type);
-      break;
-  }
-}
-
-/** The first signal to stop. A second one ends the process at once. */
-function firstSignal(): Promise<Deno.Signal> {
-  const { promise, resolve } = Promise.withResolvers<Deno.Signal>();
-  const numbers = { SIGINT: 2, [Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM"]: 15 };
-  let signalled = false;
-  for (const [name, number] of Object.entries(numbers)) {
-    const signal = name as Deno.Signal;
-    Deno.addSignalListener(signal, () => {
-      if (signalled) Deno.exit(128 + number);
-      signalled = true;
-      resolve(signal);
+    if (state.role !== "leader") continue;
+    const { term } = state;
+    const [key] = term.guard;
+    const token = String(term.token);
+    const code = await supervisor.during(term, {
+      ...env,
+      LEADER_NODE_TOKEN: token,
+      ETCD_LOCK_KEY: key,
+      ETCD_LOCK_REV: token,
     });
+    if (code === undefined) continue;
+    if (onExit === "exit") return end(code);
+    if (onExit === "resign") election.resign();
   }
-  return promise;
+}
+
+function supervise(
+  { argv, onExit, stopGraceMs }: CommandConfig,
+  ttl: number,
+  mark: string,
+  watchdog: Watchdog | undefined,
+  log: Log,
+): Supervisor {
+  return new Supervisor({
+    argv,
+    mark,
+    stopGraceMs,
+    killBeforeMs: killBeforeMs(ttl),
+    restart: onExit === "restart",
+    hooks: {
+      started(pid) {
+        watchdog?.tell({ type: "command", pid });
+        log("info", "command-started", { pid });
+      },
+      stopping(pid) {
+        watchdog?.tell({ type: "command", pid, stopping: true });
+        log("info", "command-stopping", { pid });
+      },
+      ended({ code, signal }, byItself) {
+        watchdog?.tell({ type: "command" });
+        log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
+      },
+      failed: ({ message }) => log("error", "command-failed", { message }),
+    },
+  });
+}
+
+function startWatchdog(config: Config, id: string, mark: string, log: Log): Watchdog {
+  const { endpoints, tls, user, ttl, logFormat: format, logLevel: level, command } = config;
+  const ttlMs = ttl * 1000;
+  const node = {
+    type: "node",
+    endpoints,
+    tls,
+    user,
+    ttlMs,
+    mark: command && mark,
+    log: { format, level, id },
+  } as const;
+  return new Watchdog(node, log);
+}
+
+function informWatchdog(watchdog: Watchdog, event: ElectionEvent, { command, ttl }: Config): void {
+  if (event.type === "lease-granted") watchdog.tell({ type: "lease", id: event.leaseId.toString(16) });
+  if (event.type === "term-extended" && command) watchdog.tell(deadline(event.term, command, ttl));
+}
+
+/** By when the command must have ended; a little later than the node itself would see to it. */
+function deadline(term: Term, command: CommandConfig, ttl: number) {
+  const left = term.validFor();
+  const stopMs = left - stopBudgetMs(command, ttl);
+  return { type: "deadline", sentAt: Date.now(), stopMs, killMs: left - killBeforeMs(ttl) / 2 } as const;
+}
+
+/** Milliseconds that the command must have been dead for when its lease may end. */
+function killBeforeMs(ttl: number): number {
+  return 100 * ttl;
+}
+
+function stopBudgetMs({ stopGraceMs }: CommandConfig, ttl: number): number {
+  return stopGraceMs + killBeforeMs(ttl);
 }
 
 /** The name under which others reach an address of this machine. */

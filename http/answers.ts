@@ -1,4 +1,15 @@
-import type { ElectionStatus, RoleState } from "../election/mod.ts";
+import type { CommandStatus } from "../command/supervisor.ts";
+import type { Candidate, ElectionStatus, RoleState } from "../election/mod.ts";
+
+/** How the lead can be moved by HTTP. */
+export interface Control {
+  /** What those who may must send. */
+  readonly token: string;
+  /** Hands the lead on; rejects with {@linkcode InvalidOptionError} if `to` cannot have it. */
+  resign(options: { to?: Candidate }): Promise<void>;
+  /** Told what was asked for. */
+  told(request: Readonly<Record<string, string | undefined>>): void;
+}
 
 /** What the answers are made of. It is asked anew for every request. */
 export interface NodeSource {
@@ -10,6 +21,12 @@ export interface NodeSource {
   readonly version: string;
   /** What the election knows at this moment. */
   readonly status: ElectionStatus;
+  /** The command that runs while this node leads, if there is one. */
+  readonly command?: CommandStatus;
+  /** The node's watchdog, if it has one; without a pid while another one is being started. */
+  readonly watchdog?: { readonly pid?: number };
+  /** Absent if the lead cannot be moved by HTTP. */
+  readonly control?: Control;
 }
 
 /** Who leads, in one line for a person. */
@@ -25,7 +42,7 @@ export function roleText(state: RoleState, ownUrl: string): string {
 }
 
 /** The body of `/status`; its first fields are those of the leader-elector sidecar. */
-export function statusBody({ id, url, version, status }: NodeSource): Record<string, unknown> {
+export function statusBody({ id, url, version, status, command, watchdog }: NodeSource): Record<string, unknown> {
   const { state, lease, viewAgeMs } = status;
   const { leader } = state;
   return {
@@ -41,6 +58,15 @@ export function statusBody({ id, url, version, status }: NodeSource): Record<str
     since: leader?.since?.toISOString() ?? null,
     lease: lease ? { id: lease.id, ttl: lease.ttlMs / 1000, expires_in_ms: Math.round(lease.expiresInMs) } : null,
     view_age_ms: viewAgeMs === undefined ? null : Math.round(viewAgeMs),
+    command: command
+      ? {
+        running: command.running,
+        pid: command.pid ?? null,
+        starts: command.starts,
+        last_exit: command.lastExit ?? null,
+      }
+      : null,
+    watchdog: watchdog ? { pid: watchdog.pid ?? null } : null,
     version,
   };
 }

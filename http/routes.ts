@@ -1,6 +1,8 @@
 import { type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
+import { moveLead } from "./control.ts";
 
 type Route = (source: NodeSource, request: Request, url: URL) => Response;
+type Action = (source: () => NodeSource, request: Request) => Promise<Response>;
 
 const index: Route = (source, request) =>
   prefersJson(request) ? status(source) : text(200, roleText(source.status.state, source.url));
@@ -37,26 +39,45 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "/readiness": ready,
 };
 
-const ALLOW = "GET, HEAD, OPTIONS";
+const action = (named: boolean): Action => async (source, request) => {
+  const { status, body, problem: message } = await moveLead(source, request, named);
+  if (body) return json(status, body);
+  return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
+};
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  "/resign": action(false),
+  "/switchover": action(true),
+};
+
+const READS = "GET, HEAD, OPTIONS";
+const ACTS = "POST, OPTIONS";
 
 /** Answers a request. Every answer is computed against the clock at this moment. */
-export function answer(source: NodeSource, request: Request): Response {
+export function answer(source: () => NodeSource, request: Request): Response | Promise<Response> {
   const url = URL.parse(request.url);
   if (!url) return problem(request, 400, "this is no request: its Host is no host name");
+  if (Object.hasOwn(ACTIONS, url.pathname)) return act(ACTIONS[url.pathname]!, source, request);
   const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname] : undefined;
   if (!route) return problem(request, 404, `there is nothing at this path; try / or /status`);
   switch (request.method) {
     case "GET":
     case "HEAD":
-      return route(source, request, url);
+      return route(source(), request, url);
     case "OPTIONS": {
-      const { status, headers } = route(source, request, url);
-      headers.set("allow", ALLOW);
+      const { status, headers } = route(source(), request, url);
+      headers.set("allow", READS);
       return new Response(null, { status, headers });
     }
     default:
-      return problem(request, 405, `this path answers ${ALLOW}`, { allow: ALLOW });
+      return problem(request, 405, `this path answers ${READS}`, { allow: READS });
   }
+}
+
+function act(action: Action, source: () => NodeSource, request: Request): Response | Promise<Response> {
+  if (request.method === "POST") return action(source, request);
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: ACTS } });
+  return problem(request, 405, `this path answers ${ACTS}`, { allow: ACTS });
 }
 
 function problem(request: Request, status: number, message: string, headers?: Record<string, string>): Response {

@@ -1,4 +1,5 @@
 import type { NodeSource } from "./answers.ts";
+import { ListenError } from "./listen_error.ts";
 import { answer } from "./routes.ts";
 
 /** What a server needs. */
@@ -17,11 +18,6 @@ export interface NodeServer {
   readonly port: number;
   /** Takes no more requests and waits for those under way, but no longer than `graceMs`. */
   close(graceMs: number): Promise<void>;
-}
-
-/** The server cannot listen where it should; the message is one line for the user. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
 }
 
 /**
@@ -52,7 +48,7 @@ function listen({ port, hostname, source, onError }: ServeOptions): Deno.HttpSer
         onError(error);
         return new Response("internal error\n", { status: 500, headers: { "cache-control": "no-store" } });
       },
-    }, (request) => answer(source(), request));
+    }, (request) => answer(source, request));
   } catch (error) {
     throw new ListenError(`cannot serve HTTP on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
   }

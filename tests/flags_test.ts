@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Config, helpText, parseCommandLine, UsageError } from "../cli/flags.ts";
+import { helpText, parseCommandLine } from "../cli/command_line.ts";
+import { UsageError } from "../cli/flags.ts";
+import type { Config } from "../cli/node_flags.ts";
 
 function parse(line: string, env: Record<string, string> = {}): Config {
   const command = parseCommandLine(line === "" ? [] : line.split(" "), (name) => env[name]);
@@ -17,7 +19,11 @@ const DEFAULTS: Config = {
   advertiseUrl: undefined,
   tls: undefined,
   user: undefined,
+  priority: 0,
   observe: false,
+  command: undefined,
+  watchdog: false,
+  controlToken: undefined,
   logFormat: "text",
   logLevel: "info",
 };
@@ -161,9 +167,9 @@ Deno.test("unknown flags are refused with the nearest known one, stray words wit
     ["-p 8080", /^unknown flag "-p": /],
     ["--constructor x", /^unknown flag "--constructor": /],
     ["--__proto__ x", /^unknown flag "--__proto__": /],
-    ["serve", /^unexpected "serve": expected flags only/],
-    ["--observe yes", /^unexpected "yes": expected flags only/],
-    ["-- command", /^unexpected "command": expected flags only/],
+    ["serve", /^unexpected "serve": expected flags, a command after --/],
+    ["--observe yes", /^unexpected "yes": expected flags, a command/],
+    ["--no-port 1", /^unknown flag "--no-port": /],
   ];
   for (const [line, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);

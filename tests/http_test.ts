@@ -2,7 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
 import type { NodeSource } from "../http/answers.ts";
 import { answer } from "../http/routes.ts";
-import { ListenError, serve } from "../http/server.ts";
+import { ListenError } from "../http/listen_error.ts";
+import { serve } from "../http/server.ts";
 
 const SELF = { id: "a", url: "http://localhost:8080" };
 
@@ -26,7 +27,7 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSourc
 }
 
 function get(source: NodeSource, path: string, init: RequestInit = {}): Response {
-  return answer(source, new Request(`http://localhost:8080${path}`, init));
+  return answer(() => source, new Request(`http://localhost:8080${path}`, init)) as Response;
 }
 
 Deno.test("GET / says in one line who leads", async () => {

@@ -1,0 +1,51 @@
+import { CONTROL_FLAGS, type ControlConfig, readControlConfig } from "./control_flags.ts";
+import { type Env, flagLines } from "./flags.ts";
+import { type Config, NODE_FLAGS, readNodeConfig } from "./node_flags.ts";
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly type: "run"; readonly config: Config }
+  | { readonly type: "control"; readonly config: ControlConfig }
+  /** What a node starts beside itself; users do not. */
+  | { readonly type: "watchdog" }
+  | { readonly type: "help" }
+  | { readonly type: "version" };
+
+/**
+ * Reads the command line and the environment.
+ *
+ * @throws {UsageError} If anything in them cannot be used.
+ */
+export function parseCommandLine(args: readonly string[], env: Env): Command {
+  const [word, ...rest] = args;
+  if (word === "watchdog" && rest.length === 0) return { type: "watchdog" };
+  if (word === "resign" || word === "switchover") {
+    const config = readControlConfig(word, rest, env);
+    return config === "help" ? { type: "help" } : { type: "control", config };
+  }
+  const config = readNodeConfig(args, env);
+  return typeof config === "string" ? { type: config } : { type: "run", config };
+}
+
+/** The text that `--help` prints. */
+export function helpText(): string {
+  return `leader-node: one of many is the leader, by etcd
+
+Usage: leader-node [flags]                                    run a node
+       leader-node [flags] -- COMMAND ARGS                    run a command too, only while this node leads
+       leader-node resign [flags]                             make the leader hand the lead on
+       leader-node switchover --candidate ID [flags]          hand it to a named candidate
+
+Flags of a node:
+${flagLines(NODE_FLAGS).join("\n")}
+
+Flags of resign and switchover:
+${flagLines(CONTROL_FLAGS).join("\n")}
+
+Each flag can be set as LEADER_NODE_<FLAG> in the environment too, such as LEADER_NODE_PORT=8081;
+etcdctl's ETCDCTL_ENDPOINTS, _CACERT, _CERT, _KEY, _USER and _PASSWORD are read too, and the control token
+from LEADER_NODE_CONTROL_TOKEN.
+The command finds LEADER_NODE_TOKEN (the fencing token), LEADER_NODE_ELECTION, _ID and _URL in its environment,
+and etcdctl's ETCD_LOCK_KEY and ETCD_LOCK_REV.
+Ask a node over HTTP: curl http://localhost:8080/`;
+}

@@ -1,0 +1,291 @@
+import {
+  checkEndpoints,
+  checkName,
+  checkPriority,
+  checkTtl,
+  DEFAULT_ENDPOINT,
+  DEFAULT_TTL,
+  EXPECTED,
+  type TlsOptions,
+  type UserOptions,
+} from "../election/options.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../log/log.ts";
+import {
+  type Env,
+  type FlagTable,
+  parseSwitch,
+  parseUrl,
+  readFile,
+  readFlags,
+  type Settings,
+  SWITCH,
+  UsageError,
+} from "./flags.ts";
+
+/** What happens when the command ends by itself. */
+const ON_EXIT = ["exit", "resign", "restart"] as const;
+
+/** A command that runs while this node leads. */
+export interface CommandConfig {
+  /** The program and its arguments. */
+  argv: string[];
+  onExit: typeof ON_EXIT[number];
+  stopGraceMs: number;
+}
+
+/** How one node is to run. */
+export interface Config {
+  port: number;
+  hostname: string;
+  endpoints: string[];
+  election: string;
+  /** Made of host and port if not set. */
+  id?: string;
+  /** Whole seconds. */
+  ttl: number;
+  /** Made of host and port if not set. */
+  advertiseUrl?: string;
+  priority: number;
+  /** For https endpoints. */
+  tls?: TlsOptions;
+  /** The etcd user to log in as. */
+  user?: UserOptions;
+  observe: boolean;
+  command?: CommandConfig;
+  watchdog: boolean;
+  /** What those who want to move the lead must know; without one nobody can. */
+  controlToken?: string;
+  logFormat: LogFormat;
+  logLevel: LogLevel;
+}
+
+const PEM_FILE = "a file that can be read and holds PEM";
+
+/** The flags of a node. */
+export const NODE_FLAGS = {
+  "port": {
+    value: "PORT",
+    help: "HTTP port; 0 picks a free one",
+    expected: "a port number from 0 to 65535, 0 for any free one",
+    fallback: "8080",
+  },
+  "hostname": {
+    value: "ADDRESS",
+    help: "address to serve HTTP on",
+    expected: "an address or a host name of this machine, such as 127.0.0.1 or 0.0.0.0",
+    fallback: "0.0.0.0",
+  },
+  "endpoints": {
+    value: "A,B,C",
+    help: "etcd's client endpoints, as host:port or URLs",
+    expected: EXPECTED.endpoints,
+    fallback: DEFAULT_ENDPOINT,
+    env: ["ETCDCTL_ENDPOINTS"],
+  },
+  "election": {
+    value: "NAME",
+    help: "the election to stand in",
+    expected: EXPECTED.name,
+    fallback: "leader-node",
+  },
+  "id": {
+    value: "ID",
+    help: "this node's name (default: <host>:<port>)",
+    expected: "a name of 1 to 200 characters on one line",
+  },
+  "ttl": {
+    value: "SECONDS",
+    help: "how long a dead leader keeps its place",
+    expected: EXPECTED.ttl,
+    fallback: String(DEFAULT_TTL),
+  },
+  "advertise-url": {
+    value: "URL",
+    help: "where others reach this node (default: http://<host>:<port>)",
+    expected: "an http or https URL such as http://host-a:8080",
+  },
+  "priority": {
+    value: "N",
+    help: "who goes first at a handoff: the highest of those that wait",
+    expected: EXPECTED.priority,
+    fallback: "0",
+  },
+  "on-exit": {
+    value: ON_EXIT.join("|"),
+    help: "when the command ends by itself: end too, hand the lead on, or start it again (default: exit)",
+    expected: "exit, resign or restart",
+  },
+  "stop-grace": {
+    value: "SECONDS",
+    help: "time between SIGTERM and SIGKILL for the command (default: a fifth of the TTL)",
+    expected: "seconds, less than 0.4 of the TTL",
+  },
+  "watchdog": {
+    help: "a companion that ends the command and frees the lead if this node dies (default: if there is a command)",
+    expected: SWITCH,
+    negatable: true,
+  },
+  "control-token-file": {
+    value: "FILE",
+    help: "the token that POST /resign and /switchover ask for; without one they are off",
+    expected: "a file that can be read and holds a token of 8 characters or more",
+  },
+  "control-token": {
+    help: "the token itself",
+    expected: "a token of 8 characters or more, without spaces",
+    secret: true,
+    envOnly: true,
+  },
+  "cacert": {
+    value: "FILE",
+    help: "the authority that signed etcd's certificates (PEM)",
+    expected: PEM_FILE,
+    env: ["ETCDCTL_CACERT"],
+  },
+  "cert": {
+    value: "FILE",
+    help: "this node's client certificate for etcd (PEM)",
+    expected: PEM_FILE,
+    env: ["ETCDCTL_CERT"],
+  },
+  "key": { value: "FILE", help: "the key of the client certificate (PEM)", expected: PEM_FILE, env: ["ETCDCTL_KEY"] },
+  "tls-server-name": {
+    value: "NAME",
+    help: "the name that etcd's certificate is for, if endpoints are IP addresses",
+    expected: "a host name such as etcd.example",
+  },
+  "user": {
+    value: "NAME[:PASSWORD]",
+    help: "the etcd user to log in as; better without the password, which ps shows",
+    expected: "a user's name, maybe with a colon and a password",
+    env: ["ETCDCTL_USER"],
+    secret: true,
+  },
+  "password": {
+    value: "PASSWORD",
+    help: "the user's password; better in LEADER_NODE_PASSWORD or a file, since ps shows flags",
+    expected: "the password of --user",
+    env: ["ETCDCTL_PASSWORD"],
+    secret: true,
+  },
+  "password-file": {
+    value: "FILE",
+    help: "a file that holds the user's password",
+    expected: "a file that can be read and holds a password",
+  },
+  "observe": { help: "look on, never be a candidate", expected: SWITCH },
+  "log-format": {
+    value: LOG_FORMATS.join("|"),
+    help: "how log lines look",
+    expected: LOG_FORMATS.join(" or "),
+    fallback: "text",
+  },
+  "log-level": {
+    value: LOG_LEVELS.join("|"),
+    help: "the least that is logged",
+    expected: "debug, info, warn or error",
+    fallback: "info",
+  },
+  "version": { help: "print the version and exit", expected: SWITCH, argOnly: true },
+  "help": { help: "print this help and exit", expected: SWITCH, argOnly: true },
+} as const satisfies FlagTable<string>;
+
+type Read = Settings<keyof typeof NODE_FLAGS>;
+
+/**
+ * Reads how a node is to run; what stands after `--` is its command.
+ *
+ * @throws {UsageError} If anything cannot be used.
+ */
+export function readNodeConfig(args: readonly string[], env: Env): Config | "help" | "version" {
+  const end = args.indexOf("--");
+  const argv = end < 0 ? undefined : args.slice(end + 1);
+  const settings = readFlags(NODE_FLAGS, end < 0 ? args : args.slice(0, end), env, EXPECTED_WORDS);
+  const { read } = settings;
+  if (read("help", parseSwitch)) return "help";
+  if (read("version", parseSwitch)) return "version";
+  const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
+  const ttl = read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!;
+  const observe = read("observe", parseSwitch) ?? false;
+  const command = readCommand(settings, argv, ttl);
+  if (observe && command) throw new UsageError("--observe goes without a command: an observer never leads");
+  return {
+    tls: readTls(settings, endpoints),
+    user: readUser(settings),
+    port: read("port", parsePort)!,
+    hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
+    endpoints,
+    election: read("election", checkName)!,
+    id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
+    ttl,
+    advertiseUrl: read("advertise-url", parseUrl),
+    priority: read("priority", (text) => checkPriority(/^-?\d+$/.test(text) ? Number(text) : NaN))!,
+    observe,
+    command,
+    watchdog: read("watchdog", parseSwitch) ?? command !== undefined,
+    controlToken: readControlToken(settings),
+    logFormat: read("log-format", (text) => LOG_FORMATS.find((known) => known === text))!,
+    logLevel: read("log-level", (text) => LOG_LEVELS.find((known) => known === text))!,
+  };
+}
+
+const EXPECTED_WORDS = "flags, a command after --, resign or switchover; leader-node --help lists them";
+
+function readCommand(
+  { read, isSet }: Read,
+  argv: readonly string[] | undefined,
+  ttl: number,
+): CommandConfig | undefined {
+  const onExit = read("on-exit", (text) => ON_EXIT.find((known) => known === text)) ?? "exit";
+  const stopGrace = read("stop-grace", (text) => {
+    const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    return seconds < 0.4 * ttl ? seconds : undefined;
+  }) ?? ttl / 5;
+  if (argv) {
+    if (argv.length === 0 || argv[0] === "") throw new UsageError("-- needs a command: expected -- COMMAND ARGS");
+    return { argv: [...argv], onExit, stopGraceMs: 1000 * stopGrace };
+  }
+  for (const name of ["on-exit", "stop-grace"] as const) {
+    if (isSet(name)) throw new UsageError(`--${name} goes with a command: expected -- COMMAND ARGS too`);
+  }
+}
+
+/** The token of those who may move the lead, if one is set. */
+export function readControlToken({ read }: Settings<"control-token" | "control-token-file">): string | undefined {
+  const usable = (text: string) => /^[\x21-\x7e]{8,}$/.test(text) ? text : undefined;
+  return read("control-token", usable) ?? read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""));
+}
+
+function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | undefined {
+  const pem = (path: string) => {
+    const text = readFile(path);
+    return text?.includes("-----BEGIN ") ? text : undefined;
+  };
+  const [ca, cert, key] = [read("cacert", pem), read("cert", pem), read("key", pem)];
+  const serverName = read("tls-server-name", (text) => /^[\w.-]+$/.test(text) ? text : undefined);
+  if (ca === undefined && cert === undefined && key === undefined && serverName === undefined) return undefined;
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together: expected both");
+  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) {
+    throw new UsageError("TLS flags go with https endpoints: expected --endpoints such as https://etcd.example:2379");
+  }
+  return { ca, cert, key, serverName };
+}
+
+function readUser({ read }: Read): UserOptions | undefined {
+  const user = read("user", (text) => text.startsWith(":") ? undefined : text);
+  const given = read("password", (text) => text) ??
+    read("password-file", (path) => readFile(path)?.trimEnd() || undefined);
+  if (user === undefined) {
+    if (given !== undefined) throw new UsageError("a password goes with a user: expected --user too");
+    return undefined;
+  }
+  const colon = user.indexOf(":");
+  const name = colon < 0 ? user : user.slice(0, colon);
+  const password = given ?? (colon < 0 ? "" : user.slice(colon + 1));
+  if (password !== "") return { name, password };
+  throw new UsageError("--user needs a password: expected LEADER_NODE_PASSWORD, --password-file or --password");
+}
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
+}

@@ -1,0 +1,48 @@
+import type { ElectionEvent, Observation } from "../election/mod.ts";
+import type { Log } from "../log/log.ts";
+
+/** Writes a line for each change of the role, until the election is stopped. */
+export async function logStates(election: Observation, log: Log): Promise<void> {
+  let began = false;
+  for await (const state of election) {
+    if (state.role === "leader") {
+      const { signal, token } = state.term;
+      log("info", "leading", { token });
+      signal.addEventListener("abort", () => log("info", "term-ended", { token, reason: signal.reason.reason }));
+    } else if (state.role === "follower") {
+      const { leader } = state;
+      if (leader) log("info", "following", { leader: leader.id, url: leader.url, token: leader.token });
+      else log("info", "no-leader");
+    } else {
+      // At the start that is no news.
+      log(began ? "info" : "debug", state.role);
+    }
+    began = true;
+  }
+}
+
+/** Writes a line for what is worth one. */
+export function logEvent(event: ElectionEvent, log: Log): void {
+  switch (event.type) {
+    case "lease-granted": {
+      const [granted, requested] = [event.ttlMs / 1000, event.requestedTtlMs / 1000];
+      log("debug", event.type, { lease: event.leaseId.toString(16), ttl: granted });
+      if (granted !== requested) {
+        log("warn", "ttl-raised", { requested, granted, message: "etcd grants no shorter TTL" });
+      }
+      break;
+    }
+    case "queued":
+      log("debug", event.type, { key: event.key, token: event.token });
+      break;
+    case "queue-changed":
+      log("debug", event.type, { candidates: event.queue.length });
+      break;
+    case "etcd-failing":
+      log("warn", event.type, { message: `${event.message}; trying again until it answers` });
+      break;
+    case "etcd-answers":
+      log("info", event.type);
+      break;
+  }
+}

@@ -1,0 +1,55 @@
+import { assert } from "@std/assert";
+
+/** A file into which commands write, every few milliseconds, that they run, and for which term. */
+export class Beats implements AsyncDisposable {
+  readonly file: string;
+
+  private constructor(file: string) {
+    this.file = file;
+  }
+
+  static async create(): Promise<Beats> {
+    return new Beats(await Deno.makeTempFile({ prefix: "leader-node-beats-" }));
+  }
+
+  /** A command that beats until it is told to end; `more` is shell that runs first. */
+  command(more = ""): string[] {
+    const beat = `beat() { while :; do echo "$LEADER_NODE_TOKEN $1 $(date +%s%N)" >> ${this.file}; sleep 0.01; done; }`;
+    return ["sh", "-c", `${beat}\n${more}\nbeat main`];
+  }
+
+  /** Resolves when `who` beats, in the term with this token or in any. */
+  async begins(who = "main", token?: number): Promise<void> {
+    while (!this.#read().some((beat) => beat.who === who && (token ?? beat.token) === beat.token)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Fails if the beats of one term go on when those of another have begun; gives how many terms there were. */
+  assertNoOverlap(): number {
+    const terms = new Map<number, { first: bigint; last: bigint }>();
+    for (const { token, at } of this.#read()) {
+      const term = terms.get(token) ?? { first: at, last: at };
+      terms.set(token, { first: at < term.first ? at : term.first, last: at > term.last ? at : term.last });
+    }
+    const inOrder = [...terms].sort(([a], [b]) => a - b);
+    for (const [index, [token, { first }]] of inOrder.entries()) {
+      const before = inOrder[index - 1];
+      if (!before) continue;
+      const gap = Number(first - before[1].last) / 1e6;
+      assert(gap > 0, `token ${before[0]} goes on for ${-gap} ms after token ${token} has begun`);
+    }
+    return inOrder.length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.file);
+  }
+
+  #read(): { token: number; who: string; at: bigint }[] {
+    return Deno.readTextFileSync(this.file).split("\n").slice(0, -1).map((line) => {
+      const [token, who, at] = line.split(" ");
+      return { token: Number(token), who: who!, at: BigInt(at!) };
+    });
+  }
+}

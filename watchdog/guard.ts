@@ -1,0 +1,106 @@
+import { killFamily, signalFamily } from "../command/family.ts";
+import { createLog, type Log } from "../log/log.ts";
+import { elapsed, type Instant, systemClock } from "../election/clock.ts";
+import { EtcdStore } from "../election/etcd_store.ts";
+import type { Message } from "./messages.ts";
+
+/** The node sends SIGTERM itself, if it can: so much later it is done for it. */
+const STOP_SLACK_MS = 50;
+const REVOKE_TIMEOUT_MS = 1000;
+const REVOKE_RETRY_MS = 100;
+
+type Node = Message & { type: "node" };
+
+/** What a watchdog knows of its node, and does when the node cannot. */
+export class Guard {
+  #node: Node | undefined;
+  #store: EtcdStore | undefined;
+  #log: Log = () => {};
+  #lease: bigint | undefined;
+  #command: { readonly pid?: number; stopping?: boolean } = {};
+  #deadline: { readonly since: Instant; readonly stopMs: number; readonly killMs: number } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Takes a message of the node. */
+  tell(message: Message): void {
+    switch (message.type) {
+      case "node":
+        this.#node = message;
+        this.#log = createLog(message.log.format, message.log.level, message.log.id);
+        this.#store = connect(message);
+        break;
+      case "lease":
+        this.#lease = BigInt(`0x${message.id}`);
+        break;
+      case "command":
+        this.#command = message;
+        break;
+      case "deadline": {
+        const { monotonic, wall } = systemClock.now();
+        // It may have waited in the pipe.
+        const since = { monotonic: monotonic - Math.max(0, wall - message.sentAt), wall: message.sentAt };
+        this.#deadline = { since, stopMs: message.stopMs, killMs: message.killMs };
+        break;
+      }
+    }
+    this.#check();
+  }
+
+  /** The node has died: its command ends first, then its lease, so that another node can lead at once. */
+  async nodeDied(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (!this.#node) return;
+    const { mark } = this.#node;
+    this.#log("warn", "node-died", { message: `${mark ? "killing its command and " : ""}giving its lease back` });
+    if (mark) await killFamily({ pid: this.#command.pid, mark });
+    if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
+    await this.#store!.close();
+  }
+
+  /** Ends a command that the node lets run for too long: it is frozen, or stuck in its own code. */
+  #check(): void {
+    clearTimeout(this.#timer);
+    const { pid, stopping } = this.#command;
+    const mark = this.#node?.mark;
+    if (pid === undefined || !mark || !this.#deadline) return;
+    const family = { pid, mark };
+    const { since, stopMs, killMs } = this.#deadline;
+    const age = elapsed(since, systemClock.now());
+    if (age >= killMs) {
+      this.#log("warn", "node-stuck", { pid, message: "its command outlived its term; killed" });
+      this.#command = {};
+      signalFamily(family, "SIGKILL");
+      return;
+    }
+    if (!stopping && age >= stopMs + STOP_SLACK_MS) {
+      this.#log("warn", "node-stuck", { pid, message: "it does not stop its command; sending SIGTERM" });
+      this.#command = { pid, stopping: true };
+      signalFamily(family, "SIGTERM");
+    }
+    const next = this.#command.stopping ? killMs : stopMs + STOP_SLACK_MS;
+    this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
+  }
+
+  async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {
+    const from = performance.now();
+    // Later than that, the lease has ended by itself.
+    while (performance.now() - from < ttlMs) {
+      try {
+        await store.revoke(lease, REVOKE_TIMEOUT_MS);
+        this.#log("info", "lease-revoked", { lease: lease.toString(16) });
+        break;
+      } catch (error) {
+        this.#log("debug", "etcd-failing", { message: String(error) });
+        await new Promise((resolve) => setTimeout(resolve, REVOKE_RETRY_MS));
+      }
+    }
+  }
+}
+
+/** A connection that stands ready: to make one takes longer than all the rest. */
+function connect({ endpoints, tls, user, ttlMs }: Node): EtcdStore {
+  const store = new EtcdStore({ endpoints, access: { tls, user }, prefix: "/", self: { id: "watchdog" }, ttlMs });
+  // A question that changes nothing. If etcd is away, there is time to connect later.
+  store.guard("/", 0n, REVOKE_TIMEOUT_MS).catch(() => {});
+  return store;
+}
