@@ -12,15 +12,20 @@ export class Beats implements AsyncDisposable {
     return new Beats(await Deno.makeTempFile({ prefix: "leader-node-beats-" }));
   }
 
-  /** A command that beats until it is told to end; `more` is shell that runs first. */
+  /**
+   * A command that beats until it is told to end, or for half a minute; `more` is shell that runs first, with
+   * `$BEAT` to beat by.
+   */
   command(more = ""): string[] {
-    const beat = `beat() { while :; do echo "$LEADER_NODE_TOKEN $1 $(date +%s%N)" >> ${this.file}; sleep 0.01; done; }`;
-    return ["sh", "-c", `${beat}\n${more}\nbeat main`];
+    const beat =
+      `for i in $(seq 2000); do echo "$LEADER_NODE_TOKEN $0 $(date +%s%N)" >> ${this.file}; sleep 0.01; done`;
+    return ["sh", "-c", `export BEAT='${beat}'\n${more}\n${beat}`, "main"];
   }
 
-  /** Resolves when `who` beats, in the term with this token or in any. */
-  async begins(who = "main", token?: number): Promise<void> {
-    while (!this.#read().some((beat) => beat.who === who && (token ?? beat.token) === beat.token)) {
+  /** Resolves when `who` has beaten so often, in the term with this token or in any. */
+  async begins(who = "main", token?: number, times = 1): Promise<void> {
+    const counts = (beat: { who: string; token: number }) => beat.who === who && (token ?? beat.token) === beat.token;
+    while (this.#read().filter(counts).length < times) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
