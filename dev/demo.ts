@@ -65,7 +65,7 @@ class Story {
       : this.etcdEnded
       ? "without etcd nobody can lead"
       : why.startsWith("was killed")
-      ? "its lease must run out first, up to 5.5 s"
+      ? "its watchdog gives its lease back"
       : "another takes over";
     tell(`The leader on port ${port} ${why}: ${next}.`);
   }
@@ -85,7 +85,7 @@ class Story {
   Try in another terminal:
     ${this.#ports.map((port) => `curl localhost:${port}`).join("; ")}
     kill ${pid}       ends the leader, which resigns: another leads in milliseconds
-    kill -9 ${pid}    crashes the leader: another leads when its lease has run out
+    kill -9 ${pid}    crashes the leader: its watchdog gives its lease back, and another leads at once
   Ctrl+C here ends everything.
 `);
   }
@@ -139,10 +139,10 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
 async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise<void>): Promise<void> {
   const story = new Story(ports);
   const nodes = ports.map((port) => {
-    const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
+    const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint, "--watchdog"];
     const node = new NodeProcess(flags, (line) => story.line(port, line));
     story.started(port, node);
-    return { node, ended: node.exited.then((status) => story.exited(port, status)) };
+    return { node, ended: node.died.then((status) => story.exited(port, status)).then(() => node.exited) };
   });
   etcd.exited.then(() => {
     story.etcdEnded = true;

@@ -20,7 +20,9 @@ export interface NodeProcessOptions {
 /** A leader-node process whose log is read. */
 export class NodeProcess {
   readonly pid: number;
-  /** Ends when the process has ended and its log is read. */
+  /** Ends when the process has ended. */
+  readonly died: Promise<Deno.CommandStatus>;
+  /** Ends when the process, and all that shared its log, have ended. */
   readonly exited: Promise<Deno.CommandStatus>;
   readonly #process: Deno.ChildProcess;
 
@@ -56,6 +58,7 @@ export class NodeProcess {
     })();
     this.#process = process;
     this.pid = process.pid;
+    this.died = process.status;
     this.exited = Promise.all([process.status, read]).then(([status]) => status);
   }
 

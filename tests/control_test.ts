@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Beats } from "./support/beats.ts";
+import { TestNode } from "./support/node.ts";
+import { within } from "./support/until.ts";
+
+const TOKEN = "a-long-enough-token";
+const CONTROLLED = { env: { LEADER_NODE_CONTROL_TOKEN: TOKEN } };
+
+/** Nodes named a, b, c ... in the order of the queue; the first one leads. */
+async function nodes(etcd: LocalEtcd, count: number, flags: string[] = []): Promise<TestNode[] & AsyncDisposable> {
+  const all: TestNode[] = [];
+  for (const id of [..."abcdef"].slice(0, count)) {
+    const node = await TestNode.start(etcd, ["--id", id, ...flags], CONTROLLED);
+    all.push(node);
+    await node.logs("queued");
+  }
+  await all[0]!.logs("leading");
+  for (const node of all.slice(1)) await node.logs("following");
+  const dispose = async () => {
+    await Promise.all(all.map((node) => node[Symbol.asyncDispose]()));
+  };
+  return Object.assign(all, { [Symbol.asyncDispose]: dispose });
+}
+
+/** What a node answers to a POST. */
+async function post(
+  node: TestNode,
+  path: string,
+  body?: unknown,
+  token: string | undefined = TOKEN,
+): Promise<{ status: number; answer: Record<string, unknown> }> {
+  const response = await node.get(path, {
+    method: "POST",
+    headers: { accept: "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return { status: response.status, answer: JSON.parse(response.body) };
+}
+
+/** Runs `leader-node` as somebody would who moves the lead. */
+async function cli(...args: string[]): Promise<{ code: number; out: string }> {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", main, ...args], ...CONTROLLED });
+  const { code, stdout, stderr } = await command.output();
+  return { code, out: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+/** Resolves when a node says that somebody leads. */
+async function says(node: TestNode, leader: string): Promise<void> {
+  const ask = async () => {
+    while (JSON.parse((await node.get("/status")).body).leader !== leader);
+  };
+  await within(5000, `a node to say that ${leader} leads`, ask());
+}
+
+Deno.test("POST /resign hands the lead to the next, POST /switchover to a named one, wherever it waits", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using all = await nodes(etcd, 4);
+  const [a, b, c, d] = all as unknown as [TestNode, TestNode, TestNode, TestNode];
+  await a.get("/status");
+  const resigned = await post(a, "/resign");
+  assertEquals(resigned, { status: 200, answer: { leader: "b", leader_url: `http://localhost:${b.port}` } });
+  // Now b leads; c, d and a wait.
+  await says(b, "b");
+  assertEquals((await post(b, "/switchover", { leader: "b", candidate: "a" })).status, 200);
+  for (const node of [a, b, c, d]) await says(node, "a");
+  assertEquals(JSON.parse((await a.get("/status")).body).is_leader, true);
+});
+
+Deno.test("moving the lead is refused to those who may not, and when it cannot be", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using all = await nodes(etcd, 2);
+  const [a, b] = all as unknown as [TestNode, TestNode];
+  await using off = await TestNode.start(etcd, ["--id", "off"]);
+  await off.logs("following");
+  await etcd.ctl("put", "leader-node/7", "foreign");
+  await using last = await TestNode.start(etcd, ["--id", "last"], CONTROLLED);
+  await last.logs("following");
+  const wanted = { leader: "a", candidate: "b" };
+  const cases: [node: TestNode, path: string, body: unknown, token: string, status: number, error: RegExp][] = [
+    [off, "/resign", undefined, TOKEN, 403, /no control token/],
+    [a, "/resign", undefined, "", 401, /Bearer/],
+    [a, "/resign", undefined, "a-long-enough-tokem", 401, /Bearer/],
+    [a, "/switchover", wanted, `${TOKEN}x`, 401, /Bearer/],
+    [b, "/resign", undefined, TOKEN, 503, /ask a at http:\/\/localhost/],
+    [b, "/switchover", wanted, TOKEN, 503, /ask a at/],
+    [a, "/switchover", "{broken", TOKEN, 400, /expected JSON/],
+    [a, "/switchover", { candidate: "b" }, TOKEN, 400, /expected JSON/],
+    [a, "/switchover", { leader: "a", candidate: 7 }, TOKEN, 400, /expected JSON/],
+    [a, "/switchover", "null", TOKEN, 400, /expected JSON/],
+    [a, "/switchover", { leader: "x".repeat(5000) }, TOKEN, 413, /too long/],
+    [a, "/switchover", { leader: "b", candidate: "a" }, TOKEN, 412, /b does not lead: a does/],
+    [a, "/switchover", { leader: "a", candidate: "a" }, TOKEN, 412, /a does not wait/],
+    [a, "/switchover", { leader: "a", candidate: "nobody" }, TOKEN, 412, /nobody does not wait/],
+    [a, "/switchover", { leader: "a", candidate: "last" }, TOKEN, 412, /another program waits before it/],
+  ];
+  for (const [node, path, body, token, status, error] of cases) {
+    const got = await post(node, path, body, token);
+    assertEquals(got.status, status, JSON.stringify([path, body, got]));
+    assertMatch(String(got.answer.error), error);
+  }
+  const { status, headers } = await a.get("/resign");
+  assertEquals([status, headers.get("allow")], [405, "POST, OPTIONS"]);
+  assertEquals(a.log.filter((line) => typeof line !== "string" && line.event === "term-ended"), []);
+  assert(!JSON.stringify([a.log, b.log, last.log]).includes(TOKEN));
+});
+
+Deno.test("leader-node resign and switchover ask any node, and say what came of it", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using all = await nodes(etcd, 3);
+  const [a, b, c] = all as unknown as [TestNode, TestNode, TestNode];
+  const url = ["--url", `http://localhost:${b.port}`];
+  assertEquals(await cli("switchover", ...url, "--candidate", "c"), { code: 0, out: "c leads, a did\n" });
+  await says(b, "c");
+  const refused = await cli("switchover", ...url, "--leader", "a", "--candidate", "b");
+  assertEquals(refused, { code: 1, out: "leader-node: c leads, not a\n" });
+  const { code, out } = await cli("resign", ...url);
+  assertEquals(code, 0);
+  assertMatch(out, /^[ab] leads, c did\n$/);
+  assertEquals((await cli("switchover", ...url)).code, 2);
+  assertMatch((await cli("resign", "--url", "http://localhost:1")).out, /^leader-node: http:.* cannot be asked: /);
+});
+
+Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using beats = await Beats.create();
+  await using all = await nodes(etcd, 3, ["--ttl", "2", "--", ...beats.command()]);
+  await within(5000, "the first beat", beats.begins());
+  for (const [from, to] of [[0, 2], [2, 1], [1, 0]] as const) {
+    const [leader, candidate] = ["abc"[from]!, "abc"[to]!];
+    await Promise.all(all.map((node) => says(node, leader)));
+    // All at once: one is carried out, and what comes too late is refused. One that was passed queues again.
+    const fire = () => Promise.all([1, 2, 3].map(() => post(all[from]!, "/switchover", { leader, candidate })));
+    let answers = await fire();
+    while (answers.every(({ answer }) => String(answer.error).includes("does not wait"))) answers = await fire();
+    assert(answers.some(({ status }) => status === 200), JSON.stringify(answers));
+    await says(all[to]!, candidate);
+  }
+  // The leader is killed in the middle of handing on.
+  const handing = post(all[0]!, "/switchover", { leader: "a", candidate: "c" }).catch(() => undefined);
+  all[0]!.kill("SIGKILL");
+  await handing;
+  const { leader } = await within(
+    5000,
+    "a next leader",
+    (async () => {
+      for (;;) {
+        const status = JSON.parse((await all[1]!.get("/status")).body);
+        if (status.leader && status.leader !== "a") return status;
+      }
+    })(),
+  );
+  assertMatch(leader, /^[bc]$/);
+  await Promise.all(all.slice(1).map((node) => node.stop()));
+  await all[0]!.exited;
+  beats.assertNoOverlap();
+});
+
+Deno.test("a leader that leaves hands on to the highest priority among those that wait", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a"]);
+  await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--id", "b", "--priority", "-1"]);
+  await b.logs("following");
+  await using c = await TestNode.start(etcd, ["--id", "c"]);
+  await c.logs("following");
+  await a.logs("queue-changed", { fields: { candidates: 3 } });
+  await a.stop();
+  await c.logs("leading");
+  await says(b, "c");
+});
