@@ -1,4 +1,4 @@
-import { type Env, type FlagTable, parseSwitch, parseUrl, readFlags, SWITCH, UsageError } from "./flags.ts";
+import { type Env, type FlagTable, parseSwitch, parseUrl, readFlags, UsageError } from "./flags.ts";
 import { NODE_FLAGS, readControlToken } from "./node_flags.ts";
 
 /** How the lead is to be moved. */

@@ -112,7 +112,7 @@ export const NODE_FLAGS = {
   },
   "on-exit": {
     value: ON_EXIT.join("|"),
-    help: "when the command ends by itself: end too, hand the lead on, or start it again (default: exit)",
+    help: "what follows when the command ends by itself (default: exit)",
     expected: "exit, resign or restart",
   },
   "stop-grace": {
@@ -121,7 +121,7 @@ export const NODE_FLAGS = {
     expected: "seconds, less than 0.4 of the TTL",
   },
   "watchdog": {
-    help: "a companion that ends the command and frees the lead if this node dies (default: if there is a command)",
+    help: "a companion that acts if this node dies (default: if there is a command)",
     expected: SWITCH,
     negatable: true,
   },

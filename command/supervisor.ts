@@ -1,6 +1,6 @@
 import type { Term } from "../election/mod.ts";
 import { type Family, FAMILY_VARIABLE, familyEnds, killFamily, signalFamily } from "./family.ts";
-import { CommandError, startError } from "./program.ts";
+import { type CommandError, startError } from "./program.ts";
 
 /** Secrets of the node, which are none of the command's business. */
 const SECRETS = ["LEADER_NODE_USER", "LEADER_NODE_PASSWORD", "LEADER_NODE_CONTROL_TOKEN"];

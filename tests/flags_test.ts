@@ -151,6 +151,43 @@ Deno.test("bad values are refused in one line that names the flag, the value and
   }
 });
 
+Deno.test("a command stands after two dashes, and its flags go with it", async () => {
+  const command = (line: string) => parse(line).command;
+  assertEquals(command("--ttl 10 -- job --port 1 -- x"), {
+    argv: ["job", "--port", "1", "--", "x"],
+    onExit: "exit",
+    stopGraceMs: 2000,
+  });
+  assertEquals(command("--on-exit restart --stop-grace 1.5 -- job"), {
+    argv: ["job"],
+    onExit: "restart",
+    stopGraceMs: 1500,
+  });
+  const watchdog = (line: string) => parse(line).watchdog;
+  assertEquals(["-- job", "--no-watchdog -- job", "", "--watchdog"].map(watchdog), [true, false, false, true]);
+  const token = await Deno.makeTempFile();
+  await Deno.writeTextFile(token, "long-enough\n");
+  assertEquals(parse(`--control-token-file ${token} --priority -3`).controlToken, "long-enough");
+  assertEquals(parse("--priority -3").priority, -3);
+  await Deno.writeTextFile(token, "short");
+  const cases: [line: string, message: RegExp][] = [
+    ["--", /^-- needs a command/],
+    ["--observe -- job", /^--observe goes without a command/],
+    ["--on-exit exit", /^--on-exit goes with a command/],
+    ["--on-exit stay -- job", /^--on-exit cannot be "stay": expected exit, resign or restart/],
+    ["--stop-grace 2 -- job", /^--stop-grace cannot be "2": expected seconds, less than 0.4 of the TTL/],
+    ["--stop-grace -1 -- job", /^--stop-grace cannot be "-1": /],
+    ["--priority high", /^--priority cannot be "high": expected a whole number/],
+    ["--control-token secret-secret", /^unknown flag "--control-token": did you mean --control-token-file/],
+    [`--control-token-file ${token}`, /^--control-token-file cannot be .* 8 characters/],
+  ];
+  for (const [line, expected] of cases) {
+    const { message } = assertThrows(() => parse(line), UsageError);
+    assert(expected.test(message) && !message.includes("secret-secret"), message);
+  }
+  await Deno.remove(token);
+});
+
 Deno.test("a bad value in the environment is blamed on its variable", () => {
   const { message } = assertThrows(() => parse("", { LEADER_NODE_TTL: "abc" }), UsageError);
   assert(message.startsWith(`LEADER_NODE_TTL cannot be "abc": expected whole seconds`), message);

@@ -119,6 +119,8 @@ Deno.test("a status without a leader is complete all the same", async () => {
     since: null,
     lease: null,
     view_age_ms: null,
+    command: null,
+    watchdog: null,
     version: "1.2.3",
   });
 });
