@@ -12,8 +12,13 @@ interface Session {
   once(event: string, listener: () => void): void;
 }
 
+interface Socket {
+  destroy(): void;
+  once(event: "close", listener: () => void): void;
+}
+
 interface Options {
-  createConnection?: (...args: unknown[]) => { destroy(): void };
+  createConnection?: (...args: unknown[]) => Socket;
 }
 
 type Connect = (authority: unknown, options?: Options, ...rest: unknown[]) => Session;
@@ -36,37 +41,37 @@ export function guardHttp2(): void {
   http2.connect = (authority, options, ...rest) => {
     const create = options?.createConnection;
     if (!create) return connect(authority, options, ...rest);
-    let socket: { destroy(): void } | undefined;
+    let socket!: Socket;
     const session = connect(
       authority,
       { ...options, createConnection: (...args) => socket = create(...args) },
       ...rest,
     );
-    closeLater(session);
-    const timer = setTimeout(() => socket?.destroy(), GREETING_MS);
+    closeLater(session, socket);
+    const timer = setTimeout(() => socket.destroy(), GREETING_MS);
     session.once("remoteSettings", () => clearTimeout(timer));
-    session.once("close", () => clearTimeout(timer));
+    socket.once("close", () => clearTimeout(timer));
     return session;
   };
 }
 
-/** Sessions that are to close and have not yet, and since when. */
-const closing = new Map<Session, number>();
+/** Sockets whose sessions are to close and that have not closed yet. */
+const closing = new Set<Socket>();
 let deferred = 0;
 const settled = new EventTarget();
 
-function closeLater(session: Session): void {
+function closeLater(session: Session, socket: Socket): void {
   let closed = false;
-  session.once("close", () => {
+  // The session itself does not always tell.
+  socket.once("close", () => {
     closed = true;
-    closing.delete(session);
+    closing.delete(socket);
     settled.dispatchEvent(new Event("change"));
   });
   for (const name of ["close", "destroy"] as const) {
     const end = session[name].bind(session);
     session[name] = (...args) => {
-      forgetSilent();
-      if (!closed) closing.set(session, performance.now());
+      if (!closed) closing.add(socket);
       deferred++;
       setTimeout(() => {
         deferred--;
@@ -74,13 +79,6 @@ function closeLater(session: Session): void {
         settled.dispatchEvent(new Event("change"));
       }, 0);
     };
-  }
-}
-
-/** Some sessions never tell that they have closed: they must not be held for ever. */
-function forgetSilent(): void {
-  for (const [session, since] of closing) {
-    if (performance.now() - since > CLOSED_WITHIN_MS) closing.delete(session);
   }
 }
 
