@@ -1,6 +1,9 @@
 import { checkProgram } from "../command/program.ts";
 import { Supervisor } from "../command/supervisor.ts";
-import { Election, type ElectionEvent, observe, type Term } from "../election/mod.ts";
+import { Election, type ElectionEvent, type Observation, observe, type Term } from "../election/mod.ts";
+import { Feed } from "../http/feed.ts";
+import { History } from "../http/history.ts";
+import { MetricsLater } from "../http/metrics_later.ts";
 import { serve } from "../http/server.ts";
 import { createLog, type Log, type LogFields } from "../log/log.ts";
 import { Watchdog } from "../watchdog/watchdog.ts";
@@ -10,6 +13,9 @@ import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may hold up the end. */
 const HTTP_GRACE_MS = 1000;
+
+/** How long after the start what can wait is loaded. */
+const METRICS_AFTER_MS = 1000;
 
 /** Why a node ends, and its exit code. */
 interface Ending {
@@ -27,30 +33,38 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const ending = Promise.withResolvers<Ending>();
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
   if (config.command) checkProgram(config.command.argv[0]!);
+  const [history, feed] = [new History(), new Feed()];
+  const source = () => ({
+    id,
+    url,
+    version,
+    status: election.status,
+    history,
+    command: supervisor?.status,
+    watchdog: watchdog && { pid: watchdog.pid },
+    control,
+  });
+  const metrics = new MetricsLater(config.election, source);
   const server = serve({
     port: config.port,
     hostname: config.hostname,
-    source: () => ({
-      id,
-      url,
-      version,
-      status: election.status,
-      command: supervisor?.status,
-      watchdog: watchdog && { pid: watchdog.pid },
-      control,
-    }),
+    tls: config.httpTls,
+    face: { source, feed, metrics },
     onError: (error) => log("error", "http-error", { message: String(error) }),
   });
   const host = ownHost(config.hostname);
   const id = config.id ?? `${host}:${server.port}`;
-  const url = config.advertiseUrl ?? `http://${host}:${server.port}`;
+  const url = config.advertiseUrl ?? `${config.httpTls ? "https" : "http"}://${host}:${server.port}`;
   const log = createLog(config.logFormat, config.logLevel, id);
   const mark = crypto.randomUUID();
-  const watchdog = config.watchdog ? startWatchdog(config, id, mark, log) : undefined;
+  const watchdog = config.watchdog ? startWatchdog(config, { id, url }, mark, log) : undefined;
   const supervisor = config.command && supervise(config.command, config.ttl, mark, watchdog, log);
   const election = enter(config, { id, url }, (event) => {
     logEvent(event, log);
     if (watchdog) informWatchdog(watchdog, event, config);
+    if (event.type === "queue-changed") history.seen(event.queue);
+    metrics.tell((metrics) => metrics.record(event));
+    feed.changed();
   });
   const control = config.controlToken === undefined || election instanceof Election === false ? undefined : {
     token: config.controlToken,
@@ -68,6 +82,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
     // A node that leaves has nothing to say of who leads.
     if (!stopping || event === "term-ended") log(level, event, fields);
   });
+  const shown = showStates(election, history, feed, metrics);
   const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
   const worked = supervisor && election instanceof Election
     ? runCommand(election, supervisor, config.command!.onExit, env, (code) => {
@@ -79,7 +94,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
   log("info", "stopping", because);
   stopping = true;
   await election.stop();
-  await Promise.all([told, worked, watchdog?.close()]);
+  await Promise.all([told, shown, worked, watchdog?.close()]);
   await server.close(HTTP_GRACE_MS);
   log("info", "stopped");
   return code;
@@ -89,12 +104,30 @@ function enter(
   config: Config,
   self: { id: string; url: string },
   onEvent: (event: ElectionEvent) => void,
-): Election | ReturnType<typeof observe> {
+): Observation {
   const { election: name, endpoints, tls, user, ttl, command, priority } = config;
   const options = { name, endpoints, tls, user, ttl, onEvent };
   if (config.observe) return observe(options);
   const stopBudget = command && stopBudgetMs(command, ttl);
   return new Election({ ...options, candidate: { ...self, priority }, stopBudget });
+}
+
+/** Shows each change of the role to those who look on by HTTP. */
+async function showStates(
+  election: Observation,
+  history: History,
+  feed: Feed,
+  metrics: MetricsLater,
+): Promise<void> {
+  for await (const state of election) {
+    if (state.role === "leader") {
+      const { signal, token } = state.term;
+      signal.addEventListener("abort", () => history.ownTermEnded(token, signal.reason.reason));
+    }
+    feed.changed();
+    // Now there is time for it.
+    if (state.role !== "connecting") setTimeout(() => metrics.load(), METRICS_AFTER_MS);
+  }
 }
 
 /** Runs the command in each term of the election, until that is over or the command's end is the node's. */
@@ -153,23 +186,25 @@ function supervise(
   });
 }
 
-function startWatchdog(config: Config, id: string, mark: string, log: Log): Watchdog {
-  const { endpoints, tls, user, ttl, logFormat: format, logLevel: level, command } = config;
+function startWatchdog(config: Config, self: { id: string; url: string }, mark: string, log: Log): Watchdog {
+  const { endpoints, tls, user, ttl, logFormat: format, logLevel: level, command, priority } = config;
   const ttlMs = ttl * 1000;
   const node = {
     type: "node",
+    self: { ...self, priority },
     endpoints,
     tls,
     user,
     ttlMs,
     mark: command && mark,
-    log: { format, level, id },
+    log: { format, level, id: self.id },
   } as const;
   return new Watchdog(node, log);
 }
 
 function informWatchdog(watchdog: Watchdog, event: ElectionEvent, { command, ttl }: Config): void {
   if (event.type === "lease-granted") watchdog.tell({ type: "lease", id: event.leaseId.toString(16) });
+  if (event.type === "queued") watchdog.tell({ type: "place", key: event.key, token: String(event.token) });
   if (event.type === "term-extended" && command) watchdog.tell(deadline(event.term, command, ttl));
 }
 

@@ -55,6 +55,8 @@ export interface Config {
   watchdog: boolean;
   /** What those who want to move the lead must know; without one nobody can. */
   controlToken?: string;
+  /** To serve HTTPS with, as PEM texts. */
+  httpTls?: { cert: string; key: string };
   logFormat: LogFormat;
   logLevel: LogLevel;
 }
@@ -75,6 +77,8 @@ export const NODE_FLAGS = {
     expected: "an address or a host name of this machine, such as 127.0.0.1 or 0.0.0.0",
     fallback: "0.0.0.0",
   },
+  "http-cert": { value: "FILE", help: "serve HTTPS with this certificate (PEM)", expected: PEM_FILE },
+  "http-key": { value: "FILE", help: "the key of that certificate (PEM)", expected: PEM_FILE },
   "endpoints": {
     value: "A,B,C",
     help: "etcd's client endpoints, as host:port or URLs",
@@ -224,6 +228,7 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
     command,
     watchdog: read("watchdog", parseSwitch) ?? command !== undefined,
     controlToken: readControlToken(settings),
+    httpTls: readHttpTls(settings),
     logFormat: read("log-format", (text) => LOG_FORMATS.find((known) => known === text))!,
     logLevel: read("log-level", (text) => LOG_LEVELS.find((known) => known === text))!,
   };
@@ -257,10 +262,6 @@ export function readControlToken({ read }: Settings<"control-token" | "control-t
 }
 
 function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | undefined {
-  const pem = (path: string) => {
-    const text = readFile(path);
-    return text?.includes("-----BEGIN ") ? text : undefined;
-  };
   const [ca, cert, key] = [read("cacert", pem), read("cert", pem), read("key", pem)];
   const serverName = read("tls-server-name", (text) => /^[\w.-]+$/.test(text) ? text : undefined);
   if (ca === undefined && cert === undefined && key === undefined && serverName === undefined) return undefined;
@@ -269,6 +270,18 @@ function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | und
     throw new UsageError("TLS flags go with https endpoints: expected --endpoints such as https://etcd.example:2379");
   }
   return { ca, cert, key, serverName };
+}
+
+function readHttpTls({ read }: Read): Config["httpTls"] {
+  const [cert, key] = [read("http-cert", pem), read("http-key", pem)];
+  if (cert && key) return { cert, key };
+  if (cert || key) throw new UsageError("--http-cert and --http-key go together: expected both");
+}
+
+/** The text of a PEM file, if it is one. */
+function pem(path: string): string | undefined {
+  const text = readFile(path);
+  return text?.includes("-----BEGIN ") ? text : undefined;
 }
 
 function readUser({ read }: Read): UserOptions | undefined {

@@ -5,7 +5,7 @@ import { Endpoints } from "./endpoints.ts";
 import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
 import { prefixRange, watchPrefix } from "./etcd_watch.ts";
 import { sessionsClosed } from "./http2_guard.ts";
-import { encodeCandidate, type Handoff, type Self } from "./queue.ts";
+import { encodeCandidate, encodeLeaving, type Handoff, type LeaveReason, type Self } from "./queue.ts";
 import { type Store, StoreError, type WatchNotice } from "./store.ts";
 
 /** What the store must know. */
@@ -82,6 +82,15 @@ export class EtcdStore implements Store {
       }, deadline);
       return { held: succeeded, first: responses[0]?.response_range.kvs[0]?.key.toString() };
     });
+  }
+
+  async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
+    const value = Buffer.from(encodeLeaving(this.#options.self, leaving));
+    await this.#call(timeoutMs, ({ etcd }, deadline) =>
+      etcd.kv.txn({
+        compare: [this.#isThere(key, token)],
+        success: [{ request_put: { key: Buffer.from(key), value, ignore_lease: true } }],
+      }, deadline));
   }
 
   async withdraw(key: string, token: bigint, timeoutMs: number, handoff?: Handoff): Promise<void> {

@@ -57,7 +57,11 @@ export async function watchPrefix(options: WatchOptions): Promise<never> {
   let listed = 0n;
   const tell = (response: IWatchResponse) => {
     const events = response.events.filter(({ kv }) => BigInt(kv.mod_revision) > listed);
-    if (events.length > 0) notify(changesOf(events));
+    // One revision at a time: what was so only for a moment is told too.
+    for (let from = 0, to = 0; from < events.length; from = to) {
+      while (events[to]?.kv.mod_revision === events[from]!.kv.mod_revision) to++;
+      notify(changesOf(events.slice(from, to)));
+    }
   };
   stream.on("data", (response: IWatchResponse) => {
     if (response.canceled) reject(cancelled(response));

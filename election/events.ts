@@ -10,6 +10,10 @@ export type ElectionEvent =
     readonly ttlMs: number;
     readonly requestedTtlMs: number;
   }
+  /** etcd answered a renewal of the lease after `tookMs` milliseconds. */
+  | { readonly type: "lease-renewed"; readonly tookMs: number }
+  /** A renewal failed; it is tried again while the lease may hold. */
+  | { readonly type: "renewal-failed"; readonly message: string }
   /** The candidate stands in the queue. */
   | { readonly type: "queued"; readonly key: string; readonly token: bigint }
   /** A term has begun, or is valid for longer than before: see {@linkcode Term.validFor}. */

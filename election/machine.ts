@@ -6,7 +6,15 @@
 import { elapsed, type Instant } from "./clock.ts";
 import { callTimeoutMs, defaultStopBudgetMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "./deadline.ts";
 import type { TermEndReason } from "./errors.ts";
-import { applyChanges, type Candidate, type Handoff, planHandoff, type Queue, type Self } from "./queue.ts";
+import {
+  applyChanges,
+  type Candidate,
+  type Handoff,
+  type LeaveReason,
+  planHandoff,
+  type Queue,
+  type Self,
+} from "./queue.ts";
 import type { StoreFailure, WatchNotice } from "./store.ts";
 
 /** What is fixed for one node in one election. */
@@ -61,6 +69,8 @@ export type Campaign =
     readonly lease: Lease;
     readonly token: bigint;
     readonly drained: boolean;
+    /** Whether all were told why the key goes, or that has failed. */
+    readonly marked: boolean;
     /** The token of the one who is to lead next, if somebody was named. */
     readonly to?: bigint;
   }
@@ -111,6 +121,8 @@ export type Event =
   | { readonly type: "stop" }
   /** Nobody works any more for the term that ended. */
   | { readonly type: "drained"; readonly leaseId: bigint }
+  /** The key says why it is about to go, or that has failed. */
+  | { readonly type: "marked"; readonly leaseId: bigint }
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }
   | { readonly type: "granted"; readonly sentAt: Instant; readonly leaseId: bigint; readonly ttlMs: number }
   | { readonly type: "grant-failed" }
@@ -147,6 +159,14 @@ export type Action =
     readonly timeoutMs: number;
   }
   | { readonly type: "drain"; readonly leaseId: bigint }
+  | {
+    readonly type: "mark";
+    readonly leaseId: bigint;
+    readonly leaving: LeaveReason;
+    readonly key: string;
+    readonly token: bigint;
+    readonly timeoutMs: number;
+  }
   | {
     readonly type: "withdraw";
     readonly leaseId: bigint;
@@ -279,6 +299,9 @@ function record(core: Core, event: Event, now: Instant, actions: Action[]): Core
   if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
   if (campaign.stage === "draining" && event.type === "drained") {
     return { ...core, campaign: { ...campaign, drained: true } };
+  }
+  if (campaign.stage === "draining" && event.type === "marked") {
+    return { ...core, campaign: { ...campaign, marked: true } };
   }
   if (campaign.stage === "withdrawing") return recordWithdraw(core, campaign, event, now);
   return core;
@@ -416,8 +439,16 @@ function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
+  if (core.term) {
+    const leaving = to === undefined ? "resigned" : "switchover";
+    const timeoutMs = callTimeoutMs(lease.ttlMs);
+    actions.push({ type: "mark", leaseId: lease.id, leaving, key: keyOf(core, lease.id), token, timeoutMs });
+  }
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: { stage: "draining", lease, token, drained: false, to } }, reason);
+  return endTerm(
+    { ...core, campaign: { stage: "draining", lease, token, drained: false, marked: !core.term, to } },
+    reason,
+  );
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -473,8 +504,8 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, drained, to } = campaign;
-      if (!drained && remaining(lease.sentAt, lease.ttlMs, now) > 0) break;
+      const { lease, token, drained, marked, to } = campaign;
+      if (!(drained && marked) && remaining(lease.sentAt, lease.ttlMs, now) > 0) break;
       return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
     }
     case "withdrawing":

@@ -18,7 +18,7 @@ export { Election, observe } from "./election.ts";
 export { ElectionError, InvalidOptionError, TermEndedError, type TermEndReason } from "./errors.ts";
 export type { ElectionEvent } from "./events.ts";
 export type { ElectionOptions, ObserveOptions, TlsOptions, UserOptions } from "./options.ts";
-export type { Candidate, Queue } from "./queue.ts";
+export type { Candidate, LeaveReason, Queue } from "./queue.ts";
 export type { ConnectingState, FollowerState, Leader, LeaderState, RoleState, StoppedState } from "./state.ts";
 export type { Term, TermGuard } from "./term.ts";
 export type { ElectionStatus, LeaseStatus, Observation } from "./status.ts";

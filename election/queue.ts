@@ -12,7 +12,14 @@ export interface Candidate {
   readonly since?: Date;
   /** Its priority at a handoff; absent for those who know nothing of it, such as etcdctl. */
   readonly priority?: number;
+  /** Why it is about to leave the queue, if it said so. */
+  readonly leaving?: LeaveReason;
 }
+
+/** Why a candidate leaves the queue: on its own, for one that was named, or because its watchdog saw it die. */
+export type LeaveReason = "resigned" | "switchover" | "crashed";
+
+const LEAVE_REASONS: readonly LeaveReason[] = ["resigned", "switchover", "crashed"];
 
 /** Who a candidate is, as it writes it into its key. */
 export interface Self {
@@ -80,6 +87,11 @@ export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): U
   return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
 }
 
+/** What it writes when it is about to leave. */
+export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveReason): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, priority, leaving }));
+}
+
 /**
  * Reads a candidate's value. Anybody may have written it: whatever is not ours is shown as the name,
  * on one line, and nothing in it can break a log, a header or a page.
@@ -94,6 +106,7 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
     url: httpUrl(ours?.url),
     since: date(ours?.since),
     priority: Number.isSafeInteger(ours?.priority) ? ours!.priority as number : undefined,
+    leaving: LEAVE_REASONS.find((reason) => reason === ours?.leaving),
   };
 }
 

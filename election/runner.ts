@@ -163,6 +163,11 @@ export class Runner {
     switch (action.type) {
       case "watch":
         return this.#watch(action.generation);
+      case "mark": {
+        const { leaseId, key, token, leaving, timeoutMs } = action;
+        const marked = { type: "marked", leaseId } as const;
+        return this.#call(() => this.#store.mark(key, token, leaving, timeoutMs).then(() => marked), () => marked);
+      }
       case "drain":
         return queueMicrotask(() => {
           this.#hooks.drained().then(() => this.dispatch({ type: "drained", leaseId: action.leaseId }));
@@ -189,9 +194,13 @@ export class Runner {
         return this.#call(
           async (sentAt) => {
             const answer = await this.#store.renew(action.leaseId, action.timeoutMs);
+            this.#hooks.event({ type: "lease-renewed", tookMs: this.now().monotonic - sentAt.monotonic });
             return { type: "renewed", leaseId: action.leaseId, sentAt, answer };
           },
-          ({ failure }) => ({ type: "renew-failed", leaseId: action.leaseId, failure }),
+          ({ failure, message }) => {
+            this.#hooks.event({ type: "renewal-failed", message });
+            return { type: "renew-failed", leaseId: action.leaseId, failure };
+          },
         );
       case "guard":
         return this.#call(

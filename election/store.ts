@@ -1,5 +1,5 @@
 import type { Instant } from "./clock.ts";
-import type { Handoff, Queue, QueueChange } from "./queue.ts";
+import type { Handoff, LeaveReason, Queue, QueueChange } from "./queue.ts";
 
 /** Why a call to the store failed, as far as the election must know. */
 export type StoreFailure =
@@ -41,6 +41,8 @@ export interface Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
   /** Asks, linearizably, whether the key still has this create revision and which key is first. */
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }>;
+  /** Says in the key why it is about to go, for those who keep a history; nothing depends on it. */
+  mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void>;
   /**
    * Deletes the key if it still has this create revision. With a handoff, those who are passed lose their
    * keys in the same moment, and all of it happens only if the queue still is as planned.

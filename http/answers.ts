@@ -1,5 +1,6 @@
 import type { CommandStatus } from "../command/supervisor.ts";
 import type { Candidate, ElectionStatus, RoleState } from "../election/mod.ts";
+import type { TermRecord } from "./history.ts";
 
 /** How the lead can be moved by HTTP. */
 export interface Control {
@@ -25,6 +26,8 @@ export interface NodeSource {
   readonly command?: CommandStatus;
   /** The node's watchdog, if it has one; without a pid while another one is being started. */
   readonly watchdog?: { readonly pid?: number };
+  /** The terms that it has seen. */
+  readonly history: { readonly terms: readonly TermRecord[]; readonly changes: number };
   /** Absent if the lead cannot be moved by HTTP. */
   readonly control?: Control;
 }
@@ -69,6 +72,32 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
     watchdog: watchdog ? { pid: watchdog.pid ?? null } : null,
     version,
   };
+}
+
+/** The body of `/members`: the queue, as this node last saw it. */
+export function membersBody({ status: { queue, state, viewAgeMs } }: NodeSource): Record<string, unknown> {
+  const members = queue.map(({ id, url, token, since, priority }) => ({
+    id,
+    url: url ?? null,
+    token: Number(token),
+    role: token === state.leader?.token ? "leader" : "candidate",
+    since: since?.toISOString() ?? null,
+    priority: priority ?? null,
+  }));
+  return { members, view_age_ms: viewAgeMs === undefined ? null : Math.round(viewAgeMs) };
+}
+
+/** The body of `/history`: the terms that this node has seen, the newest first. */
+export function historyBody({ history }: NodeSource): Record<string, unknown> {
+  const terms = history.terms.map(({ token, id, url, from, to, ended }) => ({
+    token: Number(token),
+    id,
+    url: url ?? null,
+    from: from?.toISOString() ?? null,
+    to: to?.toISOString() ?? null,
+    ended: to ? ended ?? null : null,
+  }));
+  return { changes: history.changes, terms: terms.reverse() };
 }
 
 /** Whether the node takes part and knows a leader, with a line for each thing that it needs. */

@@ -1,116 +1,117 @@
-import { type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
+import { historyBody, membersBody, type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
 import { moveLead } from "./control.ts";
+import { eventStream } from "./events.ts";
+import type { Feed } from "./feed.ts";
+import type { MetricsLater } from "./metrics_later.ts";
+import { page } from "./page.ts";
+import { json, prefers, problem, respond, text } from "./respond.ts";
 
-type Route = (source: NodeSource, request: Request, url: URL) => Response;
-type Action = (source: () => NodeSource, request: Request) => Promise<Response>;
+/** What a server answers from. */
+export interface Face {
+  /** The node as it is at the moment of asking. */
+  readonly source: () => NodeSource;
+  /** Tells when it changes. */
+  readonly feed: Feed;
+  readonly metrics: MetricsLater;
+}
 
-const index: Route = (source, request) =>
-  prefersJson(request) ? status(source) : text(200, roleText(source.status.state, source.url));
+type Answer = Response | Promise<Response>;
 
-const status = (source: NodeSource) => json(200, statusBody(source));
+interface Route {
+  /** The path as metrics name it. */
+  readonly path: string;
+  readonly methods: readonly string[];
+  readonly answer: (face: Face, request: Request, url: URL) => Answer;
+  /** Whether OPTIONS gets the status that GET would, as load balancers like it. */
+  readonly probe?: boolean;
+}
 
-const leader: Route = (source) => json(source.status.state.role === "leader" ? 200 : 503, statusBody(source));
+const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
+  ...probe(["/leader", "/primary"], ({ state }) => state.role === "leader"),
+  ...probe(["/follower", "/replica"], ({ state, takesPart }) => state.role === "follower" && takesPart),
+  ...read(["/livez", "/health", "/healthz", "/liveness"], () => text(200, "ok"), true),
+  ...read(["/readyz", "/readiness"], ({ source }, _, url) => {
+    const { ready, lines } = readiness(source());
+    const answer = ready ? "ok" : "not ready";
+    return text(ready ? 200 : 503, url.searchParams.has("verbose") ? [...lines, answer].join("\n") : answer);
+  }, true),
+  ...read(["/"], ({ source }, request) => {
+    const node = source();
+    const vary = { vary: "accept" };
+    switch (prefers(request)) {
+      case "html":
+        return page();
+      case "json":
+        return json(200, statusBody(node), vary);
+      case "text":
+        return text(200, roleText(node.status.state, node.url), vary);
+    }
+  }),
+  ...read(["/status"], ({ source }) => json(200, statusBody(source()))),
+  ...read(["/members", "/cluster"], ({ source }) => json(200, membersBody(source()))),
+  ...read(["/history"], ({ source }) => json(200, historyBody(source()))),
+  ...read(["/events"], ({ source, feed }, request) => {
+    const body = request.method === "HEAD" ? null : eventStream(source, feed);
+    return respond(200, "text/event-stream", body);
+  }),
+  ...read(["/metrics"], async ({ metrics }) => {
+    const all = await metrics.load();
+    return respond(200, all.contentType, await all.text());
+  }),
+  ...act("/resign", false),
+  ...act("/switchover", true),
+].map((route) => [route.path, route]));
 
-const follower: Route = (source) => {
-  const { state, takesPart } = source.status;
-  return json(state.role === "follower" && takesPart ? 200 : 503, statusBody(source));
-};
-
-const live: Route = () => text(200, "ok");
-
-const ready: Route = (source, _, url) => {
-  const { ready, lines } = readiness(source);
-  const answer = ready ? "ok" : "not ready";
-  return text(ready ? 200 : 503, url.searchParams.has("verbose") ? [...lines, answer].join("\n") : answer);
-};
-
-const ROUTES: Readonly<Record<string, Route>> = {
-  "/": index,
-  "/status": status,
-  "/leader": leader,
-  "/primary": leader,
-  "/follower": follower,
-  "/replica": follower,
-  "/livez": live,
-  "/health": live,
-  "/healthz": live,
-  "/liveness": live,
-  "/readyz": ready,
-  "/readiness": ready,
-};
-
-const action = (named: boolean): Action => async (source, request) => {
-  const { status, body, problem: message } = await moveLead(source, request, named);
-  if (body) return json(status, body);
-  return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
-};
-
-const ACTIONS: Readonly<Record<string, Action>> = {
-  "/resign": action(false),
-  "/switchover": action(true),
-};
-
-const READS = "GET, HEAD, OPTIONS";
-const ACTS = "POST, OPTIONS";
+const REDIRECT = "/redirect/";
 
 /** Answers a request. Every answer is computed against the clock at this moment. */
-export function answer(source: () => NodeSource, request: Request): Response | Promise<Response> {
+export async function answer(face: Face, request: Request): Promise<Response> {
   const url = URL.parse(request.url);
   if (!url) return problem(request, 400, "this is no request: its Host is no host name");
-  if (Object.hasOwn(ACTIONS, url.pathname)) return act(ACTIONS[url.pathname]!, source, request);
-  const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname] : undefined;
-  if (!route) return problem(request, 404, `there is nothing at this path; try / or /status`);
-  switch (request.method) {
-    case "GET":
-    case "HEAD":
-      return route(source(), request, url);
-    case "OPTIONS": {
-      const { status, headers } = route(source(), request, url);
-      headers.set("allow", READS);
-      return new Response(null, { status, headers });
-    }
-    default:
-      return problem(request, 405, `this path answers ${READS}`, { allow: READS });
-  }
+  if (url.pathname.startsWith(REDIRECT)) return await redirect(face, request, url);
+  const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname]! : undefined;
+  const response = route ? await follow(route, face, request, url) : notFound(request);
+  face.metrics.tell((metrics) => metrics.answered(route?.path ?? "other", response.status));
+  return response;
 }
 
-function act(action: Action, source: () => NodeSource, request: Request): Response | Promise<Response> {
-  if (request.method === "POST") return action(source, request);
-  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: ACTS } });
-  return problem(request, 405, `this path answers ${ACTS}`, { allow: ACTS });
+function notFound(request: Request): Response {
+  return problem(request, 404, "there is nothing at this path; try / or /status");
 }
 
-function problem(request: Request, status: number, message: string, headers?: Record<string, string>): Response {
-  return prefersJson(request) ? json(status, { error: message }, headers) : text(status, message, headers);
+async function follow(route: Route, face: Face, request: Request, url: URL): Promise<Response> {
+  const allow = [...route.methods, "OPTIONS"].join(", ");
+  if (route.methods.includes(request.method)) return await route.answer(face, request, url);
+  if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
+  const status = route.probe ? (await route.answer(face, request, url)).status : 204;
+  return new Response(null, { status, headers: { allow, "cache-control": "no-store" } });
 }
 
-/** JSON is sent to those who name it and do not like text better. */
-function prefersJson(request: Request): boolean {
-  const accept = request.headers.get("accept") ?? "";
-  return quality(accept, "application/json", "application/*") > quality(accept, "text/plain", "text/*", "*/*");
+/** Sends whoever asks to the same path at the leader, with whatever they carry. */
+function redirect({ source }: Face, request: Request, url: URL): Response {
+  const { leader } = source().status.state;
+  if (!leader) return problem(request, 503, "there is no leader");
+  if (!leader.url) return problem(request, 503, `the leader, ${leader.id}, does not say where it can be asked`);
+  const location = `${leader.url}/${url.pathname.slice(REDIRECT.length)}${url.search}`;
+  return text(307, `the leader is at ${leader.url}`, { location });
 }
 
-function quality(accept: string, ...types: string[]): number {
-  for (const part of accept.split(",")) {
-    const [type, ...parameters] = part.split(";").map((word) => word.trim().toLowerCase());
-    if (!types.includes(type!)) continue;
-    const q = parameters.find((parameter) => parameter.startsWith("q="));
-    return q === undefined ? 1 : Number(q.slice(2)) || 0;
-  }
-  return 0;
+function read(paths: readonly string[], answer: Route["answer"], probe = false): Route[] {
+  return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe }));
 }
 
-function json(status: number, body: unknown, headers?: Record<string, string>): Response {
-  return respond(status, "application/json", JSON.stringify(body) + "\n", headers);
+function probe(paths: readonly string[], is: (status: NodeSource["status"]) => boolean): Route[] {
+  return read(paths, ({ source }) => {
+    const node = source();
+    return json(is(node.status) ? 200 : 503, statusBody(node));
+  }, true);
 }
 
-function text(status: number, body: string, headers?: Record<string, string>): Response {
-  return respond(status, "text/plain; charset=utf-8", body + "\n", headers);
-}
-
-function respond(status: number, type: string, body: string, headers?: Record<string, string>): Response {
-  return new Response(body, {
-    status,
-    headers: { "content-type": type, "cache-control": "no-store", ...headers },
-  });
+function act(path: string, named: boolean): Route[] {
+  const answer: Route["answer"] = async ({ source }, request) => {
+    const { status, body, problem: message } = await moveLead(source, request, named);
+    if (body) return json(status, body);
+    return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
+  };
+  return [{ path, methods: ["POST"], answer }];
 }

@@ -1,13 +1,14 @@
-import type { NodeSource } from "./answers.ts";
 import { ListenError } from "./listen_error.ts";
-import { answer } from "./routes.ts";
+import { answer, type Face } from "./routes.ts";
 
 /** What a server needs. */
 export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
-  /** Asked for every request. */
-  readonly source: () => NodeSource;
+  /** What the answers are made of. */
+  readonly face: Face;
+  /** The certificate and key to serve HTTPS with, as PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Told of an error in an answer; whoever asked gets a 500. */
   readonly onError: (error: unknown) => void;
 }
@@ -30,6 +31,7 @@ export function serve(options: ServeOptions): NodeServer {
   return {
     port: server.addr.port,
     async close(graceMs) {
+      options.face.feed.close();
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
       await Promise.race([server.shutdown(), grace.promise]);
@@ -38,17 +40,18 @@ export function serve(options: ServeOptions): NodeServer {
   };
 }
 
-function listen({ port, hostname, source, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
+function listen({ port, hostname, face, tls, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({
       port,
       hostname,
+      ...tls,
       onListen: () => {},
       onError: (error) => {
         onError(error);
         return new Response("internal error\n", { status: 500, headers: { "cache-control": "no-store" } });
       },
-    }, (request) => answer(source, request));
+    }, (request) => answer(face, request));
   } catch (error) {
     throw new ListenError(`cannot serve HTTP on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
   }

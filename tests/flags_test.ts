@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   command: undefined,
   watchdog: false,
   controlToken: undefined,
+  httpTls: undefined,
   logFormat: "text",
   logLevel: "info",
 };

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
 import type { NodeSource } from "../http/answers.ts";
-import { answer } from "../http/routes.ts";
+import { Feed } from "../http/feed.ts";
+import { MetricsLater } from "../http/metrics_later.ts";
+import { answer, type Face } from "../http/routes.ts";
 import { ListenError } from "../http/listen_error.ts";
 import { serve } from "../http/server.ts";
 
@@ -23,11 +25,21 @@ const CONNECTING: RoleState = { role: "connecting" };
 const STOPPED: RoleState = { role: "stopped" };
 
 function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSource {
-  return { ...SELF, version: "1.2.3", status: { state, queue: [], takesPart: true, viewAgeMs: 12, ...status } };
+  return {
+    ...SELF,
+    version: "1.2.3",
+    history: { terms: [], changes: 0 },
+    status: { state, queue: [], takesPart: true, viewAgeMs: 12, ...status },
+  };
 }
 
-function get(source: NodeSource, path: string, init: RequestInit = {}): Response {
-  return answer(() => source, new Request(`http://localhost:8080${path}`, init)) as Response;
+/** What a server of this node answers from. */
+function faceOf(source: () => NodeSource): Face {
+  return { source, feed: new Feed(), metrics: new MetricsLater("jobs", source) };
+}
+
+function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {
+  return answer(faceOf(() => source), new Request(`http://localhost:8080${path}`, init));
 }
 
 Deno.test("GET / says in one line who leads", async () => {
@@ -44,12 +56,12 @@ Deno.test("GET / says in one line who leads", async () => {
     [STOPPED, "I am a follower and there is no leader"],
   ];
   for (const [state, text] of cases) {
-    const response = get(node(state), "/");
+    const response = await get(node(state), "/");
     assertEquals([response.status, await response.text()], [200, text + "\n"]);
   }
 });
 
-Deno.test("probes answer by role and health", () => {
+Deno.test("probes answer by role and health", async () => {
   const waiting = node(FOLLOWER, { takesPart: false });
   const cases: [source: NodeSource, codes: Record<string, number>][] = [
     [node(LEADER), { "/leader": 200, "/follower": 503, "/livez": 200, "/readyz": 200, "/status": 200 }],
@@ -61,12 +73,12 @@ Deno.test("probes answer by role and health", () => {
   ];
   for (const [source, codes] of cases) {
     for (const [path, code] of Object.entries(codes)) {
-      assertEquals(get(source, path).status, code, `${source.status.state.role} ${path}`);
+      assertEquals((await get(source, path)).status, code, `${source.status.state.role} ${path}`);
     }
   }
 });
 
-Deno.test("the other names that load balancers and probes know answer the same", () => {
+Deno.test("the other names that load balancers and probes know answer the same", async () => {
   const aliases = {
     "/leader": ["/primary"],
     "/follower": ["/replica"],
@@ -75,37 +87,40 @@ Deno.test("the other names that load balancers and probes know answer the same",
   };
   for (const state of [LEADER, FOLLOWER, CONNECTING]) {
     for (const [path, names] of Object.entries(aliases)) {
-      for (const name of names) assertEquals(get(node(state), name).status, get(node(state), path).status, name);
+      for (const name of names) {
+        assertEquals((await get(node(state), name)).status, (await get(node(state), path)).status, name);
+      }
     }
   }
 });
 
 Deno.test("readyz says on request what is missing", async () => {
-  const verbose = await get(node(CONNECTING, { takesPart: false, viewAgeMs: undefined }), "/readyz?verbose").text();
+  const verbose = await (await get(node(CONNECTING, { takesPart: false, viewAgeMs: undefined }), "/readyz?verbose"))
+    .text();
   assertEquals(
     verbose,
     "[-] etcd has not answered yet\n[-] does not take part in the election\n[-] there is no leader\nnot ready\n",
   );
-  assertStringIncludes(await get(node(FOLLOWER), "/readyz?verbose").text(), "[+] the leader is b\nok\n");
-  assertEquals(await get(node(FOLLOWER), "/readyz").text(), "ok\n");
+  assertStringIncludes(await (await get(node(FOLLOWER), "/readyz?verbose")).text(), "[+] the leader is b\nok\n");
+  assertEquals(await (await get(node(FOLLOWER), "/readyz")).text(), "ok\n");
 });
 
-Deno.test("JSON comes to those who ask for it, text to curl, to */* and to browsers", async () => {
-  const type = (accept?: string) =>
-    get(node(LEADER), "/", accept === undefined ? {} : { headers: { accept } }).headers.get("content-type");
-  for (const accept of [undefined, "*/*", "text/plain", "text/html,application/xhtml+xml,*/*;q=0.8", "image/png"]) {
-    assertEquals(type(accept), "text/plain; charset=utf-8", accept);
+Deno.test("JSON comes to those who ask for it, text to curl and to */*, the page to browsers", async () => {
+  const type = async (accept?: string) =>
+    (await get(node(LEADER), "/", accept === undefined ? {} : { headers: { accept } })).headers.get("content-type");
+  for (const accept of [undefined, "*/*", "text/plain", "text/plain, text/html;q=0.5", "image/png"]) {
+    assertEquals(await type(accept), "text/plain; charset=utf-8", accept);
   }
   for (const accept of ["application/json", "application/json, */*;q=0.5", "text/plain;q=0.5, application/json"]) {
-    assertEquals(type(accept), "application/json", accept);
+    assertEquals(await type(accept), "application/json", accept);
   }
-  assertEquals(type("application/json;q=0.5, text/plain"), "text/plain; charset=utf-8");
-  const body = await get(node(FOLLOWER), "/", { headers: { accept: "application/json" } }).json();
+  assertEquals(await type("application/json;q=0.5, text/plain"), "text/plain; charset=utf-8");
+  const body = await (await get(node(FOLLOWER), "/", { headers: { accept: "application/json" } })).json();
   assertEquals([body.role, body.leader, body.node, body.is_leader], ["follower", "b", "a", false]);
 });
 
 Deno.test("a status without a leader is complete all the same", async () => {
-  const { timestamp, ...body } = await get(node(CONNECTING, { viewAgeMs: undefined }), "/status").json();
+  const { timestamp, ...body } = await (await get(node(CONNECTING, { viewAgeMs: undefined }), "/status")).json();
   assert(Date.parse(timestamp) > 0);
   assertEquals(body, {
     name: "",
@@ -125,9 +140,9 @@ Deno.test("a status without a leader is complete all the same", async () => {
   });
 });
 
-Deno.test("nothing is to be stored by caches", () => {
-  for (const path of ["/", "/status", "/leader", "/livez", "/readyz", "/nowhere"]) {
-    assertEquals(get(node(LEADER), path).headers.get("cache-control"), "no-store", path);
+Deno.test("nothing is to be stored by caches", async () => {
+  for (const path of ["/", "/status", "/leader", "/livez", "/readyz", "/members", "/history", "/metrics", "/nowhere"]) {
+    assertEquals((await get(node(LEADER), path)).headers.get("cache-control"), "no-store", path);
   }
 });
 
@@ -135,7 +150,12 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
   for (const [state, code] of [[LEADER, 200], [FOLLOWER, 503]] as const) {
     const errors: unknown[] = [];
     const source = () => node(state);
-    const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+    const server = serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      face: faceOf(source),
+      onError: (error) => errors.push(error),
+    });
     const ask = async (method: string) => {
       const response = await fetch(`http://127.0.0.1:${server.port}/livez`, { method });
       return { length: response.headers.get("content-length"), body: await response.text() };
@@ -149,13 +169,18 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
     assertEquals(errors, []);
     await server.close(200);
   }
-  assertEquals(get(node(LEADER), "/leader", { method: "OPTIONS" }).headers.get("allow"), "GET, HEAD, OPTIONS");
+  assertEquals((await get(node(LEADER), "/leader", { method: "OPTIONS" })).headers.get("allow"), "GET, HEAD, OPTIONS");
 });
 
 Deno.test("a Host that is none is answered with 400, and is no error of ours", async () => {
   const errors: unknown[] = [];
   const source = () => node(LEADER);
-  const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    face: faceOf(source),
+    onError: (error) => errors.push(error),
+  });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   await connection.write(new TextEncoder().encode("GET /status HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"));
   assertStringIncludes(await new Response(connection.readable).text(), "HTTP/1.1 400 Bad Request");
@@ -164,13 +189,13 @@ Deno.test("a Host that is none is answered with 400, and is no error of ours", a
 });
 
 Deno.test("unknown paths are 404, other methods 405 with what is allowed, as text or JSON", async () => {
-  const missing = get(node(LEADER), "/nowhere");
+  const missing = await get(node(LEADER), "/nowhere");
   assertEquals([missing.status, await missing.text()], [404, "there is nothing at this path; try / or /status\n"]);
   for (const path of ["/__proto__", "/constructor", "/toString", "//", "/leader/"]) {
-    assertEquals(get(node(LEADER), path).status, 404, path);
+    assertEquals((await get(node(LEADER), path)).status, 404, path);
   }
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    const wrong = get(node(LEADER), "/", { method, headers: { accept: "application/json" } });
+    const wrong = await get(node(LEADER), "/", { method, headers: { accept: "application/json" } });
     assertEquals([wrong.status, wrong.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
     assertEquals(await wrong.json(), { error: "this path answers GET, HEAD, OPTIONS" });
   }
@@ -180,7 +205,7 @@ Deno.test("a server answers on the port that it names, closes at once when idle,
   const errors: unknown[] = [];
   const options = {
     hostname: "127.0.0.1",
-    source: () => node(LEADER),
+    face: faceOf(() => node(LEADER)),
     onError: (error: unknown) => errors.push(error),
   };
   const server = serve({ ...options, port: 0 });
@@ -205,7 +230,12 @@ Deno.test("an error in an answer is a 500 without details, and is told", async (
   const source = () => {
     throw new Error("secret");
   };
-  const server = serve({ hostname: "127.0.0.1", port: 0, source, onError: (error) => errors.push(error) });
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    face: faceOf(source),
+    onError: (error) => errors.push(error),
+  });
   const response = await fetch(`http://127.0.0.1:${server.port}/`);
   assertEquals([response.status, await response.text()], [500, "internal error\n"]);
   assertEquals(errors.length, 1);

@@ -17,6 +17,7 @@ Deno.test("a candidate's value is compact JSON and reads back", () => {
     url: "http://host-a:8080",
     since,
     priority: 0,
+    leaving: undefined,
   });
 });
 

@@ -17,6 +17,7 @@ export class Guard {
   #store: EtcdStore | undefined;
   #log: Log = () => {};
   #lease: bigint | undefined;
+  #place: { readonly key: string; readonly token: string } | undefined;
   #command: { readonly pid?: number; stopping?: boolean } = {};
   #deadline: { readonly since: Instant; readonly stopMs: number; readonly killMs: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,6 +32,9 @@ export class Guard {
         break;
       case "lease":
         this.#lease = BigInt(`0x${message.id}`);
+        break;
+      case "place":
+        this.#place = message;
         break;
       case "command":
         this.#command = message;
@@ -52,6 +56,7 @@ export class Guard {
     if (!this.#node) return;
     const { mark } = this.#node;
     this.#log("warn", "node-died", { message: `${mark ? "killing its command and " : ""}giving its lease back` });
+    if (this.#place) this.#say(this.#store!, this.#place);
     if (mark) await killFamily({ pid: this.#command.pid, mark });
     if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
     await this.#store!.close();
@@ -81,6 +86,11 @@ export class Guard {
     this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
   }
 
+  /** Tells the others why the key goes; nothing depends on it. */
+  #say(store: EtcdStore, { key, token }: { key: string; token: string }): void {
+    store.mark(key, BigInt(token), "crashed", REVOKE_TIMEOUT_MS).catch(() => {});
+  }
+
   async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {
     const from = performance.now();
     // Later than that, the lease has ended by itself.
@@ -98,8 +108,8 @@ export class Guard {
 }
 
 /** A connection that stands ready: to make one takes longer than all the rest. */
-function connect({ endpoints, tls, user, ttlMs }: Node): EtcdStore {
-  const store = new EtcdStore({ endpoints, access: { tls, user }, prefix: "/", self: { id: "watchdog" }, ttlMs });
+function connect({ endpoints, tls, user, ttlMs, self }: Node): EtcdStore {
+  const store = new EtcdStore({ endpoints, access: { tls, user }, prefix: "/", self, ttlMs });
   // A question that changes nothing. If etcd is away, there is time to connect later.
   store.guard("/", 0n, REVOKE_TIMEOUT_MS).catch(() => {});
   return store;

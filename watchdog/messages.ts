@@ -10,12 +10,16 @@ export type Message =
     readonly tls?: TlsOptions;
     readonly user?: UserOptions;
     readonly ttlMs: number;
+    /** Who the node is in the election. */
+    readonly self: { readonly id: string; readonly url?: string; readonly priority?: number };
     /** What the command's processes are known by, if there is a command. */
     readonly mark?: string;
     readonly log: { readonly format: LogFormat; readonly level: LogLevel; readonly id: string };
   }
   /** The lease that the node holds now, in hex. */
   | { readonly type: "lease"; readonly id: string }
+  /** Where the node stands in the queue now. */
+  | { readonly type: "place"; readonly key: string; readonly token: string }
   /** The command runs, or is being stopped by the node, or does not run. */
   | { readonly type: "command"; readonly pid?: number; readonly stopping?: boolean }
   /** How long the command may run: milliseconds from `sentAt`, a time of the wall clock. */

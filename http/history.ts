@@ -1,0 +1,75 @@
+import type { Candidate, Queue, TermEndReason } from "../election/mod.ts";
+
+/** Why a term ended, as far as this node could see. */
+export type EndReason =
+  /** The leader handed the lead on, or left. */
+  | "resigned"
+  /** It handed the lead to one that was named. */
+  | "switchover"
+  /** Its process died, and its watchdog gave the lease back. */
+  | "crashed"
+  /** Its lease ran out: it died without a watchdog, was frozen or cut off. */
+  | "expired"
+  /** Its lease ran out, or somebody deleted its key. */
+  | "lost";
+
+/** One term that this node has seen. */
+export interface TermRecord {
+  readonly token: bigint;
+  readonly id: string;
+  readonly url?: string;
+  /** When it was seen to begin, if that was seen. */
+  readonly from?: Date;
+  /** When it was seen to end, if it has. */
+  readonly to?: Date;
+  readonly ended?: EndReason;
+}
+
+const MAX_TERMS = 200;
+
+/** The terms that a node has seen since it started, the newest last. */
+export class History {
+  readonly #terms: TermRecord[] = [];
+  #began = false;
+  #changes = 0;
+
+  /** The terms, the newest last. */
+  get terms(): readonly TermRecord[] {
+    return this.#terms;
+  }
+
+  /** How often the lead has changed. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Takes note of who is first in the queue. */
+  seen(queue: Queue, now = new Date()): void {
+    const first = queue[0];
+    const last = this.#terms.at(-1);
+    const same = last && !last.to && first && last.token === first.token && last.id === first.id;
+    if (!same) {
+      if (last && !last.to) this.#replace({ ...last, to: now, ended: last.ended ?? "lost" });
+      if (first) this.#begin(first, now);
+    } else if (first.leaving && !last.ended) this.#replace({ ...last, ended: first.leaving });
+    this.#began = true;
+  }
+
+  /** This node's own term has ended, and it knows why. */
+  ownTermEnded(token: bigint, reason: TermEndReason): void {
+    const last = this.#terms.at(-1);
+    if (last?.token !== token || last.ended) return;
+    this.#replace({ ...last, ended: reason === "stopped" ? "resigned" : reason });
+  }
+
+  #begin({ token, id, url, since }: Candidate, now: Date): void {
+    // The first one led before anybody looked: not before it queued.
+    if (this.#terms.length > 0) this.#changes++;
+    this.#terms.push({ token, id, url, from: this.#began ? now : since });
+    if (this.#terms.length > MAX_TERMS) this.#terms.shift();
+  }
+
+  #replace(term: TermRecord): void {
+    this.#terms[this.#terms.length - 1] = term;
+  }
+}

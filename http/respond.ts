@@ -1,0 +1,50 @@
+/** Ways to answer. No answer may be kept by a cache: the next moment another node may lead. */
+export function respond(
+  status: number,
+  type: string,
+  body: BodyInit | null,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body, {
+    status,
+    headers: { "content-type": type, "cache-control": "no-store", ...headers },
+  });
+}
+
+export function json(status: number, body: unknown, headers?: Record<string, string>): Response {
+  return respond(status, "application/json", JSON.stringify(body) + "\n", headers);
+}
+
+export function text(status: number, body: string, headers?: Record<string, string>): Response {
+  return respond(status, "text/plain; charset=utf-8", body + "\n", headers);
+}
+
+/** What went wrong, in the form that was asked for. */
+export function problem(
+  request: Request,
+  status: number,
+  message: string,
+  headers?: Record<string, string>,
+): Response {
+  return prefers(request) === "json" ? json(status, { error: message }, headers) : text(status, message, headers);
+}
+
+/** What the one who asks likes best: text, unless JSON or HTML is named and liked better. */
+export function prefers(request: Request): "text" | "json" | "html" {
+  const accept = request.headers.get("accept") ?? "";
+  const html = quality(accept, "text/html");
+  const json = quality(accept, "application/json", "application/*");
+  const named = quality(accept, "text/plain");
+  if (html > 0 && html >= named && html >= json) return "html";
+  return json > (named || quality(accept, "text/*", "*/*")) ? "json" : "text";
+}
+
+function quality(accept: string, ...types: string[]): number {
+  for (const part of accept.split(",")) {
+    const [type, ...parameters] = part.split(";").map((word) => word.trim().toLowerCase());
+    if (!types.includes(type!)) continue;
+    const q = parameters.find((parameter) => parameter.startsWith("q="));
+    return q === undefined ? 1 : Number(q.slice(2)) || 0;
+  }
+  return 0;
+}

@@ -1,0 +1,213 @@
+/** The faces that machines see: the queue, the history, events, metrics, redirects; on real nodes. */
+import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
+import { TextLineStream } from "@std/streams";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Feed } from "../http/feed.ts";
+import { History } from "../http/history.ts";
+import { Certificates } from "./support/certificates.ts";
+import { TestNode } from "./support/node.ts";
+import { within } from "./support/until.ts";
+
+/** Nodes a, b, c in the order of the queue. */
+async function threeNodes(etcd: LocalEtcd, flags: string[] = []): Promise<[TestNode, TestNode, TestNode]> {
+  const all: TestNode[] = [];
+  for (const id of ["a", "b", "c"]) {
+    const node = await TestNode.start(etcd, ["--id", id, ...flags]);
+    await node.logs("queued");
+    all.push(node);
+  }
+  const [a, b, c] = all as [TestNode, TestNode, TestNode];
+  await Promise.all([a.logs("leading"), b.logs("following"), c.logs("following")]);
+  return [a, b, c];
+}
+
+async function json(node: TestNode, path: string) {
+  return JSON.parse((await node.get(path)).body);
+}
+
+Deno.test("members are shown in the order of the queue", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd, ["--priority", "7"]);
+  await using _a = a;
+  await using _b = b;
+  await using _c = c;
+  const { members } = await json(c, "/members");
+  assertEquals(
+    members.map(({ id, url, role, priority }: Record<string, unknown>) => [id, url, role, priority]),
+    [a, b, c].map(({ port }, index) => {
+      return ["abc"[index], `http://localhost:${port}`, index === 0 ? "leader" : "candidate", 7];
+    }),
+  );
+  assertEquals(await json(c, "/cluster").then(({ members }) => members.length), 3);
+});
+
+Deno.test("the history tells why each term ended: handed on, crashed, run out", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd, ["--ttl", "2"]);
+  await using _b = b;
+  await using _c = c;
+  await a.stop();
+  await b.logs("leading");
+  b.kill("SIGKILL");
+  await c.logs("leading");
+  await using d = await TestNode.start(etcd, ["--id", "d", "--ttl", "60", "--watchdog"]);
+  await d.logs("following");
+  await using observer = await TestNode.start(etcd, ["--observe"]);
+  await observer.logs("following");
+  await c.stop();
+  await d.logs("leading");
+  await observer.logs("following", { fields: { leader: "d" } });
+  d.kill("SIGKILL");
+  await observer.logs("no-leader", { from: observer.log.length });
+  const brief = (terms: Record<string, unknown>[]) => terms.map(({ id, ended, to }) => [id, ended, to !== null]);
+  assertEquals(brief((await json(observer, "/history")).terms), [["d", "crashed", true], ["c", "resigned", true]]);
+});
+
+Deno.test("a history keeps the reason of the moment, and is not endless", () => {
+  const history = new History();
+  const of = (token: bigint, leaving?: "resigned") => ({ key: `${token}`, token, id: `n${token}`, leaving });
+  const at = (second: number) => new Date(second * 1000);
+  history.seen([], at(1));
+  history.seen([of(2n), of(3n)], at(2));
+  history.seen([of(2n, "resigned"), of(3n)], at(3));
+  history.seen([of(3n)], at(4));
+  history.seen([], at(5));
+  assertEquals(history.terms.map(({ token, from, to, ended }) => [token, from, to, ended]), [
+    [2n, at(2), at(4), "resigned"],
+    [3n, at(4), at(5), "lost"],
+  ]);
+  for (let token = 4n; token < 1000n; token++) history.seen([of(token)]);
+  assertEquals([history.terms.length, history.changes], [200, 997]);
+});
+
+/** Reads the events of a stream. */
+async function* eventsOf(node: TestNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+  const response = await fetch(`http://127.0.0.1:${node.port}/events`, { signal });
+  assertEquals(response.headers.get("content-type"), "text/event-stream");
+  const lines = response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  for await (const line of lines) if (line.startsWith("data: ")) yield JSON.parse(line.slice(6));
+}
+
+Deno.test("events: the state first, then each change, and a clean end when the node stops", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd);
+  await using _c = c;
+  const gone = new AbortController();
+  const events = eventsOf(b, gone.signal);
+  const first = (await within(5000, "the first event", events.next())).value!;
+  assertEquals([first.role, first.leader, (first.members as unknown[]).length], ["follower", "a", 3]);
+  await a.stop();
+  const leads = async () => {
+    for await (const { is_leader, leader } of events) if (is_leader) return leader;
+  };
+  const search = leads();
+  assertEquals(await within(5000, "to lead", search), "b");
+  const rest = eventsOf(b, gone.signal);
+  await rest.next();
+  const ended = (async () => {
+    while (!(await rest.next()).done);
+  })();
+  assertEquals(await b.stop(), 0);
+  await within(5000, "the stream to end", ended);
+});
+
+Deno.test("streams that nobody reads, and that are left, leave nothing behind", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd);
+  await a.logs("leading");
+  const files = () => [...Deno.readDirSync(`/proc/${a.pid}/fd`)].length;
+  const before = files();
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const open = await Promise.all(
+    Array.from({ length: 300 }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
+  );
+  assertGreater(files(), before + 250);
+  assertEquals(await a.curl(), "I am the leader\n");
+  await Promise.all(open.map(({ body }) => body!.cancel()));
+  while (files() > before + 5) await a.get("/livez");
+});
+
+Deno.test("a feed wakes whoever waits, once, and not those who have seen it", async () => {
+  const feed = new Feed();
+  const { signal } = new AbortController();
+  const waits = feed.next(feed.version, 60_000, signal);
+  assertEquals(feed.waiting, 1);
+  feed.changed();
+  await waits;
+  assertEquals(feed.waiting, 0);
+  await feed.next(0, 60_000, signal);
+  const closing = feed.next(feed.version, 60_000, signal);
+  feed.close();
+  await closing;
+});
+
+Deno.test("redirect sends whoever asks to the leader, with path and query", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using observer = await TestNode.start(etcd, ["--observe"]);
+  await observer.logs("no-leader");
+  assertEquals((await observer.get("/redirect/status")).status, 503);
+  await using a = await TestNode.start(etcd);
+  await observer.logs("following");
+  for (const method of ["GET", "POST"]) {
+    const { status, headers } = await observer.get("/redirect/a/b?c=d", { method });
+    assertEquals([status, headers.get("location")], [307, `http://localhost:${a.port}/a/b?c=d`]);
+  }
+});
+
+Deno.test("metrics: exactly one of three nodes is the master, and promtool finds nothing to say", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd);
+  await using _a = a;
+  await using _b = b;
+  await using _c = c;
+  const values = await Promise.all([a, b, c].map(async (node) => {
+    const { status, headers, body } = await node.get("/metrics");
+    assertEquals(status, 200);
+    assertMatch(headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+    assert(!/ (NaN|undefined)$/m.test(body), body);
+    for (const name of ["slowpath_total", "master_status"]) {
+      assertMatch(body, new RegExp(`^leader_election_${name}\\{name="leader-node"\\} \\d$`, "m"));
+    }
+    assertMatch(body, /^leader_node_candidates 3$/m);
+    return Number(/^leader_election_master_status\{.*\} (\d)$/m.exec(body)![1]);
+  }));
+  assertEquals(values, [1, 0, 0]);
+  await a.stop();
+  await b.logs("leading");
+  const { body } = await b.get("/metrics");
+  assertMatch(body, /^leader_election_master_status\{name="leader-node"\} 1$/m);
+  assertMatch(body, /^leader_node_leader_changes_total 1$/m);
+  assertMatch(body, /^leader_node_http_requests_total\{path="\/metrics",code="200"\} 1$/m);
+});
+
+Deno.test("HTTPS is served with the certificate that is given, and limits hold", async () => {
+  await using files = await Certificates.make();
+  await files.sign("server", "localhost");
+  await using etcd = await LocalEtcd.start();
+  const flags = ["--http-cert", files.path("server.pem"), "--http-key", files.path("server.key")];
+  await using a = await TestNode.start(etcd, flags);
+  const { url } = await a.logs("listening");
+  assertEquals(url, `https://localhost:${a.port}`);
+  await a.logs("leading");
+  using client = Deno.createHttpClient({ caCerts: [files.read("ca.pem")], poolMaxIdlePerHost: 0 });
+  assertEquals(await (await fetch(`${url}/`, { client })).text(), "I am the leader\n");
+});
+
+Deno.test("huge request lines and headers are refused, and the node goes on", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd);
+  const raw = async (request: string) => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: a.port });
+    await connection.write(new TextEncoder().encode(request)).catch(() => {});
+    return await new Response(connection.readable).text().catch(() => "cut");
+  };
+  for (
+    const request of [`GET /${"x".repeat(1_000_000)} HTTP/1.1\r\n`, `GET / HTTP/1.1\r\nX: ${"x".repeat(1_000_000)}`]
+  ) {
+    assertMatch(
+      await within(5000, "an answer", raw(`${request}\r\nHost: a\r\nConnection: close\r\n\r\n`)),
+      /^(HTTP\/1.1 4|cut|$)/,
+    );
+  }
+  assertStringIncludes(await raw("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), "200 OK");
+});
