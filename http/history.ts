@@ -51,7 +51,7 @@ export class History {
     if (!same) {
       if (last && !last.to) this.#replace({ ...last, to: now, ended: last.ended ?? "lost" });
       if (first) this.#begin(first, now);
-    } else if (first.leaving && !last.ended) this.#replace({ ...last, ended: first.leaving });
+    } else if (first.leaving) this.#replace({ ...last, ended: first.leaving });
     this.#began = true;
   }
 

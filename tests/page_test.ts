@@ -1,0 +1,116 @@
+/** The page in a real browser: Chromium, as `CHROMIUM` names it or as it is found on the `PATH`. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { TestNode } from "./support/node.ts";
+import { Proxy } from "./support/proxy.ts";
+
+const TOKEN = "a-long-enough-token";
+const EVIL = `<img src=x onerror="document.title='hacked'">`;
+
+/** Chromium, if it is there. */
+function findBrowser(): string | undefined {
+  const places = (Deno.env.get("PATH") ?? "").split(":").flatMap((folder) =>
+    ["chromium", "chromium-browser", "google-chrome"].map((name) => `${folder}/${name}`)
+  );
+  return [Deno.env.get("CHROMIUM"), ...places].find((path) => {
+    try {
+      return path && Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const executablePath = findBrowser();
+
+function launch(): Promise<Browser> {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
+  return chromium.launch({ executablePath, args });
+}
+
+/** Waits for a text on the page. */
+async function shows(page: Page, selector: string, text: string | RegExp): Promise<void> {
+  await page.locator(selector, { hasText: text }).first().waitFor({ timeout: 10_000 });
+}
+
+Deno.test({
+  name: "the page shows the election live, and never a stale leader (needs Chromium)",
+  ignore: executablePath === undefined,
+  // Playwright keeps its connection to the browser's process a moment longer.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using etcd = await LocalEtcd.start();
+    await using proxy = new Proxy(etcd.port);
+    const controlled = { env: { LEADER_NODE_CONTROL_TOKEN: TOKEN } };
+    await using a = await TestNode.start(etcd, ["--id", "node-a", "--ttl", "2"], controlled);
+    await a.logs("leading");
+    await using b = await TestNode.start(etcd, ["--id", "node-b", "--ttl", "2"], controlled);
+    await b.logs("following");
+    await using c = await TestNode.start(proxy, ["--id", EVIL, "--ttl", "2"], controlled);
+    await c.logs("following");
+    const browser = await launch();
+    try {
+      const errors: string[] = [];
+      const foreign: string[] = [];
+      const open = async (node: TestNode, options = {}) => {
+        const page = await browser.newPage({ viewport: { width: 900, height: 800 }, ...options });
+        page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+        page.on("pageerror", (error) => errors.push(String(error)));
+        page.on("request", (request) => request.url().includes("127.0.0.1") || foreign.push(request.url()));
+        await page.goto(`http://127.0.0.1:${node.port}/`);
+        return page;
+      };
+      const onA = await open(a);
+      const onC = await open(c, { colorScheme: "dark", viewport: { width: 390, height: 800 } });
+      await shows(onA, "#role", "I am the leader");
+      await shows(onA, "#members li.leader", "node-a");
+      await shows(onC, "#role", "I am a follower and the leader is node-a");
+      assertEquals(await onA.locator("#members li").count(), 3);
+      await shows(onA, "#members li:nth-child(3)", EVIL);
+      assertEquals(await onC.title(), EVIL);
+      await shows(onA, "#lease", /This node's lease: \d\.\d s of 2 s/);
+      assert(await onC.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways");
+      assertEquals(errors, []);
+
+      // A handoff, made on the page.
+      await onA.getByLabel("Control token").fill("wrong-token");
+      await onA.getByRole("button", { name: "Hand on" }).click();
+      await shows(onA, "#outcome", "expected Authorization");
+      await onA.getByLabel("Control token").fill(TOKEN);
+      await onA.getByLabel("Next leader").selectOption("node-b");
+      await onA.getByRole("button", { name: "Hand on" }).click();
+      await shows(onA, "#outcome", "node-b leads now");
+      await shows(onC, "#role", "the leader is node-b");
+      await shows(onC, "#terms tr:nth-child(2)", "switched over");
+
+      // A partition: c can no longer say who leads.
+      proxy.stall("to-server", "to-client");
+      await shows(onC, "#role", "there is no leader");
+      assertEquals(await onC.locator("#members li.leader").count(), 0);
+      proxy.heal();
+      await shows(onC, "#role", "the leader is node-b");
+
+      // A crash, and the end of the node whose page is looked at.
+      b.kill("SIGKILL");
+      await shows(onC, "#terms tr:nth-child(2)", "lease ran out");
+      await a.stop();
+      await shows(onA, "#role", "Connection lost");
+      assertStringIncludes(await onA.locator("#members").getAttribute("class") ?? "", "stale");
+      assertEquals(await onA.locator("#members .tag", { hasText: /^leader$/ }).count(), 0);
+      assert(errors.every((error) => /401|ERR_/.test(error)), errors.join("\n"));
+      assertEquals(foreign, []);
+      const folder = Deno.env.get("SCREENSHOTS");
+      if (folder) {
+        await onC.screenshot({ path: `${folder}/dark-narrow.png` });
+        await onA.screenshot({ path: `${folder}/lost.png` });
+        const onC2 = await open(c);
+        await shows(onC2, "#role", "I am");
+        await onC2.screenshot({ path: `${folder}/light.png` });
+      }
+    } finally {
+      await browser.close();
+    }
+  },
+});
