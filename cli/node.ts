@@ -82,7 +82,8 @@ export async function runNode(config: Config, version: string): Promise<number> 
     // A node that leaves has nothing to say of who leads.
     if (!stopping || event === "term-ended") log(level, event, fields);
   });
-  const shown = showStates(election, history, feed, metrics);
+  const shown = showStates(election, history, feed);
+  setTimeout(() => metrics.load(), METRICS_AFTER_MS);
   const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
   const worked = supervisor && election instanceof Election
     ? runCommand(election, supervisor, config.command!.onExit, env, (code) => {
@@ -113,20 +114,13 @@ function enter(
 }
 
 /** Shows each change of the role to those who look on by HTTP. */
-async function showStates(
-  election: Observation,
-  history: History,
-  feed: Feed,
-  metrics: MetricsLater,
-): Promise<void> {
+async function showStates(election: Observation, history: History, feed: Feed): Promise<void> {
   for await (const state of election) {
     if (state.role === "leader") {
       const { signal, token } = state.term;
       signal.addEventListener("abort", () => history.ownTermEnded(token, signal.reason.reason));
     }
     feed.changed();
-    // Now there is time for it.
-    if (state.role !== "connecting") setTimeout(() => metrics.load(), METRICS_AFTER_MS);
   }
 }
 

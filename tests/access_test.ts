@@ -161,3 +161,25 @@ for (const trouble of ["a wrong authority", "a wrong password"]) {
     assert(busy < 0.5, `it computed for ${Math.round(100 * busy)} % of the time`);
   });
 }
+
+for (const access of ["client certificates", "a password"]) {
+  Deno.test(`a watchdog frees the lead of a node that died, with ${access}`, async () => {
+    await using files = await Certificates.make();
+    await files.sign("server", "localhost");
+    await files.sign("client", "client");
+    await Deno.writeTextFile(files.path("password"), "secret");
+    const tls = { cert: files.path("server.pem"), key: files.path("server.key"), clientCa: files.path("ca.pem") };
+    const withPassword = access === "a password";
+    await using etcd = withPassword ? await withUsers() : await LocalEtcd.start({ tls });
+    const flags = withPassword
+      ? ["--user", "worker", "--password-file", files.path("password"), "--election", "jobs"]
+      : ["--cacert", files.path("ca.pem"), "--cert", files.path("client.pem"), "--key", files.path("client.key")];
+    await using a = await TestNode.start(etcd, [...flags, "--ttl", "60", "--watchdog"]);
+    await a.logs("leading");
+    await using b = await TestNode.start(etcd, [...flags, "--ttl", "60"]);
+    await b.logs("following");
+    a.kill("SIGKILL");
+    await b.logs("leading");
+    await a.logs("lease-revoked");
+  });
+}

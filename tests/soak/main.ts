@@ -9,6 +9,8 @@ import { Proxy } from "../support/proxy.ts";
 import { leads } from "../support/until.ts";
 
 const CUT_EVERY = 25;
+/** How often etcd says goodbye and comes back. */
+const RESTART_EVERY = 700;
 /** Not a multiple of `CUT_EVERY`: right after a cut there are fewer connections than usual. */
 const WARM_UP_CHANGES = 310;
 /** What may be more at the end than after the warm-up: a heap breathes, a connection may just be changing. */
@@ -74,6 +76,10 @@ while (performance.now() < until || !before) {
   await leader.sees(/,/);
   changes++;
   if (changes % CUT_EVERY === 0) proxy.cut();
+  if (changes % RESTART_EVERY === 0) {
+    await etcd.stop();
+    await etcd.start();
+  }
   if (changes === WARM_UP_CHANGES) show(changes, before = await footprint(etcd));
   if (performance.now() - told > 15_000) {
     told = performance.now();
