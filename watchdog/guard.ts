@@ -8,6 +8,8 @@ import type { Message } from "./messages.ts";
 const STOP_SLACK_MS = 50;
 const REVOKE_TIMEOUT_MS = 1000;
 const REVOKE_RETRY_MS = 100;
+/** How long the revoke waits for the word why, some milliseconds as a rule. */
+const MARK_PATIENCE_MS = 200;
 
 type Node = Message & { type: "node" };
 
@@ -56,8 +58,10 @@ export class Guard {
     if (!this.#node) return;
     const { mark } = this.#node;
     this.#log("warn", "node-died", { message: `${mark ? "killing its command and " : ""}giving its lease back` });
-    if (this.#place) this.#say(this.#store!, this.#place);
-    if (mark) await killFamily({ pid: this.#command.pid, mark });
+    await Promise.all([
+      this.#place && say(this.#store!, this.#place),
+      mark && killFamily({ pid: this.#command.pid, mark }),
+    ]);
     if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
     await this.#store!.close();
   }
@@ -86,11 +90,6 @@ export class Guard {
     this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
   }
 
-  /** Tells the others why the key goes; nothing depends on it. */
-  #say(store: EtcdStore, { key, token }: { key: string; token: string }): void {
-    store.mark(key, BigInt(token), "crashed", REVOKE_TIMEOUT_MS).catch(() => {});
-  }
-
   async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {
     const from = performance.now();
     // Later than that, the lease has ended by itself.
@@ -105,6 +104,11 @@ export class Guard {
       }
     }
   }
+}
+
+/** Tells the others why the key goes; nothing depends on it. */
+async function say(store: EtcdStore, { key, token }: { key: string; token: string }): Promise<void> {
+  await store.mark(key, BigInt(token), "crashed", MARK_PATIENCE_MS).catch(() => {});
 }
 
 /** A connection that stands ready: to make one takes longer than all the rest. */
