@@ -63,11 +63,12 @@ export type Campaign =
     /** Just before the last guard was sent that found our key there, and first. */
     readonly guardedAt?: Instant;
   }
-  /** Resigning: the key stays until the work of the term has ended. */
+  /** Leaving: the key stays until the work of the term has ended, but no longer than a TTL after `since`. */
   | {
     readonly stage: "draining";
     readonly lease: Lease;
     readonly token: bigint;
+    readonly since: Instant;
     readonly drained: boolean;
     /** Whether all were told why the key goes, or that has failed. */
     readonly marked: boolean;
@@ -197,7 +198,7 @@ export function start(settings: Settings, now: Instant): Core {
 /** One step: the next state, and what is to be done. */
 export function step(core: Core, event: Event, now: Instant): { core: Core; actions: Action[] } {
   const actions: Action[] = [];
-  const recorded = record(core, event, now, actions);
+  const recorded = record(dropLapsed(core, now, actions), event, now, actions);
   return { core: decide(recorded, now, actions), actions };
 }
 
@@ -212,7 +213,7 @@ export function termRemaining({ campaign }: Core, now: Instant): number {
   // The renewal alone is not enough: old etcd servers renew leases that are revoked or that a newer
   // raft leader let expire. So a term lives from the older of its last renewal and its last guard.
   const { lease, guardedAt } = campaign;
-  return Math.min(remaining(lease.sentAt, lease.ttlMs, now), remaining(guardedAt, lease.ttlMs, now));
+  return Math.min(leaseRemaining(lease, now), remaining(guardedAt, lease.ttlMs, now));
 }
 
 /** Whether the queue is recent enough to name a leader. */
@@ -239,6 +240,12 @@ export function observedLeader({ view, settings: { candidate, self } }: Core): C
   return candidate && first?.id === self.id && first.url === self.url ? undefined : first;
 }
 
+/** Whether the candidate is on its way out of the queue, and etcd has not failed to let it go several times. */
+export function isLeaving({ campaign }: Core): boolean {
+  return campaign.stage === "draining" ||
+    (campaign.stage === "withdrawing" && (campaign.attempts < WITHDRAW_ATTEMPTS || campaign.call === "sent"));
+}
+
 /** Milliseconds until the next `tick` is needed. */
 export function nextTickMs(core: Core, now: Instant): number {
   const waits: number[] = [];
@@ -252,18 +259,36 @@ export function nextTickMs(core: Core, now: Instant): number {
       break;
     case "queued":
       wait(campaign.renewal);
+      waits.push(leaseRemaining(campaign.lease, now));
       if (contests(core)) wait(campaign.guard);
       if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
-      waits.push(remaining(campaign.lease.sentAt, campaign.lease.ttlMs, now));
+      waits.push(remaining(campaign.since, campaign.lease.ttlMs, now));
       break;
     case "enqueueing":
+      waits.push(leaseRemaining(campaign.lease, now));
+      wait(campaign.call);
+      break;
     case "withdrawing":
       wait(campaign.call);
       break;
   }
   return Math.max(0, Math.min(...waits));
+}
+
+/**
+ * Leaves the queue for the end of it if the lease may once have run out. etcd may have begun to revoke it then
+ * and come to it only now, whatever it said of the lease or the key in between.
+ */
+function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
+  const { campaign } = core;
+  if (campaign.stage !== "enqueueing" && campaign.stage !== "queued") return core;
+  const { lease } = campaign;
+  if (leaseRemaining(lease, now) > 0) return core;
+  if (campaign.stage === "enqueueing") return { ...core, campaign: withdrawing(lease, undefined, now) };
+  actions.push({ type: "drain", leaseId: lease.id });
+  return endTerm({ ...core, campaign: draining(lease, campaign.token, now, true) }, "expired");
 }
 
 function record(core: Core, event: Event, now: Instant, actions: Action[]): Core {
@@ -370,7 +395,7 @@ function recordEnqueue(core: Core, campaign: Campaign & { stage: "enqueueing" },
   if (event.type === "enqueue-failed") {
     return event.failure === "lease-gone"
       ? { ...core, campaign: idle(now) }
-      : { ...core, campaign: { ...campaign, call: retry(campaign.lease, now) } };
+      : { ...core, campaign: { ...campaign, call: retry(now) } };
   }
   return core;
 }
@@ -398,7 +423,7 @@ function recordQueued(
     }
     case "renew-failed":
       if (event.failure === "lease-gone") return lose(core, now);
-      return { ...core, campaign: { ...campaign, renewal: retry(lease, now) } };
+      return { ...core, campaign: { ...campaign, renewal: retry(now) } };
     case "guarded":
       if (!event.answer.held) {
         actions.push({ type: "revoke", leaseId: lease.id, timeoutMs: callTimeoutMs(lease.ttlMs) });
@@ -407,7 +432,7 @@ function recordQueued(
       if (event.answer.first !== keyOf(core, lease.id)) {
         // The view was wrong: somebody is before us.
         const doubting = closeWatch(endTerm(core, "lost"), now);
-        return { ...doubting, campaign: { ...campaign, guardedAt: undefined, guard: retry(lease, now) } };
+        return { ...doubting, campaign: { ...campaign, guardedAt: undefined, guard: retry(now) } };
       }
       return {
         ...core,
@@ -418,7 +443,7 @@ function recordQueued(
         },
       };
     case "guard-failed":
-      return { ...core, campaign: { ...campaign, guard: retry(lease, now) } };
+      return { ...core, campaign: { ...campaign, guard: retry(now) } };
     default:
       return core;
   }
@@ -427,10 +452,11 @@ function recordQueued(
 function recordWithdraw(core: Core, campaign: Campaign & { stage: "withdrawing" }, event: Event, now: Instant): Core {
   const failed = event.type === "withdraw-failed";
   if (!failed && event.type !== "withdrawn") return core;
-  if (failed && campaign.attempts < WITHDRAW_ATTEMPTS) {
-    return { ...core, campaign: { ...campaign, call: { since: now, afterMs: FIRST_RETRY_MS } } };
+  const { attempts } = campaign;
+  // One who stops leaves the rest to the lease, which nobody renews. For the others the key is in the way.
+  if (failed && !(core.stopping && attempts >= WITHDRAW_ATTEMPTS)) {
+    return { ...core, campaign: { ...campaign, call: { since: now, afterMs: backOffMs(attempts - 1) } } };
   }
-  // What could not be withdrawn ends with its lease, which nobody renews any more.
   return { ...core, campaign: idle(now) };
 }
 
@@ -445,10 +471,7 @@ function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint
     actions.push({ type: "mark", leaseId: lease.id, leaving, key: keyOf(core, lease.id), token, timeoutMs });
   }
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm(
-    { ...core, campaign: { stage: "draining", lease, token, drained: false, marked: !core.term, to } },
-    reason,
-  );
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt, !core.term), to } }, reason);
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -504,8 +527,8 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, drained, marked, to } = campaign;
-      if (!(drained && marked) && remaining(lease.sentAt, lease.ttlMs, now) > 0) break;
+      const { lease, token, since, drained, marked, to } = campaign;
+      if (!(drained && marked) && remaining(since, lease.ttlMs, now) > 0) break;
       return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
     }
     case "withdrawing":
@@ -558,6 +581,10 @@ function handoffOf({ view }: Core, { token, to }: Campaign & { stage: "withdrawi
   return handoff && handoff.passed.length > 0 ? handoff : undefined;
 }
 
+function draining(lease: Lease, token: bigint, since: Instant, marked: boolean): Campaign & { stage: "draining" } {
+  return { stage: "draining", lease, token, since, drained: false, marked };
+}
+
 function withdrawing(lease: Lease, token: bigint | undefined, now: Instant): Campaign & { stage: "withdrawing" } {
   return { stage: "withdrawing", lease, token, call: { since: now, afterMs: 0 }, attempts: 0 };
 }
@@ -578,13 +605,16 @@ function isFirst(core: Core): boolean {
     first.key === keyOf(core, campaign.lease.id);
 }
 
+function leaseRemaining({ sentAt, ttlMs }: Lease, now: Instant): number {
+  return remaining(sentAt, ttlMs, now);
+}
+
 function stopBudgetMs(core: Core): number {
   return core.settings.stopBudgetMs ?? defaultStopBudgetMs(leaseOf(core)?.ttlMs ?? core.settings.ttlMs);
 }
 
-/** Soon again while the lease may still be saved, then with less haste. */
-function retry(lease: Lease, now: Instant): Due {
-  return { since: now, afterMs: remaining(lease.sentAt, lease.ttlMs, now) > 0 ? RENEW_RETRY_MS : MAX_RETRY_MS };
+function retry(now: Instant): Due {
+  return { since: now, afterMs: RENEW_RETRY_MS };
 }
 
 function backOffMs(failures: number): number {

@@ -77,7 +77,7 @@ export class Participant implements Observation {
       throw new InvalidOptionError("to", to.id, "a leader-node candidate that waits, with no foreign one before it");
     }
     this.#runner.dispatch({ type: "resign", to: to?.token });
-    await this.#runner.until(({ campaign: { stage } }) => stage !== "draining" && stage !== "withdrawing");
+    await this.#runner.until((core) => !machine.isLeaving(core));
   }
 
   stop(): Promise<void> {

@@ -22,6 +22,7 @@ const SABOTAGES: Record<Sabotage, string> = {
   "count-from-answer": "counts the lease from the answer instead of from the sending",
   "one-clock": "reads one clock only",
   "lead-on-watch": "leads on a watch event alone",
+  "keep-lapsed": "leads again on a lease that once ran out",
 };
 
 for (const [sabotage, what] of Object.entries(SABOTAGES)) {

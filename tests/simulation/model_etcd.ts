@@ -20,6 +20,8 @@ interface Lease {
   readonly grantedAt: number;
   /** The earliest true time at which the lease may expire. */
   expiresAt: number;
+  /** The same as the leader sees it that answered the last renewal, which its successor may know nothing of. */
+  answeredUntil: number;
 }
 
 /** What changed in one revision. */
@@ -88,7 +90,12 @@ export class ModelEtcd {
     const leaseId = this.#nextLease++;
     const granted = Math.max(ttlMs, MIN_TTL_MS);
     const { now } = this.#schedule;
-    this.#leases.set(leaseId, { ttlMs: granted, grantedAt: now, expiresAt: now + granted });
+    this.#leases.set(leaseId, {
+      ttlMs: granted,
+      grantedAt: now,
+      expiresAt: now + granted,
+      answeredUntil: now + granted,
+    });
     return { leaseId, ttlMs: granted };
   }
 
@@ -100,7 +107,8 @@ export class ModelEtcd {
     const stale = known && this.#schedule.now < this.#staleLeaderUntil;
     if (this.health === "silent" && !stale) return "silent";
     if (!lease) return { leaseId, ttlMs: this.renewsRevoked ? this.#revoked.get(leaseId) ?? 0 : 0 };
-    if (!stale) lease.expiresAt = this.#schedule.now + lease.ttlMs;
+    lease.answeredUntil = this.#schedule.now + lease.ttlMs;
+    if (!stale) lease.expiresAt = lease.answeredUntil;
     return { leaseId, ttlMs: lease.ttlMs };
   }
 
@@ -162,12 +170,26 @@ export class ModelEtcd {
     this.#promote(0);
   }
 
-  /** The raft leader is lost: nobody commits for a while, and the old one may not know it yet. */
-  loseLeader(electionMs: number): void {
+  /**
+   * The raft leader is lost: nobody commits for a while, and the old one may not know it yet. What it has begun
+   * to revoke is revoked `lateMs` after the election, whatever the new leader says of the leases until then.
+   */
+  loseLeader(electionMs: number, lateMs: number): void {
     const { now } = this.#schedule;
-    this.#noLeaderUntil = now + ELECTION_TIMEOUT_MS + electionMs;
+    const silentMs = ELECTION_TIMEOUT_MS + electionMs;
+    this.#noLeaderUntil = now + silentMs;
     this.#staleLeaderUntil = now + STALE_LEADER_MS;
-    this.#promote(ELECTION_TIMEOUT_MS + electionMs);
+    this.#schedule.after(silentMs, () => {
+      const { now } = this.#schedule;
+      const doomed = [...this.#leases].filter(([, lease]) => Math.max(lease.expiresAt, lease.answeredUntil) <= now);
+      for (const [leaseId] of doomed) {
+        this.#schedule.after(lateMs, () => {
+          this.#trace(`etcd: lease ${leaseId.toString(16)} is revoked late`);
+          this.revoke(leaseId);
+        });
+      }
+    });
+    this.#promote(silentMs);
   }
 
   /** A new leader extends every lease. */

@@ -13,7 +13,9 @@ export type Sabotage =
   /** Only the monotonic clock is read, which stands still while the machine sleeps. */
   | "one-clock"
   /** To be first in the watched queue is enough: etcd is not asked. */
-  | "lead-on-watch";
+  | "lead-on-watch"
+  /** A lease that ran out is kept, and led on again if etcd renews it. */
+  | "keep-lapsed";
 
 /** The way between a node and etcd. */
 export interface Link {
@@ -34,6 +36,8 @@ export interface Surroundings {
   readonly etcd: ModelEtcd;
   readonly trace: (text: string) => void;
   readonly sabotage?: Sabotage;
+  /** Milliseconds that every message takes at least. */
+  readonly distanceMs: number;
   /** Whether all faults are over. */
   readonly peace: boolean;
 }
@@ -154,8 +158,9 @@ export class ModelNode implements Clock {
 
   dispatch(event: machine.Event): void {
     if (!this.#core) return;
-    const before = this.#core;
-    const { core, actions } = machine.step(before, event, this.now());
+    const now = this.now();
+    const before = this.#world.sabotage === "keep-lapsed" ? withoutLapse(this.#core, now) : this.#core;
+    const { core, actions } = machine.step(before, event, now);
     this.#core = core;
     if (core.campaign.stage === "draining" && before.campaign.stage !== "draining") {
       this.#worked = machine.termRemaining(before, this.now()) > 0;
@@ -335,8 +340,8 @@ export class ModelNode implements Clock {
   }
 
   #latency(): number {
-    const { random } = this.#world;
-    return random.between(0.1, 2) + (this.link.slowMs > 0 ? random.between(0, this.link.slowMs) : 0);
+    const { random, distanceMs } = this.#world;
+    return distanceMs + random.between(0.1, 2) + (this.link.slowMs > 0 ? random.between(0, this.link.slowMs) : 0);
   }
 
   #openWatch(generation: number): void {
@@ -414,6 +419,16 @@ export class ModelNode implements Clock {
     const guarded = { type: "guarded", leaseId: lease!.id, sentAt: now, answer: { held: true, first: key } };
     this.#core = machine.step(this.#core, guarded as machine.Event, now).core;
   }
+}
+
+/** The sabotage of keeping a lease that ran out: it seems to be about to. */
+function withoutLapse(core: machine.Core, now: Instant): machine.Core {
+  if (core.campaign.stage !== "queued") return core;
+  const { lease } = core.campaign;
+  const shift = 1 - remaining(lease.sentAt, lease.ttlMs, now);
+  if (shift <= 0) return core;
+  const sentAt = { monotonic: lease.sentAt.monotonic + shift, wall: lease.sentAt.wall + shift };
+  return { ...core, campaign: { ...core.campaign, lease: { ...lease, sentAt } } };
 }
 
 function lostNotice(why: string): WatchNotice {

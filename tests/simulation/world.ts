@@ -40,6 +40,7 @@ class World {
   readonly schedule = new Schedule();
   readonly etcd: ModelEtcd;
   readonly sabotage?: Sabotage;
+  readonly distanceMs: number;
   readonly lines: string[] = [];
   readonly trace: (text: string) => void;
   readonly #nodes: ModelNode[];
@@ -63,6 +64,7 @@ class World {
     this.etcd.onChange = () => this.#nodes.forEach((node) => node.pump());
     this.etcd.renewsRevoked = this.random.chance(0.2);
     const { random } = this;
+    this.distanceMs = random.chance(0.3) ? random.between(0, 60) : 0;
     this.#ttlMs = random.pick([2000, 3000, 5000]);
     const stopBudgetMs = random.pick([undefined, 0, this.#ttlMs / 4]);
     const settings = { candidate: true, prefix: "sim/", ttlMs: this.#ttlMs, stopBudgetMs };
@@ -106,8 +108,7 @@ class World {
   #chooseFaults(): (() => void)[] {
     const { random, schedule, etcd } = this;
     const node = () => random.pick(this.#nodes);
-    const link = (change: (node: ModelNode) => void, back: (node: ModelNode) => void) => () => {
-      const chosen = node();
+    const link = (change: (node: ModelNode) => void, back: (node: ModelNode) => void) => (chosen = node()) => {
       change(chosen);
       schedule.after(random.between(50, 2 * this.#ttlMs), () => {
         back(chosen);
@@ -115,6 +116,10 @@ class World {
       });
     };
     const say = (text: string) => this.trace(`-- ${text}`);
+    const isNotHeard = link((chosen) => {
+      say(`${chosen.id} is not heard`);
+      chosen.link.out = false;
+    }, (chosen) => chosen.link.out = true);
     const freeze = (sleep: boolean) => () => {
       const chosen = node();
       if (!chosen.core || chosen.frozen) return;
@@ -124,6 +129,8 @@ class World {
       schedule.after(random.between(50, 2.5 * this.#ttlMs), () => {
         if (!chosen.frozen) return;
         say(`${chosen.id} ${sleep ? "wakes" : "thaws"}`);
+        // Its network may take longer to come back.
+        if (!this.peace && random.chance(0.3)) isNotHeard(chosen);
         chosen.thaw();
       });
     };
@@ -143,10 +150,7 @@ class World {
         say(`${chosen.id} is cut off`);
         chosen.link.out = chosen.link.in = false;
       }, (chosen) => chosen.link.out = chosen.link.in = true),
-      link((chosen) => {
-        say(`${chosen.id} is not heard`);
-        chosen.link.out = false;
-      }, (chosen) => chosen.link.out = true),
+      isNotHeard,
       link((chosen) => {
         say(`${chosen.id} does not hear`);
         chosen.link.in = false;
@@ -184,7 +188,7 @@ class World {
       () => {
         if (etcd.health !== "up") return;
         say("etcd loses its leader");
-        etcd.loseLeader(random.between(0, 500));
+        etcd.loseLeader(random.between(0, 500), random.between(0, 3000));
       },
       () => {
         if (etcd.keys.length === 0 || etcd.health !== "up") return;
