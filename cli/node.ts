@@ -1,6 +1,7 @@
 import { checkProgram } from "../command/program.ts";
 import { Supervisor } from "../command/supervisor.ts";
 import { Election, type ElectionEvent, type Observation, observe, type Term } from "../election/mod.ts";
+import { Events } from "../http/events.ts";
 import { Feed } from "../http/feed.ts";
 import { History } from "../http/history.ts";
 import { MetricsLater } from "../http/metrics_later.ts";
@@ -49,7 +50,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
     port: config.port,
     hostname: config.hostname,
     tls: config.httpTls,
-    face: { source, feed, metrics },
+    face: { source, events: new Events(source, feed), metrics },
     onError: (error) => log("error", "http-error", { message: String(error) }),
   });
   const host = ownHost(config.hostname);
@@ -120,6 +121,7 @@ async function showStates(election: Observation, history: History, feed: Feed): 
       const { signal, token } = state.term;
       signal.addEventListener("abort", () => history.ownTermEnded(token, signal.reason.reason));
     }
+    history.leaderIs(state.leader !== undefined);
     feed.changed();
   }
 }

@@ -1,6 +1,6 @@
 import type { CommandStatus } from "../command/supervisor.ts";
 import type { Candidate, ElectionStatus, RoleState } from "../election/mod.ts";
-import type { TermRecord } from "./history.ts";
+import type { History } from "./history.ts";
 
 /** How the lead can be moved by HTTP. */
 export interface Control {
@@ -27,7 +27,7 @@ export interface NodeSource {
   /** The node's watchdog, if it has one; without a pid while another one is being started. */
   readonly watchdog?: { readonly pid?: number };
   /** The terms that it has seen. */
-  readonly history: { readonly terms: readonly TermRecord[]; readonly changes: number };
+  readonly history: Pick<History, "terms" | "changes" | "leaderlessMs">;
   /** Absent if the lead cannot be moved by HTTP. */
   readonly control?: Control;
 }

@@ -35,8 +35,10 @@ export class Feed {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     this.#waiting.add(resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const abort = () => resolve();
+    signal.addEventListener("abort", abort);
     await promise;
+    signal.removeEventListener("abort", abort);
     clearTimeout(timer);
     this.#waiting.delete(resolve);
   }

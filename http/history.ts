@@ -32,6 +32,8 @@ export class History {
   readonly #terms: TermRecord[] = [];
   #began = false;
   #changes = 0;
+  #leaderlessMs = 0;
+  #leaderlessSince: number | undefined = performance.now();
 
   /** The terms, the newest last. */
   get terms(): readonly TermRecord[] {
@@ -41,6 +43,19 @@ export class History {
   /** How often the lead has changed. */
   get changes(): number {
     return this.#changes;
+  }
+
+  /** Milliseconds in all in which this node knew no leader. */
+  get leaderlessMs(): number {
+    return this.#leaderlessMs + (this.#leaderlessSince === undefined ? 0 : performance.now() - this.#leaderlessSince);
+  }
+
+  /** Takes note of whether a leader is known. */
+  leaderIs(known: boolean): void {
+    if (known) {
+      this.#leaderlessMs = this.leaderlessMs;
+      this.#leaderlessSince = undefined;
+    } else this.#leaderlessSince ??= performance.now();
   }
 
   /** Takes note of who is first in the queue. */

@@ -7,12 +7,11 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #renewals: Histogram;
   readonly #failures: Counter;
-  readonly #slowPath: Counter<"name">;
+  readonly #slowPath: Counter;
   readonly #requests: Counter<"path" | "code">;
-  readonly #election: string;
 
   constructor(election: string, source: () => NodeSource) {
-    this.#election = election;
+    this.#registry.setDefaultLabels({ name: election });
     const registers = [this.#registry];
     const gauge = (name: string, help: string, read: (node: NodeSource) => number | undefined) => {
       new Gauge({
@@ -31,19 +30,16 @@ export class Metrics {
     new Gauge({
       name: "leader_election_master_status",
       help: "1 if this node leads the election now, else 0.",
-      labelNames: ["name"],
       registers,
       collect() {
-        this.set({ name: election }, source().status.state.role === "leader" ? 1 : 0);
+        this.set(source().status.state.role === "leader" ? 1 : 0);
       },
     });
     this.#slowPath = new Counter({
       name: "leader_election_slowpath_total",
       help: "Renewals that did not succeed at the first try.",
-      labelNames: ["name"],
       registers,
     });
-    this.#slowPath.inc({ name: election }, 0);
     new Gauge({
       name: "leader_node_build_info",
       help: "1, with the version of the program and of its runtime.",
@@ -60,6 +56,15 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(source().history.changes);
+      },
+    });
+    new Counter({
+      name: "leader_node_leaderless_seconds_total",
+      help: "Time in which this node knew no leader.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(source().history.leaderlessMs / 1000);
       },
     });
     gauge("leader_node_fencing_token", "The fencing token of the leader that this node knows.", ({ status }) => {
@@ -111,7 +116,7 @@ export class Metrics {
     if (event.type === "lease-renewed") this.#renewals.observe(event.tookMs / 1000);
     if (event.type === "renewal-failed") {
       this.#failures.inc();
-      this.#slowPath.inc({ name: this.#election });
+      this.#slowPath.inc();
     }
   }
 

@@ -1,7 +1,6 @@
 import { historyBody, membersBody, type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
 import { moveLead } from "./control.ts";
-import { eventStream } from "./events.ts";
-import type { Feed } from "./feed.ts";
+import type { Events } from "./events.ts";
 import type { MetricsLater } from "./metrics_later.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";
@@ -10,8 +9,7 @@ import { json, prefers, problem, respond, text } from "./respond.ts";
 export interface Face {
   /** The node as it is at the moment of asking. */
   readonly source: () => NodeSource;
-  /** Tells when it changes. */
-  readonly feed: Feed;
+  readonly events: Events;
   readonly metrics: MetricsLater;
 }
 
@@ -50,9 +48,8 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
   ...read(["/status"], ({ source }) => json(200, statusBody(source()))),
   ...read(["/members", "/cluster"], ({ source }) => json(200, membersBody(source()))),
   ...read(["/history"], ({ source }) => json(200, historyBody(source()))),
-  ...read(["/events"], ({ source, feed }, request) => {
-    const body = request.method === "HEAD" ? null : eventStream(source, feed);
-    return respond(200, "text/event-stream", body);
+  ...read(["/events"], ({ events }, request) => {
+    return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());
   }),
   ...read(["/metrics"], async ({ metrics }) => {
     const all = await metrics.load();

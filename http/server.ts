@@ -31,7 +31,7 @@ export function serve(options: ServeOptions): NodeServer {
   return {
     port: server.addr.port,
     async close(graceMs) {
-      options.face.feed.close();
+      options.face.events.close();
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
       await Promise.race([server.shutdown(), grace.promise]);

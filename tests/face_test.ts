@@ -5,22 +5,10 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Feed } from "../http/feed.ts";
 import { History } from "../http/history.ts";
 import { Certificates } from "./support/certificates.ts";
-import { TestNode } from "./support/node.ts";
+import { TestNode, threeNodes } from "./support/node.ts";
 import { within } from "./support/until.ts";
 
 /** Nodes a, b, c in the order of the queue. */
-async function threeNodes(etcd: LocalEtcd, flags: string[] = []): Promise<[TestNode, TestNode, TestNode]> {
-  const all: TestNode[] = [];
-  for (const id of ["a", "b", "c"]) {
-    const node = await TestNode.start(etcd, ["--id", id, ...flags]);
-    await node.logs("queued");
-    all.push(node);
-  }
-  const [a, b, c] = all as [TestNode, TestNode, TestNode];
-  await Promise.all([a.logs("leading"), b.logs("following"), c.logs("following")]);
-  return [a, b, c];
-}
-
 async function json(node: TestNode, path: string) {
   return JSON.parse((await node.get(path)).body);
 }
@@ -119,12 +107,29 @@ Deno.test("streams that nobody reads, and that are left, leave nothing behind", 
   const before = files();
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   const open = await Promise.all(
-    Array.from({ length: 300 }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
+    Array.from({ length: 1000 }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
   );
-  assertGreater(files(), before + 250);
+  assertGreater(files(), before + 950);
   assertEquals(await a.curl(), "I am the leader\n");
   await Promise.all(open.map(({ body }) => body!.cancel()));
   while (files() > before + 5) await a.get("/livez");
+});
+
+Deno.test("connections are kept open for many requests, and answer under load", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd);
+  await a.logs("leading");
+  const files = () => [...Deno.readDirSync(`/proc/${a.pid}/fd`)].length;
+  const before = files();
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 20 });
+  const ask = async () => {
+    for (let count = 0; count < 200; count++) {
+      const response = await fetch(`http://127.0.0.1:${a.port}/leader`, { client });
+      assertEquals([response.status, (await response.json()).is_leader], [200, true]);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, ask));
+  assert(files() <= before + 25, `${files() - before} connections for 20 that ask one thing after another`);
 });
 
 Deno.test("a feed wakes whoever waits, once, and not those who have seen it", async () => {
@@ -168,7 +173,7 @@ Deno.test("metrics: exactly one of three nodes is the master", async () => {
     for (const name of ["slowpath_total", "master_status"]) {
       assertMatch(body, new RegExp(`^leader_election_${name}\\{name="leader-node"\\} \\d$`, "m"));
     }
-    assertMatch(body, /^leader_node_candidates 3$/m);
+    assertMatch(body, /^leader_node_candidates\{name="leader-node"\} 3$/m);
     return Number(/^leader_election_master_status\{.*\} (\d)$/m.exec(body)![1]);
   }));
   assertEquals(values, [1, 0, 0]);
@@ -176,8 +181,8 @@ Deno.test("metrics: exactly one of three nodes is the master", async () => {
   await b.logs("leading");
   const { body } = await b.get("/metrics");
   assertMatch(body, /^leader_election_master_status\{name="leader-node"\} 1$/m);
-  assertMatch(body, /^leader_node_leader_changes_total 1$/m);
-  assertMatch(body, /^leader_node_http_requests_total\{path="\/metrics",code="200"\} 1$/m);
+  assertMatch(body, /^leader_node_leader_changes_total\{name="leader-node"\} 1$/m);
+  assertMatch(body, /^leader_node_http_requests_total\{path="\/metrics",code="200",name="leader-node"\} 1$/m);
 });
 
 Deno.test("HTTPS is served with the certificate that is given", async () => {

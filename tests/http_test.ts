@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
 import type { NodeSource } from "../http/answers.ts";
+import { Events } from "../http/events.ts";
 import { Feed } from "../http/feed.ts";
+import { History } from "../http/history.ts";
 import { MetricsLater } from "../http/metrics_later.ts";
 import { answer, type Face } from "../http/routes.ts";
 import { ListenError } from "../http/listen_error.ts";
@@ -28,14 +30,14 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSourc
   return {
     ...SELF,
     version: "1.2.3",
-    history: { terms: [], changes: 0 },
+    history: new History(),
     status: { state, queue: [], takesPart: true, viewAgeMs: 12, ...status },
   };
 }
 
 /** What a server of this node answers from. */
 function faceOf(source: () => NodeSource): Face {
-  return { source, feed: new Feed(), metrics: new MetricsLater("jobs", source) };
+  return { source, events: new Events(source, new Feed()), metrics: new MetricsLater("jobs", source) };
 }
 
 function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {

@@ -71,6 +71,7 @@ Deno.test({
       await shows(onA, "#members li:nth-child(3)", EVIL);
       assertEquals(await onC.title(), EVIL);
       await shows(onA, "#lease", /This node's lease: \d\.\d s of 2 s/);
+      await onC.locator("#control option").nth(2).waitFor({ state: "attached" });
       assert(await onC.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways");
       assertEquals(errors, []);
 

@@ -106,3 +106,19 @@ export class TestNode implements AsyncDisposable {
     await this.exited;
   }
 }
+
+/** A leader and two that wait, in this order. */
+export async function threeNodes(
+  etcd: Pick<LocalEtcd, "endpoint">,
+  flags: readonly string[] = [],
+): Promise<[TestNode, TestNode, TestNode]> {
+  const all: TestNode[] = [];
+  for (const id of ["a", "b", "c"]) {
+    const node = await TestNode.start(etcd, ["--id", id, ...flags]);
+    await node.logs("queued");
+    all.push(node);
+  }
+  const [a, b, c] = all as [TestNode, TestNode, TestNode];
+  await Promise.all([a.logs("leading"), b.logs("following"), c.logs("following")]);
+  return [a, b, c];
+}
