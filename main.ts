@@ -1,9 +1,9 @@
 import denoJson from "./deno.json" with { type: "json" };
 import { helpText, parseCommandLine } from "./cli/command_line.ts";
-import { ControlError } from "./cli/control.ts";
 import { UsageError } from "./cli/flags.ts";
 import { CommandError } from "./command/program.ts";
 import { ListenError } from "./http/listen_error.ts";
+import { AskError } from "./inspect/ask.ts";
 
 /** Does what the command line says and gives the exit code. What is not needed is not loaded. */
 async function main(args: readonly string[]): Promise<number> {
@@ -21,6 +21,8 @@ async function main(args: readonly string[]): Promise<number> {
       case "control":
         console.log(await (await import("./cli/control.ts")).moveLead(command.config));
         return 0;
+      case "inspect":
+        return await (await import("./cli/inspect.ts")).inspect(command.config);
       case "watchdog":
         await (await import("./watchdog/main.ts")).runWatchdog();
         return 0;
@@ -37,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
 function exitCode(error: unknown): number | undefined {
   if (error instanceof UsageError) return 2;
   if (error instanceof CommandError) return error.exitCode;
-  if (error instanceof ListenError || error instanceof ControlError) return 1;
+  if (error instanceof ListenError || error instanceof AskError) return 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,14 +1,5 @@
-import {
-  checkEndpoints,
-  checkName,
-  checkPriority,
-  checkTtl,
-  DEFAULT_ENDPOINT,
-  DEFAULT_TTL,
-  EXPECTED,
-  type TlsOptions,
-  type UserOptions,
-} from "../election/options.ts";
+import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/options.ts";
+import { ETCD_FLAGS, type EtcdAccess, pem, PEM_FILE, readEtcdAccess } from "./etcd_flags.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../log/log.ts";
 import {
   type Env,
@@ -34,11 +25,9 @@ export interface CommandConfig {
 }
 
 /** How one node is to run. */
-export interface Config {
+export interface Config extends EtcdAccess {
   port: number;
   hostname: string;
-  endpoints: string[];
-  election: string;
   /** Made of host and port if not set. */
   id?: string;
   /** Whole seconds. */
@@ -46,10 +35,6 @@ export interface Config {
   /** Made of host and port if not set. */
   advertiseUrl?: string;
   priority: number;
-  /** For https endpoints. */
-  tls?: TlsOptions;
-  /** The etcd user to log in as. */
-  user?: UserOptions;
   observe: boolean;
   command?: CommandConfig;
   watchdog: boolean;
@@ -60,8 +45,6 @@ export interface Config {
   logFormat: LogFormat;
   logLevel: LogLevel;
 }
-
-const PEM_FILE = "a file that can be read and holds PEM";
 
 /** The flags of a node. */
 export const NODE_FLAGS = {
@@ -79,19 +62,7 @@ export const NODE_FLAGS = {
   },
   "http-cert": { value: "FILE", help: "serve HTTPS with this certificate (PEM)", expected: PEM_FILE },
   "http-key": { value: "FILE", help: "the key of that certificate (PEM)", expected: PEM_FILE },
-  "endpoints": {
-    value: "A,B,C",
-    help: "etcd's client endpoints, as host:port or URLs",
-    expected: EXPECTED.endpoints,
-    fallback: DEFAULT_ENDPOINT,
-    env: ["ETCDCTL_ENDPOINTS"],
-  },
-  "election": {
-    value: "NAME",
-    help: "the election to stand in",
-    expected: EXPECTED.name,
-    fallback: "leader-node",
-  },
+  ...ETCD_FLAGS,
   "id": {
     value: "ID",
     help: "this node's name (default: <host>:<port>)",
@@ -140,43 +111,6 @@ export const NODE_FLAGS = {
     secret: true,
     envOnly: true,
   },
-  "cacert": {
-    value: "FILE",
-    help: "the authority that signed etcd's certificates (PEM)",
-    expected: PEM_FILE,
-    env: ["ETCDCTL_CACERT"],
-  },
-  "cert": {
-    value: "FILE",
-    help: "this node's client certificate for etcd (PEM)",
-    expected: PEM_FILE,
-    env: ["ETCDCTL_CERT"],
-  },
-  "key": { value: "FILE", help: "the key of the client certificate (PEM)", expected: PEM_FILE, env: ["ETCDCTL_KEY"] },
-  "tls-server-name": {
-    value: "NAME",
-    help: "the name that etcd's certificate is for, if endpoints are IP addresses",
-    expected: "a host name such as etcd.example",
-  },
-  "user": {
-    value: "NAME[:PASSWORD]",
-    help: "the etcd user to log in as; better without the password, which ps shows",
-    expected: "a user's name, maybe with a colon and a password",
-    env: ["ETCDCTL_USER"],
-    secret: true,
-  },
-  "password": {
-    value: "PASSWORD",
-    help: "the user's password; better in LEADER_NODE_PASSWORD or a file, since ps shows flags",
-    expected: "the password of --user",
-    env: ["ETCDCTL_PASSWORD"],
-    secret: true,
-  },
-  "password-file": {
-    value: "FILE",
-    help: "a file that holds the user's password",
-    expected: "a file that can be read and holds a password",
-  },
   "observe": { help: "look on, never be a candidate", expected: SWITCH },
   "log-format": {
     value: LOG_FORMATS.join("|"),
@@ -208,18 +142,14 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   const { read } = settings;
   if (read("help", parseSwitch)) return "help";
   if (read("version", parseSwitch)) return "version";
-  const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
   const ttl = read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!;
   const observe = read("observe", parseSwitch) ?? false;
   const command = readCommand(settings, argv, ttl);
   if (observe && command) throw new UsageError("--observe goes without a command: an observer never leads");
   return {
-    tls: readTls(settings, endpoints),
-    user: readUser(settings),
+    ...readEtcdAccess(settings),
     port: read("port", parsePort)!,
     hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
-    endpoints,
-    election: read("election", checkName)!,
     id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
     ttl,
     advertiseUrl: read("advertise-url", parseUrl),
@@ -234,7 +164,7 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   };
 }
 
-const EXPECTED_WORDS = "flags, a command after --, resign or switchover; leader-node --help lists them";
+const EXPECTED_WORDS = "flags, a command after --, or a sub-command first; leader-node --help lists them";
 
 function readCommand(
   { read, isSet }: Read,
@@ -261,42 +191,10 @@ export function readControlToken({ read }: Settings<"control-token" | "control-t
   return read("control-token", usable) ?? read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""));
 }
 
-function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | undefined {
-  const [ca, cert, key] = [read("cacert", pem), read("cert", pem), read("key", pem)];
-  const serverName = read("tls-server-name", (text) => /^[\w.-]+$/.test(text) ? text : undefined);
-  if (ca === undefined && cert === undefined && key === undefined && serverName === undefined) return undefined;
-  if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together: expected both");
-  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) {
-    throw new UsageError("TLS flags go with https endpoints: expected --endpoints such as https://etcd.example:2379");
-  }
-  return { ca, cert, key, serverName };
-}
-
 function readHttpTls({ read }: Read): Config["httpTls"] {
   const [cert, key] = [read("http-cert", pem), read("http-key", pem)];
   if (cert && key) return { cert, key };
   if (cert || key) throw new UsageError("--http-cert and --http-key go together: expected both");
-}
-
-/** The text of a PEM file, if it is one. */
-function pem(path: string): string | undefined {
-  const text = readFile(path);
-  return text?.includes("-----BEGIN ") ? text : undefined;
-}
-
-function readUser({ read }: Read): UserOptions | undefined {
-  const user = read("user", (text) => text.startsWith(":") ? undefined : text);
-  const given = read("password", (text) => text) ??
-    read("password-file", (path) => readFile(path)?.trimEnd() || undefined);
-  if (user === undefined) {
-    if (given !== undefined) throw new UsageError("a password goes with a user: expected --user too");
-    return undefined;
-  }
-  const colon = user.indexOf(":");
-  const name = colon < 0 ? user : user.slice(0, colon);
-  const password = given ?? (colon < 0 ? "" : user.slice(colon + 1));
-  if (password !== "") return { name, password };
-  throw new UsageError("--user needs a password: expected LEADER_NODE_PASSWORD, --password-file or --password");
 }
 
 function parsePort(text: string): number | undefined {

@@ -75,7 +75,7 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
 }
 
 /** The body of `/members`: the queue, as this node last saw it. */
-export function membersBody({ status: { queue, state, viewAgeMs } }: NodeSource): Record<string, unknown> {
+export function membersBody({ queue, state, viewAgeMs }: ElectionStatus): Record<string, unknown> {
   const members = queue.map(({ id, url, token, since, priority }) => ({
     id,
     url: url ?? null,

@@ -60,7 +60,7 @@ export class Events {
 }
 
 function shared(source: NodeSource): Record<string, unknown> {
-  const { members } = membersBody(source);
+  const { members } = membersBody(source.status);
   const { terms, ...history } = historyBody(source);
   return { members, ...history, terms: (terms as unknown[]).slice(0, TERMS), control: source.control !== undefined };
 }

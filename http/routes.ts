@@ -46,7 +46,7 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
     }
   }),
   ...read(["/status"], ({ source }) => json(200, statusBody(source()))),
-  ...read(["/members", "/cluster"], ({ source }) => json(200, membersBody(source()))),
+  ...read(["/members", "/cluster"], ({ source }) => json(200, membersBody(source().status))),
   ...read(["/history"], ({ source }) => json(200, historyBody(source()))),
   ...read(["/events"], ({ events }, request) => {
     return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());

@@ -1,0 +1,58 @@
+import { AskError } from "./ask.ts";
+import type { NodeReport } from "./status.ts";
+import { type Show, since, span, table } from "./table.ts";
+
+/** A term as a node tells it at `/history`. */
+export interface TermLine {
+  readonly token: number;
+  readonly id: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly ended: string | null;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  resigned: "resigned",
+  switchover: "switched over",
+  crashed: "crashed; its watchdog gave the lease back",
+  expired: "its lease ran out",
+  lost: "lease ran out, or key deleted",
+};
+
+/**
+ * The terms that any of the nodes has seen, the newest first. Of one term, the node is believed that knows most.
+ *
+ * @throws {AskError} If no node could be asked.
+ */
+export function mergeHistories(nodes: readonly NodeReport[]): TermLine[] {
+  const answers = nodes.flatMap(({ answer }) => answer ? [answer] : []);
+  if (answers.length === 0) {
+    const why = nodes.map(({ candidate: { id }, problem }) => `${id}: ${problem}`).join("; ");
+    throw new AskError(`no node could be asked for its history: ${why || "nobody is in the queue"}`);
+  }
+  const terms = new Map<number, TermLine>();
+  for (const { body } of answers) {
+    for (const term of Array.isArray(body.terms) ? body.terms as TermLine[] : []) {
+      const known = terms.get(term.token);
+      if (!known || weight(term) > weight(known)) terms.set(term.token, term);
+    }
+  }
+  return [...terms.values()].sort((a, b) => b.token - a.token);
+}
+
+function weight({ from, to, ended }: TermLine): number {
+  return (from ? 1 : 0) + (to ? 2 : 0) + (ended && ended !== "lost" ? 4 : 0);
+}
+
+/** The terms as a table. */
+export function historyTable(terms: readonly TermLine[], show: Show): string {
+  if (terms.length === 0) return "no terms yet";
+  const rows = terms.map(({ token, id, from, to, ended }) => [
+    String(token),
+    String(id),
+    from ?? "",
+    from ? to ? span(Date.parse(to) - Date.parse(from)) : since(new Date(from)) : "",
+    to ? REASONS[ended ?? "lost"] ?? String(ended) : { text: "goes on", colour: "green" } as const,
+  ]);
+  return table(["TOKEN", "LEADER", "FROM", "FOR", "ENDED"], rows, show);
+}

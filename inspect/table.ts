@@ -1,0 +1,48 @@
+/** The colours that are used, as terminals name them. */
+const CODES = { green: 32, yellow: 33, red: 31, bold: 1, dim: 2 } as const;
+
+type Colour = keyof typeof CODES;
+
+/** A text in a colour; without one it is plain. */
+export interface Painted {
+  readonly text: string;
+  readonly colour?: Colour;
+}
+
+/** How texts are shown to whoever looks: in colours, or not. */
+export interface Show {
+  readonly colours: boolean;
+}
+
+/** A text in its colour. Others may have written it: nothing in it can move the cursor or hide text. */
+export function paint({ text, colour }: Painted, { colours }: Show): string {
+  const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  return colours && colour ? `\x1b[${CODES[colour]}m${safe}\x1b[0m` : safe;
+}
+
+/** Rows in columns, with a head. */
+export function table(head: readonly string[], rows: readonly (readonly (Painted | string)[])[], show: Show): string {
+  const cells = [head.map((text): Painted => ({ text, colour: "bold" })), ...rows].map((row) =>
+    row.map((cell): Painted => typeof cell === "string" ? { text: cell } : cell)
+  );
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)));
+  const line = (row: readonly Painted[]) =>
+    row.map((cell, column) => paint(cell, show) + " ".repeat(widths[column]! - cell.text.length)).join("  ").trimEnd();
+  return cells.map(line).join("\n");
+}
+
+/** A time span, for a person. */
+export function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (seconds < 60) return `${seconds} s`;
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** The time that has passed since a date, if that is known. */
+export function since(date: Date | undefined, now = Date.now()): string {
+  return date ? span(now - date.getTime()) : "";
+}

@@ -1,0 +1,248 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { diagnose, type Facts, type Finding, findingsText } from "../inspect/doctor.ts";
+import { historyTable, mergeHistories } from "../inspect/history.ts";
+import { judge, type NodeReport, statusText } from "../inspect/status.ts";
+import { span, table } from "../inspect/table.ts";
+import { TestNode, threeNodes } from "./support/node.ts";
+import { Program } from "./support/program.ts";
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const PLAIN = { colours: false };
+
+/** Runs `leader-node` as somebody would who looks. */
+function look(etcd: { endpoint: string }, ...args: string[]) {
+  return Program.run(Deno.execPath(), ["run", "-A", "--quiet", MAIN, ...args, "--endpoints", etcd.endpoint]);
+}
+
+Deno.test("status, members, history and doctor tell of an election, and scripts by their exit codes", async () => {
+  await using etcd = await LocalEtcd.start();
+  for (const command of ["status", "members"]) {
+    const { code, stdout } = await look(etcd, command);
+    assertEquals(code, 3);
+    assertMatch(stdout, /^nobody /);
+  }
+  const [a, b, c] = await threeNodes(etcd);
+  await using _b = b;
+  await using _c = c;
+
+  const members = await look(etcd, "members");
+  assertEquals(members.code, 0);
+  const rows = members.stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
+  assertEquals(rows.map((row) => [row[0], row[1], row[2], row.at(-1)]), [
+    ["#", "ID", "ROLE", "URL"],
+    ["1", "a", "leader", `http://localhost:${a.port}`],
+    ["2", "b", "candidate", `http://localhost:${b.port}`],
+    ["3", "c", "candidate", `http://localhost:${c.port}`],
+  ]);
+  assert(!members.stdout.includes("\x1b"), "colours are for terminals");
+  const json = JSON.parse((await look(etcd, "members", "--json")).stdout);
+  assertEquals(json, JSON.parse((await a.get("/members")).body).members);
+
+  const status = await look(etcd, "status");
+  assertEquals(status.code, 0);
+  assertMatch(status.stdout, /^a leads leader-node with token \d+, for \d+ s\n/);
+  assertMatch(status.stdout, /^b +follower +a +\d+ ms /m);
+  const { leader, doubts, nodes } = JSON.parse((await look(etcd, "status", "--json")).stdout);
+  assertEquals([leader, doubts, nodes.length], ["a", [], 3]);
+
+  await a.stop();
+  await b.logs("leading");
+  await c.logs("following", { fields: { leader: "b" } });
+  const history = await look(etcd, "history");
+  assertEquals(history.code, 0);
+  assertMatch(history.stdout, /^\d+ +b .* goes on\n\d+ +a .* resigned\n$/m);
+
+  const doctor = await look(etcd, "doctor");
+  assertEquals(doctor.code, 0, doctor.stdout);
+  for (
+    const line of [
+      `ok    etcd at ${etcd.endpoint}: version`,
+      "ok    quorum: a linearizable read takes",
+      "ok    leases, reads and writes under leader-node/ are permitted",
+      "ok    a TTL of 5 s, where etcd grants 2 s or more",
+      "ok    2 candidates, b is the first",
+      "ok    node c: follower",
+      "warn  one endpoint only",
+    ]
+  ) assertStringIncludes(doctor.stdout, line);
+});
+
+Deno.test("members --watch shows each change, one line of JSON each, and ends well by Ctrl+C", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a"]);
+  await a.logs("leading");
+  const args = ["run", "-A", "--quiet", MAIN, "members", "--watch", "--json", "--endpoints", etcd.endpoint];
+  await using watch = Program.start(Deno.execPath(), args);
+  const ids = () =>
+    watch.output.trim().split("\n").filter(Boolean).map((line) =>
+      JSON.parse(line).map(({ id }: { id: string }) => id).join()
+    );
+  await watch.until("the queue", () => Promise.resolve(ids().at(-1) === "a"));
+  await using b = await TestNode.start(etcd, ["--id", "b"]);
+  await b.logs("following");
+  await watch.until("two in the queue", () => Promise.resolve(ids().at(-1) === "a,b"));
+  await a.stop();
+  await watch.until("one to be left", () => Promise.resolve(ids().at(-1) === "b"));
+  await watch.stop("SIGINT");
+  assertEquals((await watch.status).code, 0);
+});
+
+Deno.test("an etcd that is away, or refuses, is one line and exit code 1", async () => {
+  const nowhere = { endpoint: "127.0.0.1:1" };
+  for (const command of ["status", "members", "history"]) {
+    const { code, stdout, stderr } = await look(nowhere, command);
+    assertEquals([code, stdout], [1, ""]);
+    assertEquals(stderr, "leader-node: etcd at 127.0.0.1:1 cannot be reached: connection refused\n");
+  }
+  const { code, stdout } = await look(nowhere, "doctor");
+  assertEquals(code, 1);
+  assertEquals(
+    stdout,
+    "FAIL  etcd at 127.0.0.1:1 cannot be reached: connection refused\n\n1 to mend, 0 to think about\n",
+  );
+  const { code: wrong, stderr } = await look(nowhere, "status", "--watch");
+  assertEquals([wrong, stderr], [2, "leader-node: --watch goes with members: expected leader-node members --watch\n"]);
+});
+
+Deno.test("the doctor finds a user that may not write, and does not touch what it looks at", async () => {
+  await using etcd = await LocalEtcd.start();
+  await etcd.ctl("user", "add", "root:secret");
+  await etcd.ctl("user", "grant-role", "root", "root");
+  await etcd.ctl("role", "add", "reader");
+  await etcd.ctl("role", "grant-permission", "reader", "--prefix=true", "read", "leader-node/");
+  await etcd.ctl("user", "add", "reader:secret");
+  await etcd.ctl("user", "grant-role", "reader", "reader");
+  await etcd.ctl("auth", "enable");
+  const { code, stdout } = await look(etcd, "doctor", "--user", "reader:secret");
+  assertEquals(code, 1);
+  assertMatch(stdout, /^FAIL {2}no write under leader-node\/: .*permission denied$/m);
+  assertMatch(stdout, /^ok {4}quorum/m);
+  const root = await look(etcd, "doctor", "--user", "root:secret");
+  assertEquals(root.code, 0, root.stdout);
+  assertMatch(root.stdout, /^warn {2}nobody is in the queue$/m);
+  assertEquals((await look(etcd, "members", "--user", "root:secret")).code, 3);
+});
+
+const HEALTHY: Facts = {
+  election: "jobs",
+  ttl: 5,
+  etcd: {
+    members: ["a", "b", "c"].map((name) => ({
+      endpoint: `http://${name}:2379`,
+      version: "3.6.5",
+      id: name,
+      cluster: "1",
+      leader: "a",
+      alarms: [],
+      tookMs: [1, 2, 3],
+    })),
+    readsMs: [1, 2],
+    leastTtl: 2,
+  },
+  queue: ["a", "b"].map((id, index) => ({ key: id, token: BigInt(index), id, priority: 0 })),
+  nodes: [],
+};
+
+function found(facts: Partial<Facts>): Finding[] {
+  return diagnose({ ...HEALTHY, ...facts }).filter(({ level }) => level !== "ok");
+}
+
+Deno.test("the doctor has nothing to say of a healthy election, and names each thing that is not", () => {
+  assertEquals(found({}), []);
+  assertMatch(findingsText(diagnose(HEALTHY), PLAIN), /\n\nall is well$/);
+  const [a, b, c] = HEALTHY.etcd.members as [typeof HEALTHY.etcd.members[0], ...typeof HEALTHY.etcd.members[0][]];
+  const etcd = (change: Partial<Facts["etcd"]>) => ({ etcd: { ...HEALTHY.etcd, ...change } });
+  const cases: [Partial<Facts>, "warn" | "fail", RegExp][] = [
+    [etcd({ members: [a, b!, { ...c!, problem: "gone" }] }), "fail", /^gone$/],
+    [etcd({ members: [a, b!, { ...c!, leader: "0" }] }), "fail", /no quorum/],
+    [etcd({ members: [a, { ...b!, alarms: ["NOSPACE"] }] }), "fail", /raises NOSPACE/],
+    [etcd({ members: [a, { ...b!, cluster: "2" }] }), "fail", /different clusters/],
+    [etcd({ members: [a, { ...b!, version: "3.6.6" }] }), "warn", /different versions: 3.6.5, 3.6.6/],
+    [
+      etcd({ members: [{ ...a, version: "3.5.16" }, { ...b!, version: "3.5.16" }] }),
+      "warn",
+      /^etcd 3.5.16: the renewal/,
+    ],
+    [etcd({ readProblem: "permission denied" }), "fail", /^no read under jobs\/: permission denied/],
+    [etcd({ writeProblem: "permission denied" }), "fail", /^no write under jobs\/: permission denied/],
+    [{ ttl: 4 }, "warn", /5 s would outlast it/],
+    [{ ttl: 1 }, "warn", /etcd makes it 2 s/],
+    [{ queue: [] }, "warn", /nobody is in the queue/],
+    [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is alone/],
+    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates are called a/],
+    [{ queue: HEALTHY.queue!.map((one) => ({ ...one, priority: undefined })) }, "warn", /other programs.*: a, b$/],
+    [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /ahead by 5000 ms/],
+    [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a hides$/],
+  ];
+  for (const [facts, level, text] of cases) {
+    const [finding, ...others] = found(facts);
+    assertEquals(others, []);
+    assertEquals(finding?.level, level, String(text));
+    assertMatch(finding!.text, text);
+  }
+});
+
+Deno.test("old etcd's bugs are told of the versions that have them, and no others", () => {
+  const bugs = (version: string) =>
+    found({ etcd: { ...HEALTHY.etcd, members: HEALTHY.etcd.members.map((member) => ({ ...member, version })) } })
+      .length;
+  const versions = [
+    "3.3.27",
+    "3.4.23",
+    "3.4.31",
+    "3.4.38",
+    "3.5.12",
+    "3.5.13",
+    "3.5.23",
+    "3.6.0",
+    "3.6.5",
+    "3.7.0",
+    "4.0.0",
+  ];
+  assertEquals(versions.map(bugs), [2, 2, 1, 0, 2, 1, 0, 1, 0, 0, 0]);
+});
+
+function report(id: string, body: Record<string, unknown>): NodeReport {
+  return { candidate: { key: id, token: 1n, id }, answer: { body: { node: id, ...body }, tookMs: 1, at: 0 } };
+}
+
+Deno.test("nodes that disagree with etcd are doubted", () => {
+  const leader = { id: "a", token: 1n, url: undefined, since: undefined };
+  const seen = { state: { role: "follower", leader }, queue: [], takesPart: true } as const;
+  const doubts = (...nodes: NodeReport[]) => judge(seen, nodes).doubts;
+  assertEquals(doubts(report("a", { is_leader: true, leader: "a" }), report("b", { leader: "a" })), []);
+  const second = report("b", { is_leader: true, leader: "b" });
+  const impostor = { ...second, candidate: { ...second.candidate, token: 2n } };
+  assertEquals(doubts(impostor), ["b says that it leads, etcd says a"]);
+  assertEquals(doubts(report("b", { leader: null })), ["b takes nobody for the leader"]);
+  assertEquals(doubts({ ...report("b", { leader: "a" }), candidate: { key: "c", token: 3n, id: "c" } }), [
+    "where c should be, b answers",
+  ]);
+  assertStringIncludes(statusText("jobs", judge(seen, [impostor]), PLAIN), "b says that it leads, etcd says a");
+});
+
+Deno.test("of a term, the node is believed that knows most", () => {
+  const term = { token: 1, id: "a", from: "2026-01-01T00:00:00Z", to: null, ended: null };
+  const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "lost" };
+  const terms = mergeHistories([
+    report("a", { terms: [term] }),
+    report("b", { terms: [{ ...ended, ended: "resigned" }] }),
+    report("c", { terms: [{ ...term, token: 2 }, ended] }),
+  ]);
+  assertEquals(terms.map(({ token, ended }) => [token, ended]), [[2, null], [1, "resigned"]]);
+  assertMatch(historyTable(terms, PLAIN), /1 +a +2026-01-01T00:00:00Z +1 min 30 s +resigned$/);
+});
+
+Deno.test("a table is aligned, coloured where that is wanted, and safe", () => {
+  const rows = [[{ text: "a\x1b[2J", colour: "red" }, "x"], ["long name", "y"]] as const;
+  assertEquals(table(["N", "V"], rows, PLAIN), "N          V\na\uFFFD[2J      x\nlong name  y");
+  assertStringIncludes(table(["N", "V"], rows, { colours: true }), "\x1b[31ma\uFFFD[2J\x1b[0m      x");
+  assertEquals([0, 59_499, 61_000, 7_260_000, 200_000_000].map(span), [
+    "0 s",
+    "59 s",
+    "1 min 1 s",
+    "2 h 1 min",
+    "2 d 7 h",
+  ]);
+});
