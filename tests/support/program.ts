@@ -101,7 +101,9 @@ export class Program implements AsyncDisposable {
     await Promise.all(this.#printed);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop("SIGKILL");
+  /** Whoever holds its output open after that, such as a child that was left, is not waited for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) this.#process.kill("SIGKILL");
+    await this.#process.status;
   }
 }
