@@ -10,6 +10,8 @@ export type EndReason =
   | "crashed"
   /** Its lease ran out: it died without a watchdog, was frozen or cut off. */
   | "expired"
+  /** It knows that somebody deleted its key or revoked its lease. */
+  | "deleted"
   /** Its lease ran out, or somebody deleted its key. */
   | "lost";
 
@@ -24,6 +26,9 @@ export interface TermRecord {
   readonly to?: Date;
   readonly ended?: EndReason;
 }
+
+/** A lease that by its own clock has not run out was taken away. */
+const OWN_REASONS = { resigned: "resigned", stopped: "resigned", expired: "expired", lost: "deleted" } as const;
 
 const MAX_TERMS = 200;
 
@@ -72,9 +77,10 @@ export class History {
 
   /** This node's own term has ended, and it knows why. */
   ownTermEnded(token: bigint, reason: TermEndReason): void {
-    const last = this.#terms.at(-1);
-    if (last?.token !== token || last.ended) return;
-    this.#replace({ ...last, ended: reason === "stopped" ? "resigned" : reason });
+    const index = this.#terms.findLastIndex((term) => term.token === token);
+    const term = this.#terms[index];
+    if (!term || (term.ended && term.ended !== "lost")) return;
+    this.#terms[index] = { ...term, ended: OWN_REASONS[reason] };
   }
 
   #begin({ token, id, url, since }: Candidate, now: Date): void {

@@ -16,6 +16,7 @@ const REASONS: Readonly<Record<string, string>> = {
   switchover: "switched over",
   crashed: "crashed; its watchdog gave the lease back",
   expired: "its lease ran out",
+  deleted: "somebody deleted its key",
   lost: "lease ran out, or key deleted",
 };
 

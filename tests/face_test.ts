@@ -51,6 +51,21 @@ Deno.test("the history tells why a term ended: handed on, or crashed with a watc
   assertEquals(brief((await json(observer, "/history")).terms), [["d", "crashed", true], ["c", "resigned", true]]);
 });
 
+Deno.test("a leader knows that somebody deleted its key, others that its lease ran out or that", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b, c] = await threeNodes(etcd);
+  await using _a = a;
+  await using _b = b;
+  await using _c = c;
+  const { lease } = await json(a, "/status");
+  await etcd.ctl("del", `leader-node/${lease.id}`);
+  await b.logs("leading");
+  await a.logs("following", { fields: { leader: "b" } });
+  await c.logs("following", { fields: { leader: "b" } });
+  const ended = async (node: TestNode) => (await json(node, "/history")).terms.at(-1).ended;
+  assertEquals([await ended(a), await ended(c)], ["deleted", "lost"]);
+});
+
 Deno.test("a history keeps the reason of the moment, and is not endless", () => {
   const history = new History();
   const of = (token: bigint, leaving?: "resigned") => ({ key: `${token}`, token, id: `n${token}`, leaving });
