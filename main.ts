@@ -1,6 +1,6 @@
-import denoJson from "./deno.json" with { type: "json" };
 import { helpText, parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
+import { VERSION } from "./cli/version.ts";
 import { CommandError } from "./command/program.ts";
 import { ListenError } from "./http/listen_error.ts";
 import { AskError } from "./inspect/ask.ts";
@@ -14,10 +14,10 @@ async function main(args: readonly string[]): Promise<number> {
         console.log(helpText());
         return 0;
       case "version":
-        console.log(`leader-node ${denoJson.version}`);
+        console.log(`leader-node ${VERSION}`);
         return 0;
       case "run":
-        return await (await import("./cli/node.ts")).runNode(command.config, denoJson.version);
+        return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":
         console.log(await (await import("./cli/control.ts")).moveLead(command.config));
         return 0;

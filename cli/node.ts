@@ -10,6 +10,7 @@ import { createLog, type Log, type LogFields } from "../log/log.ts";
 import { Watchdog } from "../watchdog/watchdog.ts";
 import type { CommandConfig, Config } from "./node_flags.ts";
 import { logEvent, logStates } from "./node_log.ts";
+import { dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may hold up the end. */
@@ -31,6 +32,7 @@ interface Ending {
  * @throws {ListenError} If HTTP cannot be served.
  */
 export async function runNode(config: Config, version: string): Promise<number> {
+  dropPrivileges(config);
   const ending = Promise.withResolvers<Ending>();
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
   if (config.command) checkProgram(config.command.argv[0]!);

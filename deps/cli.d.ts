@@ -2,6 +2,7 @@
 export interface ParseOptions {
   "--"?: boolean;
   string?: readonly string[];
+  boolean?: readonly string[];
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { Log } from "../log/log.ts";
 import type { Message } from "./messages.ts";
 
@@ -86,5 +87,7 @@ export class Watchdog {
 /** What makes this program out of the running executable. */
 function programArgs(): string[] {
   if (Deno.build.standalone) return [];
-  return ["run", "-A", "--quiet", new URL("../main.ts", import.meta.url).pathname];
+  const main = fileURLToPath(Deno.mainModule);
+  // A bundled program needs no configuration, and must not find somebody else's.
+  return ["run", "-A", "--quiet", ...(main.endsWith(".js") ? ["--no-config", "--cached-only"] : []), main];
 }

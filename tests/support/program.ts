@@ -16,6 +16,7 @@ export function hasProgram(name: string): boolean {
 interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
+  readonly clearEnv?: boolean;
   readonly input?: string;
 }
 
@@ -62,6 +63,10 @@ export class Program implements AsyncDisposable {
   static start(name: string, args: readonly string[], options: Omit<RunOptions, "input"> = {}): Program {
     const streams = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
     return new Program(name, new Deno.Command(name, { args: [...args], ...options, ...streams }).spawn());
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#process.kill(signal);
   }
 
   get output(): string {

@@ -1,0 +1,151 @@
+/**
+ * `deno task compile [--output FILE] [--target TRIPLE] [--self-extracting]`: makes one executable. Without
+ * `--target`, where Deno's runtime for executables cannot be fetched, a file that unpacks Deno and the program.
+ */
+import { parseArgs } from "@std/cli";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const PROTO = "${__dirname}/../proto/rpc.proto";
+
+/** What went wrong, in a line for the user. */
+export class CompileError extends Error {}
+
+/** Where the bundled program is. */
+interface Bundle extends AsyncDisposable {
+  readonly folder: string;
+}
+
+async function main(args: string[]): Promise<void> {
+  const flags = parseArgs(args, {
+    string: ["output", "target"],
+    boolean: ["self-extracting"],
+    unknown: (arg) => {
+      throw new CompileError(
+        `unexpected ${JSON.stringify(arg)}: expected --output FILE, --target TRIPLE, --self-extracting`,
+      );
+    },
+  });
+  const { output = "leader-node", target, "self-extracting": selfExtracting } = flags as {
+    output?: string;
+    target?: string;
+    "self-extracting"?: boolean;
+  };
+  await makeExecutable(output, { target, selfExtracting });
+}
+
+/**
+ * Makes one executable.
+ *
+ * @throws {CompileError} If that cannot be done.
+ */
+export async function makeExecutable(
+  output: string,
+  { target, selfExtracting = false }: { target?: string; selfExtracting?: boolean },
+): Promise<void> {
+  await using bundle = await makeBundle();
+  // Whoever starts it meanwhile starts the old one.
+  const fresh = `${output}.new${target?.includes("windows") ? ".exe" : ""}`;
+  if (selfExtracting) await makeSelfExtracting(bundle.folder, fresh);
+  else {
+    const problem = await compile(bundle.folder, fresh, target);
+    if (problem !== undefined) {
+      const cause = `Deno's runtime for executables cannot be fetched (${problem})`;
+      if (target !== undefined) throw new CompileError(cause);
+      console.error(`${cause}: making a self-extracting ${output} instead`);
+      await makeSelfExtracting(bundle.folder, fresh);
+    }
+  }
+  await Deno.rename(fresh, output);
+}
+
+/** The program in a few files of JavaScript, with etcd's protocol beside it. */
+async function makeBundle(): Promise<Bundle> {
+  const folder = await Deno.makeTempDir({ prefix: "leader-node-compile-" });
+  await run(Deno.execPath(), [
+    "bundle",
+    "--quiet",
+    "--platform",
+    "deno",
+    "--code-splitting",
+    "--outdir",
+    folder,
+    "main.ts",
+  ]);
+  const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
+  let found = 0;
+  for await (const { name } of Deno.readDir(folder)) {
+    const code = await Deno.readTextFile(`${folder}/${name}`);
+    found += code.split(PROTO).length - 1;
+    const patched = code.replaceAll(PROTO, "${import.meta.dirname}/proto/rpc.proto")
+      .replaceAll('"@COMMIT@"', JSON.stringify(commit.trim() || "@"));
+    await Deno.writeTextFile(`${folder}/${name}`, patched);
+  }
+  if (found !== 1) throw new CompileError(`etcd3 names its protocol file in ${found} places: expected 1`);
+  const proto = new URL("../proto/", import.meta.resolve("etcd3"));
+  await Deno.mkdir(`${folder}/proto`);
+  for await (const { name } of Deno.readDir(proto)) {
+    await Deno.copyFile(new URL(name, proto), `${folder}/proto/${name}`);
+  }
+  return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+}
+
+/** Compiles, and gives the reason if Deno's runtime for executables cannot be fetched. */
+async function compile(folder: string, output: string, target?: string): Promise<string | undefined> {
+  const args = ["compile", "-A", "--quiet", "--no-config", "--no-check", "--include", `${folder}/proto`];
+  if (target !== undefined) args.push("--target", target);
+  try {
+    // To run commands and to find their processes, Deno asks for all permissions; a node without one drops them.
+    await run(Deno.execPath(), [...args, "--output", output, `${folder}/main.js`], { cwd: Deno.cwd() });
+  } catch (error) {
+    const reason = /request for url \(\S*denort\S*\): (.*)/.exec((error as Error).message)?.[1];
+    if (reason === undefined) throw error;
+    return reason;
+  }
+}
+
+async function makeSelfExtracting(folder: string, output: string): Promise<void> {
+  await Deno.copyFile(Deno.execPath(), `${folder}/leader-node`);
+  await Deno.chmod(`${folder}/leader-node`, 0o755);
+  const archive = `${folder}.tar.gz`;
+  try {
+    // The same files make the same archive, and so the same hash.
+    await run("tar", [
+      "--sort=name",
+      "--owner=0",
+      "--group=0",
+      "--numeric-owner",
+      "--mtime=@0",
+      "-czf",
+      archive,
+      "-C",
+      folder,
+      ".",
+    ]);
+    const payload = await Deno.readFile(archive);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", payload)).toHex().slice(0, 32);
+    const { size } = await Deno.stat(`${folder}/leader-node`);
+    const template = await Deno.readTextFile(new URL("self_extracting.sh", import.meta.url));
+    const stub = template.replace("@HASH@", hash).replace("@MEGABYTES@", String(Math.ceil(size / 1e6)))
+      .replace("@LINES@", String(template.split("\n").length));
+    await Deno.writeFile(output, new Blob([stub, payload]).stream(), { mode: 0o755 });
+  } finally {
+    await Deno.remove(archive).catch(() => {});
+  }
+}
+
+async function run(command: string, args: string[], { cwd = ROOT } = {}): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, env: { NO_COLOR: "1" } }).output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout);
+  throw new CompileError(`${command} ${args[0]} failed:\n${decoder.decode(stderr)}`);
+}
+
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    console.error(`compile: ${error.message}`);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# leader-node in one file: unpacks itself once into the user's cache, under its hash, and starts from there.
+set -eu
+hash=@HASH@
+lines=@LINES@
+megabytes=@MEGABYTES@
+
+fail() {
+  echo "leader-node: $1" >&2
+  exit 1
+}
+
+# Whether a folder is ours alone to write to.
+is_ours() {
+  [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && [ -z "$(find "$1" -prune \( -perm -020 -o -perm -002 \))" ]
+}
+
+# The first folder that can be had: of the cache, or, for users without a home, of the temporary files.
+find_cache() {
+  cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+  for cache in ${cache:+"$cache/leader-node"} "${TMPDIR:-/tmp}/leader-node-$(id -u)"; do
+    mkdir -p "${cache%/*}" 2>/dev/null || :
+    mkdir -m 700 "$cache" 2>/dev/null || :
+    if is_ours "$cache" && [ -w "$cache" ]; then return; fi
+  done
+  fail "cannot unpack itself: expected a folder of this user alone at $cache; XDG_CACHE_HOME names another place"
+}
+
+unpack() {
+  umask 077
+  # What was left by starts that were killed.
+  find "$cache" -name ".new-*" -prune -mmin +60 -exec rm -rf {} + 2>/dev/null || :
+  new=$(mktemp -d "$cache/.new-XXXXXX") || fail "cannot write to $cache"
+  trap 'rm -rf "$new"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  tail -n "+$lines" "$0" | tar -xzf - -C "$new" 2>/dev/null ||
+    fail "cannot unpack $megabytes MB into $cache: free some space, or name another place with XDG_CACHE_HOME"
+  # Of two that do this at once, the second's ends up inside the first's, and goes.
+  mv "$new" "$home" 2>/dev/null || :
+  rm -rf "$home/${new##*/}" "$new"
+  trap - EXIT INT TERM HUP
+}
+
+find_cache
+home=$cache/$hash
+[ -d "$home" ] || unpack
+is_ours "$home" || fail "$home is not this user's alone: remove it"
+[ -x "$home/leader-node" ] || fail "cannot run programs in $cache; name another place with XDG_CACHE_HOME"
+exec "$home/leader-node" run -A --quiet --no-config --no-prompt --cached-only "$home/main.js" "$@"
