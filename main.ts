@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** The exit code of an error that is the user's to mend. */
 function exitCode(error: unknown): number | undefined {
-  if (error instanceof UsageError) return 2;
+  if (error instanceof UsageError || error instanceof Deno.errors.NotCapable) return 2;
   if (error instanceof CommandError) return error.exitCode;
   if (error instanceof ListenError || error instanceof AskError) return 1;
 }

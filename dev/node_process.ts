@@ -38,7 +38,7 @@ export class NodeProcess {
     const process = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        "-A",
+        ...permissions(flags, preload),
         "--quiet",
         ...(preload ? ["--preload", preload] : []),
         MAIN,
@@ -70,6 +70,12 @@ export class NodeProcess {
       if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** No more than needed: see `permissions` in deno.json. */
+function permissions(flags: readonly string[], preload: string | undefined): string[] {
+  const all = preload !== undefined || flags.includes("--") || flags.includes("--watchdog");
+  return all ? ["-A"] : ["--permission-set=node", "--no-prompt"];
 }
 
 /** The environment without what would set a node's flags. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Program } from "./support/program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SOURCES = [
@@ -37,6 +38,26 @@ for (const source of SOURCES) {
     }
   });
 }
+
+Deno.test("the README's line for production is enough to lead with", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
+    await Deno.readTextFile(new URL("README.md", ROOT)),
+  )!;
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));
+  const command = line!.replace("deno run", `exec "$0" run --quiet --no-prompt`).replace(
+    "$HOME/.cache/deno/npm",
+    npmCache,
+  );
+  await using node = Program.start("sh", ["-c", `${command} 0`, Deno.execPath()], {
+    cwd: ROOT.pathname,
+    env: { LEADER_NODE_ENDPOINTS: etcd.endpoint },
+  });
+  await node.until("to lead", () => Promise.resolve(node.output.includes(" leading ")));
+  await node.stop();
+  assertEquals((await node.status).code, 0);
+});
 
 Deno.test("every event that is logged is explained, and no other", async () => {
   const logged = new Set(["lease-granted", "queued", "queue-changed", "etcd-failing", "etcd-answers", "connecting"]);
