@@ -1,11 +1,11 @@
 import {
   checkEndpoints,
-  checkName,
   DEFAULT_ENDPOINT,
-  EXPECTED,
+  EXPECTED_ENDPOINTS,
   type TlsOptions,
   type UserOptions,
-} from "../election/options.ts";
+} from "../election/access.ts";
+import { checkName, EXPECTED } from "../election/options.ts";
 import { type FlagTable, readFile, type Settings, UsageError } from "./flags.ts";
 
 /** Where etcd is, how to be let in, and which election is meant. */
@@ -26,7 +26,7 @@ export const ETCD_FLAGS = {
   "endpoints": {
     value: "A,B,C",
     help: "etcd's client endpoints, as host:port or URLs",
-    expected: EXPECTED.endpoints,
+    expected: EXPECTED_ENDPOINTS,
     fallback: DEFAULT_ENDPOINT,
     env: ["ETCDCTL_ENDPOINTS"],
   },

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { Etcd3, type ICallable, type IOptions } from "etcd3";
 import { guardHttp2 } from "./http2_guard.ts";
 import { KeepAliveStream } from "./keep_alive_stream.ts";
-import type { TlsOptions, UserOptions } from "./options.ts";
+import type { TlsOptions, UserOptions } from "./access.ts";
 import { StoreError } from "./store.ts";
 
 /** etcd3's retries and circuit breaker repeat writes and hide failures; every retry here is the election's. */

@@ -1,58 +1,45 @@
 import { Buffer } from "node:buffer";
 import { type Clock, systemClock } from "./clock.ts";
-import { callTimeoutMs, firstCallTimeoutMs } from "./deadline.ts";
-import { Endpoints } from "./endpoints.ts";
-import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
-import { prefixRange, watchPrefix } from "./etcd_watch.ts";
-import { sessionsClosed } from "./http2_guard.ts";
+import { callTimeoutMs } from "./deadline.ts";
+import { storeError } from "./etcd_client.ts";
+import type { EtcdLink } from "./etcd_link.ts";
+import { prefixRange } from "./etcd_watch.ts";
 import { encodeCandidate, encodeLeaving, type Handoff, type LeaveReason, type Self } from "./queue.ts";
 import { type Store, StoreError, type WatchNotice } from "./store.ts";
 
 /** What the store must know. */
 export interface EtcdStoreOptions {
-  /** etcd's endpoints as URLs. */
-  readonly endpoints: readonly string[];
   /** The election's prefix, with its last `/`. */
   readonly prefix: string;
-  /** How to be let in. */
-  readonly access?: EtcdAccess;
   /** Who the candidate is. */
   readonly self: Self;
   /** The TTL asked for: how soon a silent watch is doubted follows from it. */
   readonly ttlMs: number;
 }
 
-/**
- * The store over npm:etcd3, used at the level of etcd's own calls. Two clients, each on one endpoint:
- * one for the calls, one for the watch, since a failed call takes down every stream of its client. A
- * client that fails is replaced by a new one on the next best endpoint.
- */
+/** The store over npm:etcd3, used at the level of etcd's own calls. */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
+  readonly #link: EtcdLink;
   readonly #clock: Clock;
-  readonly #endpoints: Endpoints;
   readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
-  #calls: EtcdClient;
-  #watch: EtcdClient;
 
-  constructor(options: EtcdStoreOptions, clock: Clock = systemClock) {
+  constructor(options: EtcdStoreOptions, link: EtcdLink, clock: Clock = systemClock) {
     this.#options = options;
+    this.#link = link;
     this.#clock = clock;
     this.#range = prefixRange(options.prefix);
-    this.#endpoints = new Endpoints(options.endpoints);
-    this.#calls = new EtcdClient(this.#endpoints.first, options.access);
-    this.#watch = new EtcdClient(this.#endpoints.first, options.access);
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
       const { ID, TTL } = await etcd.leaseClient.leaseGrant({ TTL: ttlMs / 1000 }, deadline);
       return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
     });
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#call(timeoutMs, async ({ keepAlive }) => {
+    return this.#link.call(timeoutMs, async ({ keepAlive }) => {
       const { ID, TTL } = await keepAlive!.renew(leaseId, timeoutMs);
       return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
     });
@@ -61,7 +48,7 @@ export class EtcdStore implements Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
     const name = Buffer.from(key);
     const value = Buffer.from(encodeCandidate(this.#options.self, new Date(this.#clock.now().wall)));
-    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
       const { header, succeeded, responses } = await etcd.kv.txn({
         compare: [{ key: name, target: "Create", result: "Equal", create_revision: 0 }],
         success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
@@ -73,7 +60,7 @@ export class EtcdStore implements Store {
   }
 
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
-    return this.#call(timeoutMs, async ({ etcd }, deadline) => {
+    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
       const { succeeded, responses } = await etcd.kv.txn({
         compare: [this.#isThere(key, token)],
         success: [{
@@ -86,7 +73,7 @@ export class EtcdStore implements Store {
 
   async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = Buffer.from(encodeLeaving(this.#options.self, leaving));
-    await this.#call(timeoutMs, ({ etcd }, deadline) =>
+    await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
       etcd.kv.txn({
         compare: [this.#isThere(key, token)],
         success: [{ request_put: { key: Buffer.from(key), value, ignore_lease: true } }],
@@ -97,7 +84,7 @@ export class EtcdStore implements Store {
     const own = { key, token };
     const leaving = [own, ...handoff?.passed ?? []];
     const expected = handoff ? [...leaving, handoff.to] : leaving;
-    const { succeeded, responses } = await this.#call(timeoutMs, ({ etcd }, deadline) =>
+    const { succeeded, responses } = await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
       etcd.kv.txn({
         compare: expected.map(({ key, token }) => this.#isThere(key, token)),
         success: leaving.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } })),
@@ -109,7 +96,7 @@ export class EtcdStore implements Store {
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
     try {
-      await this.#call(
+      await this.#link.call(
         timeoutMs,
         ({ etcd }, deadline) => etcd.leaseClient.leaseRevoke({ ID: String(leaseId) }, deadline),
       );
@@ -120,64 +107,10 @@ export class EtcdStore implements Store {
 
   watch(notify: (notice: WatchNotice) => void): () => void {
     const { prefix, ttlMs } = this.#options;
-    const client = this.#watch;
-    const controller = new AbortController();
-    watchPrefix({
-      client,
-      prefix,
-      probeEveryMs: ttlMs / 2,
-      timeoutMs: callTimeoutMs(ttlMs),
-      clock: this.#clock,
-      notify,
-      signal: controller.signal,
-    }).catch((error) => {
-      if (controller.signal.aborted) return;
-      if (this.#watch === client) this.#watch = this.#next(client);
-      notify({ type: "lost", error: storeError(error, client.endpoint) });
-    });
-    return () => controller.abort();
-  }
-
-  async close(): Promise<void> {
-    this.#calls.close();
-    this.#watch.close();
-    await sessionsClosed();
+    return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
   }
 
   #isThere(key: string, token: bigint) {
     return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) } as const;
-  }
-
-  async #call<T>(
-    timeoutMs: number,
-    run: (client: EtcdClient, options: { deadline: number }) => Promise<T>,
-  ): Promise<T> {
-    const client = this.#calls;
-    try {
-      await client.logIn(timeoutMs);
-      const fresh = client.keepAlive === undefined;
-      const keepAlive = client.keepAlive ?? client.openKeepAlive(() => this.#leave(client));
-      await keepAlive.opened();
-      const patience = fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs;
-      const answer = await run(client, { deadline: Date.now() + patience });
-      this.#endpoints.answered(client.endpoint);
-      if (fresh) await client.onLeft("Lease", () => this.#leave(client));
-      return answer;
-    } catch (error) {
-      const failure = storeError(error, client.endpoint);
-      if (failure.failure === "unreachable") this.#leave(client);
-      throw failure;
-    }
-  }
-
-  /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */
-  #leave(client: EtcdClient): void {
-    if (this.#calls !== client) return;
-    this.#calls = this.#next(client);
-  }
-
-  #next(failed: EtcdClient): EtcdClient {
-    failed.close();
-    return new EtcdClient(this.#endpoints.after(failed.endpoint), this.#options.access);
   }
 }

@@ -1,44 +1,14 @@
+import type { ConnectionOptions } from "./access.ts";
+import type { Connection } from "./connection.ts";
 import { InvalidOptionError } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 
-/** How to speak TLS with etcd. All certificates and keys are PEM texts. */
-export interface TlsOptions {
-  /**
-   * The authority that signed etcd's certificates.
-   *
-   * @default {the authorities that the runtime trusts}
-   */
-  readonly ca?: string;
-  /** This client's certificate, if etcd asks for one. */
-  readonly cert?: string;
-  /** The private key of `cert`. */
-  readonly key?: string;
-  /** The name that etcd's certificate must be for, if that is not the endpoint's host name. Needed for IP addresses. */
-  readonly serverName?: string;
-}
-
-/** A user of etcd. */
-export interface UserOptions {
-  /** The user's name. */
-  readonly name: string;
-  /** The user's password. */
-  readonly password: string;
-}
-
 /** What is needed to observe an election. */
-export interface ObserveOptions {
+export interface ObserveOptions extends ConnectionOptions {
   /** The election's name. Its keys in etcd are `<name>/<lease id>`, as those of etcdctl and of Go's `concurrency` package. */
   name: string;
-  /**
-   * etcd's client endpoints, as `host:port` or `http(s)://host:port`.
-   *
-   * @default {["http://127.0.0.1:2379"]}
-   */
-  endpoints?: readonly string[];
-  /** TLS, for https endpoints. */
-  tls?: TlsOptions;
-  /** The user to log in as, if etcd asks for one. */
-  user?: UserOptions;
+  /** A connection that several elections share, instead of `endpoints`, `tls` and `user`. */
+  connection?: Connection;
   /**
    * The lease's time to live in whole seconds: how long a dead leader keeps its place. For an observer,
    * how long it believes what it saw when etcd is silent.
@@ -68,9 +38,6 @@ export interface ElectionOptions extends ObserveOptions {
   stopBudget?: number;
 }
 
-/** Where etcd is looked for if nothing else is said. */
-export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
-
 /** The TTL in seconds if nothing else is said. */
 export const DEFAULT_TTL = 5;
 
@@ -82,8 +49,6 @@ export const EXPECTED = {
     'a name of 1 to 512 characters, with no control character and no slash at its end, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   priority: "a whole number such as 0, 10 or -1",
-  endpoints:
-    `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`,
 } as const;
 
 /**
@@ -117,39 +82,13 @@ export function checkPriority(priority: number | undefined): number | undefined 
 }
 
 /**
- * Checks etcd's endpoints and gives them as URLs, without those that stand twice.
+ * Checks that a shared connection is not told where etcd is once more.
  *
- * @throws {InvalidOptionError} If there is none, one is no endpoint, or http and https are mixed.
+ * @throws {InvalidOptionError} If it is.
  */
-export function checkEndpoints(endpoints: readonly string[]): string[] {
-  const urls = endpoints.map(endpointUrl);
-  const schemes = new Set(urls.map((url) => url?.slice(0, url.indexOf(":"))));
-  if (schemes.size === 1 && !schemes.has(undefined)) return [...new Set(urls as string[])];
-  const given = endpoints.map((endpoint) => endpoint.replace(/\/\/[^/@]*@/, "//***@"));
-  throw new InvalidOptionError("endpoints", given, EXPECTED.endpoints);
-}
-
-/**
- * Checks the TLS options against the endpoints.
- *
- * @throws {InvalidOptionError} If they are given for http, or only one of certificate and key is, or one is no PEM.
- */
-export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string[]): TlsOptions | undefined {
-  if (!tls) return undefined;
-  const wrong = (expected: string) => new InvalidOptionError("tls", Object.keys(tls), expected);
-  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw wrong("https endpoints");
-  if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong("both a certificate and its key");
-  for (const pem of [tls.ca, tls.cert, tls.key]) {
-    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw wrong("certificates and keys as PEM texts");
-  }
-  return tls;
-}
-
-function endpointUrl(endpoint: string): string | undefined {
-  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`;
-  const parts = /^(https?):\/\/([\w.-]+|\[[0-9a-f:.]+\]):(\d{1,5})\/?$/i.exec(text);
-  const port = Number(parts?.[3]);
-  return parts && port > 0 && port <= 65535 ? `${parts[1]}://${parts[2]}:${port}`.toLowerCase() : undefined;
+export function checkConnection({ connection, endpoints, tls, user }: ObserveOptions): void {
+  if (connection === undefined || (endpoints ?? tls ?? user) === undefined) return;
+  throw new InvalidOptionError("connection", "a connection", "either a connection, or endpoints, tls and user");
 }
 
 /**

@@ -1,16 +1,17 @@
+import { checkAccess } from "./access.ts";
 import { systemClock } from "./clock.ts";
+import { linkOf } from "./connection.ts";
 import { remaining } from "./deadline.ts";
 import { InvalidOptionError } from "./errors.ts";
+import { EtcdLink } from "./etcd_link.ts";
 import { EtcdStore } from "./etcd_store.ts";
 import * as machine from "./machine.ts";
 import {
-  checkEndpoints,
+  checkConnection,
   checkName,
   checkPriority,
   checkStopBudget,
-  checkTls,
   checkTtl,
-  DEFAULT_ENDPOINT,
   DEFAULT_TTL,
   type ElectionOptions,
 } from "./options.ts";
@@ -24,19 +25,21 @@ import type { ElectionStatus, Observation } from "./status.ts";
 export class Participant implements Observation {
   readonly #runner: Runner;
   readonly #readers: Readers;
+  readonly #ownLink: EtcdLink | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: ElectionOptions, candidate: boolean) {
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttl ?? DEFAULT_TTL);
-    const endpoints = checkEndpoints(options.endpoints ?? [DEFAULT_ENDPOINT]);
     const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
     checkPriority(priority);
-    const access = { tls: checkTls(options.tls, endpoints), user: options.user };
+    checkConnection(options);
+    this.#ownLink = options.connection ? undefined : new EtcdLink(checkAccess(options));
+    const link = this.#ownLink ?? linkOf(options.connection!);
     const stopBudgetMs = checkStopBudget(options.stopBudget, ttl);
     const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
     this.#readers = new Readers(() => this.#runner.state);
-    this.#runner = new Runner(settings, new EtcdStore({ ...settings, endpoints, access }), systemClock, {
+    this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
       changed: () => this.#readers.changed(),
       drained: () => this.#readers.drained(),
       // Out of the election's own steps, so that what the callback throws is its own.
@@ -93,5 +96,6 @@ export class Participant implements Observation {
     this.#runner.dispatch({ type: "stop" });
     await this.#runner.until(({ campaign: { stage } }) => stage === "off");
     await this.#runner.close();
+    await this.#ownLink?.close();
   }
 }

@@ -102,7 +102,6 @@ export class Runner {
     clearTimeout(this.#timer);
     this.#closeWatch();
     await Promise.all(this.#calls);
-    await this.#store.close();
   }
 
   #deriveState(now: Instant): RoleState {

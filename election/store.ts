@@ -52,6 +52,4 @@ export interface Store {
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;
   /** Lists, then watches the prefix until `lost` or until the returned function is called. */
   watch(notify: (notice: WatchNotice) => void): () => void;
-  /** Lets go of all connections. */
-  close(): Promise<void>;
 }

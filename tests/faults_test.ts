@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { EtcdLink } from "../election/etcd_link.ts";
 import { EtcdStore } from "../election/etcd_store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
 import { applyChanges, type Queue } from "../election/queue.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
-import { follows, isLeader, leads, until, within } from "./support/until.ts";
+import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
 
 /** All agree on one leader: the candidate that leads. */
 async function agree(candidates: Candidate[]): Promise<Candidate> {
@@ -18,11 +19,6 @@ async function agree(candidates: Candidate[]): Promise<Candidate> {
 /** Resolves when the candidate no longer says that it leads. */
 function ceases(candidate: Candidate): Promise<unknown> {
   return until(candidate, "to cease to lead", (state) => !isLeader(state));
-}
-
-/** grpc-js keeps a timer for some milliseconds after a refused connection; nothing tells when it is done. */
-function grpcSettles(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 300));
 }
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
@@ -141,7 +137,8 @@ Deno.test("a dead endpoint in the list is passed over", async () => {
 
 Deno.test("what changes after the list is told, also if etcd compacts its history at once", async () => {
   await using etcd = await LocalEtcd.start();
-  const store = new EtcdStore({ endpoints: [etcd.endpoint], prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 });
+  const link = new EtcdLink({ endpoints: [etcd.endpoint] });
+  const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 }, link);
   await etcd.ctl("put", "jobs/1", "one");
   const ctl = (...args: string[]) => assert(etcd.command(args).outputSync().success);
   let queue: Queue = [];
@@ -160,12 +157,13 @@ Deno.test("what changes after the list is told, also if etcd compacts its histor
   });
   await within(5000, "the changes", complete.promise);
   close();
-  await store.close();
+  await link.close();
 });
 
 Deno.test("a watch that is probed on a quiet etcd stays open", async () => {
   await using etcd = await LocalEtcd.start();
-  const store = new EtcdStore({ endpoints: [etcd.endpoint], prefix: "jobs/", self: { id: "a" }, ttlMs: 2000 });
+  const link = new EtcdLink({ endpoints: [etcd.endpoint] });
+  const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 2000 }, link);
   const probed = Promise.withResolvers<void>();
   let alive = 0;
   const close = store.watch(({ type }) => {
@@ -174,7 +172,7 @@ Deno.test("a watch that is probed on a quiet etcd stays open", async () => {
   });
   await within(10_000, "three probes", probed.promise);
   close();
-  await store.close();
+  await link.close();
 });
 
 Deno.test("an etcd that was away and compacted its history meanwhile: the queue is read anew", async () => {

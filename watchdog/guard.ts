@@ -1,6 +1,7 @@
 import { killFamily, signalFamily } from "../command/family.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { elapsed, type Instant, systemClock } from "../election/clock.ts";
+import { EtcdLink } from "../election/etcd_link.ts";
 import { EtcdStore } from "../election/etcd_store.ts";
 import type { Message } from "./messages.ts";
 
@@ -16,6 +17,7 @@ type Node = Message & { type: "node" };
 /** What a watchdog knows of its node, and does when the node cannot. */
 export class Guard {
   #node: Node | undefined;
+  #link: EtcdLink | undefined;
   #store: EtcdStore | undefined;
   #log: Log = () => {};
   #lease: bigint | undefined;
@@ -30,7 +32,8 @@ export class Guard {
       case "node":
         this.#node = message;
         this.#log = createLog(message.log.format, message.log.level, message.log.id);
-        this.#store = connect(message);
+        this.#link = new EtcdLink({ endpoints: message.endpoints, access: message });
+        this.#store = connect(message, this.#link);
         break;
       case "lease":
         this.#lease = BigInt(`0x${message.id}`);
@@ -63,7 +66,7 @@ export class Guard {
       mark && killFamily({ pid: this.#command.pid, mark }),
     ]);
     if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
-    await this.#store!.close();
+    await this.#link!.close();
   }
 
   /** Ends a command that the node lets run for too long: it is frozen, or stuck in its own code. */
@@ -112,8 +115,8 @@ async function say(store: EtcdStore, { key, token }: { key: string; token: strin
 }
 
 /** A connection that stands ready: to make one takes longer than all the rest. */
-function connect({ endpoints, tls, user, ttlMs, self }: Node): EtcdStore {
-  const store = new EtcdStore({ endpoints, access: { tls, user }, prefix: "/", self, ttlMs });
+function connect({ ttlMs, self }: Node, link: EtcdLink): EtcdStore {
+  const store = new EtcdStore({ prefix: "/", self, ttlMs }, link);
   // A question that changes nothing. If etcd is away, there is time to connect later.
   store.guard("/", 0n, REVOKE_TIMEOUT_MS).catch(() => {});
   return store;

@@ -1,3 +1,4 @@
+import { EtcdLink } from "../../election/etcd_link.ts";
 import { EtcdStore } from "../../election/etcd_store.ts";
 
 /** So many processes that do nothing but compute. */
@@ -19,7 +20,8 @@ const WORKERS = 8;
 /** Candidates that come and go, `perSecond` of them for `ms`, in the election that the nodes stand in. */
 export async function unrulyNeighbour(endpoint: string, perSecond: number, ms: number): Promise<void> {
   const prefix = "leader-node/";
-  const store = new EtcdStore({ endpoints: [endpoint], prefix, self: { id: "neighbour" }, ttlMs: 5000 });
+  const link = new EtcdLink({ endpoints: [endpoint] });
+  const store = new EtcdStore({ prefix, self: { id: "neighbour" }, ttlMs: 5000 }, link);
   const startedAt = performance.now();
   const rounds = ms / 1000 * perSecond / WORKERS;
   const work = async () => {
@@ -36,6 +38,6 @@ export async function unrulyNeighbour(endpoint: string, perSecond: number, ms: n
   try {
     await Promise.all(Array.from({ length: WORKERS }, work));
   } finally {
-    await store.close();
+    await link.close();
   }
 }

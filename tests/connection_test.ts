@@ -1,0 +1,123 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Connection, Election, InvalidOptionError, observe } from "../election/mod.ts";
+import { Proxy } from "./support/proxy.ts";
+import { grpcSettles, isLeader, leads, until } from "./support/until.ts";
+
+/** A number that etcd counts, such as its watchers. */
+async function counted(etcd: LocalEtcd, name: string): Promise<number> {
+  const text = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+}
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `many/${index}`);
+
+Deno.test("hundreds of elections share two sockets and one watch stream, and one that stops leaves the rest", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using proxy = new Proxy(etcd.port);
+  const connection = new Connection({ endpoints: [proxy.endpoint] });
+  const elections = names(200).map((name) => new Election({ name, connection, candidate: { id: "one" } }));
+  await Promise.all(elections.map((election) => leads(election, 30_000)));
+  assertEquals(proxy.connections, 2);
+  assertEquals(await counted(etcd, "etcd_debugging_mvcc_watch_stream_total"), 1);
+  assertEquals(await counted(etcd, "etcd_debugging_mvcc_watcher_total"), 200);
+
+  const [first, ...rest] = elections as [Election, ...Election[]];
+  await first.stop();
+  assertEquals(first.state.role, "stopped");
+  while (await counted(etcd, "etcd_debugging_mvcc_watcher_total") !== 199);
+  assert(rest.every(({ state }) => state.role === "leader"));
+  await using second = observe({ name: "many/1", endpoints: [etcd.endpoint] });
+  await rest[0]!.resign();
+  await until(second, "the second term", ({ leader }) => leader?.id === "one");
+  await leads(rest[0]!);
+
+  await Promise.all(rest.map((election) => election.stop()));
+  await connection.close();
+  assertEquals(await etcd.ctl("get", "--prefix", "many/", "--keys-only"), "");
+  assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
+});
+
+Deno.test("when a shared connection breaks, or its endpoint falls silent, all its elections go on elsewhere", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using near = new Proxy(etcd.port);
+  await using far = new Proxy(etcd.port);
+  const connection = new Connection({ endpoints: [near.endpoint, far.endpoint] });
+  const elections = names(50).map((name) => new Election({ name, connection }));
+  const terms = await Promise.all(elections.map(async (election) => (await leads(election)).term));
+  near.cut();
+  // A handoff needs calls and watches that work.
+  await Promise.all(elections.map((election) => election.resign()));
+  await Promise.all(elections.map((election) => leads(election)));
+  assert(terms.every(({ signal }) => signal.aborted));
+  near.stall("to-server", "to-client");
+  far.cut();
+  await Promise.all(elections.map((election) => election.resign()));
+  await Promise.all(elections.map((election) => leads(election, 20_000)));
+  near.heal();
+  await Promise.all(elections.map((election) => election.stop()));
+  await connection.close();
+  await grpcSettles();
+});
+
+Deno.test("candidates of one process stand in one election over one connection", async () => {
+  await using etcd = await LocalEtcd.start();
+  const connection = new Connection({ endpoints: [etcd.endpoint] });
+  const join = (id: string) => new Election({ name: "jobs", connection, candidate: { id } });
+  const elections = ["a", "b", "c"].map(join);
+  for (let left = elections; left.length > 0;) {
+    const leader = await Promise.race(left.map(async (election) => {
+      await until(election, "to lead", isLeader);
+      return election;
+    }));
+    assertEquals(left.filter(({ state }) => state.role === "leader"), [leader]);
+    await leader.stop();
+    left = left.filter((election) => election !== leader);
+  }
+  await connection.close();
+});
+
+Deno.test("one prefix that is not permitted is no trouble for the others", async () => {
+  await using etcd = await LocalEtcd.start();
+  for (
+    const args of [
+      ["user", "add", "root:secret"],
+      ["user", "grant-role", "root", "root"],
+      ["role", "add", "jobs"],
+      ["role", "grant-permission", "jobs", "--prefix=true", "readwrite", "jobs/"],
+      ["user", "add", "worker:secret"],
+      ["user", "grant-role", "worker", "jobs"],
+      ["auth", "enable"],
+    ]
+  ) await etcd.ctl(...args);
+  const connection = new Connection({ endpoints: [etcd.endpoint], user: { name: "worker", password: "secret" } });
+  const allowed = new Election({ name: "jobs", connection });
+  const { term } = await leads(allowed);
+  const told = Promise.withResolvers<string>();
+  const denied = new Election({
+    name: "other",
+    connection,
+    onEvent: (event) => event.type === "etcd-failing" && told.resolve(event.message),
+  });
+  assert((await told.promise).endsWith("permission denied"), await told.promise);
+  // A renewal later.
+  const { promise: renewed, resolve } = Promise.withResolvers<void>();
+  const before = term.validFor();
+  const timer = setInterval(() => term.validFor() > before && resolve(), 50);
+  await renewed;
+  clearInterval(timer);
+  assert(!term.signal.aborted);
+  await denied.stop();
+  await allowed.stop();
+  await connection.close();
+});
+
+Deno.test("a shared connection is not told twice where etcd is", () => {
+  const connection = new Connection();
+  assertThrows(
+    () => new Election({ name: "jobs", connection, endpoints: ["a:1"] }),
+    InvalidOptionError,
+    "either a connection, or endpoints, tls and user",
+  );
+  assertThrows(() => new Connection({ endpoints: ["nonsense"] }), InvalidOptionError, "endpoints");
+});
