@@ -63,9 +63,10 @@ export function findingsText(findings: readonly Finding[], show: Show): string {
 
 function aboutMember({ endpoint, problem, version, id, leader, alarms, tookMs }: MemberFacts): Finding {
   if (problem) return fail(problem);
-  const told = `etcd at ${endpoint}: version ${version}, ${id === leader ? "raft leader" : "member"}, answers in ${
-    latency(tookMs)
-  }`;
+  const who = version
+    ? `version ${version}, ${id === leader ? "raft leader" : "member"}`
+    : "version not told to this user";
+  const told = `etcd at ${endpoint}: ${who}, answers in ${latency(tookMs)}`;
   if (leader === "0") return fail(`${told}; it knows no raft leader: it has no quorum`);
   return alarms.length > 0 ? fail(`${told}; it raises ${alarms.join(", ")}`) : ok(told);
 }

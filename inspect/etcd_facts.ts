@@ -6,6 +6,7 @@ import type { Access } from "./queue.ts";
 export interface MemberFacts {
   readonly endpoint: string;
   readonly problem?: string;
+  /** Absent, as is the raft leader, if this user may not ask for it. */
   readonly version?: string;
   readonly id?: string;
   readonly cluster?: string;
@@ -41,11 +42,15 @@ export async function examineEtcd(access: Access): Promise<EtcdFacts> {
 
 function examineMember(endpoint: string, access: Access): Promise<MemberFacts> {
   return withClient(endpoint, access, async ({ etcd }, deadline): Promise<MemberFacts> => {
+    const prefix = Buffer.from(`${access.election}/`);
     // The first call connects.
-    const { version, header, leader, errors } = await etcd.maintenance.status(deadline());
-    const tookMs = await sample(() => etcd.maintenance.status(deadline()));
+    const { header } = await etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline());
     const { member_id: id, cluster_id: cluster } = header as unknown as Record<string, string>;
-    return { endpoint, version, id, cluster, leader: String(leader), alarms: errors ?? [], tookMs };
+    const tookMs = await sample(() => etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline()));
+    // Newer versions tell this to root only.
+    const status = await etcd.maintenance.status(deadline()).catch(() => undefined);
+    const { version, leader, errors } = status ?? {};
+    return { endpoint, version, id, cluster, leader: leader && String(leader), alarms: errors ?? [], tookMs };
   }).catch((error) => ({ endpoint, problem: storeError(error, endpoint).message, alarms: [], tookMs: [] }));
 }
 
