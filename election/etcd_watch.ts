@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "./clock.ts";
 import { firstCallTimeoutMs } from "./deadline.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { type EtcdClient, storeError } from "./etcd_client.ts";
 import { decodeCandidate, type QueueChange, sortQueue } from "./queue.ts";
 import type { StoreError, WatchNotice } from "./store.ts";
@@ -19,7 +20,7 @@ export interface WatchOptions {
 /** A watch on the stream. */
 interface Watch extends WatchOptions {
   readonly id: string;
-  readonly created: PromiseWithResolvers<void>;
+  readonly created: Deferred<void>;
   /** What came before the list was read; then nothing. */
   early?: IWatchResponse[];
   /** The revision that the list includes. */
@@ -67,7 +68,7 @@ export class WatchStream {
    */
   watch(options: WatchOptions): () => void {
     const id = String(++this.#lastId);
-    const watch: Watch = { ...options, id, created: Promise.withResolvers(), early: [], listed: 0n };
+    const watch: Watch = { ...options, id, created: deferred(), early: [], listed: 0n };
     watch.created.promise.catch(() => {});
     this.#watches.set(id, watch);
     this.#begin(watch).catch((error) => this.#fail(watch, error));

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { deferred } from "./deferred.ts";
 
 /** How long a server may take to begin to speak HTTP/2. */
 const GREETING_MS = 2000;
@@ -57,7 +58,7 @@ export function guardHttp2(): void {
 
 /** Sockets whose sessions are to close and that have not closed yet. */
 const closing = new Set<Socket>();
-let deferred = 0;
+let postponed = 0;
 const settled = new EventTarget();
 
 function closeLater(session: Session, socket: Socket): void {
@@ -72,9 +73,9 @@ function closeLater(session: Session, socket: Socket): void {
     const end = session[name].bind(session);
     session[name] = (...args) => {
       if (!closed) closing.add(socket);
-      deferred++;
+      postponed++;
       setTimeout(() => {
-        deferred--;
+        postponed--;
         end(...args);
         settled.dispatchEvent(new Event("change"));
       }, 0);
@@ -86,8 +87,8 @@ function closeLater(session: Session, socket: Socket): void {
 export async function sessionsClosed(): Promise<void> {
   // grpc-js itself takes a turn until it closes one.
   await new Promise((resolve) => setTimeout(resolve, 0));
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const check = () => closing.size + deferred === 0 && resolve();
+  const { promise, resolve } = deferred<void>();
+  const check = () => closing.size + postponed === 0 && resolve();
   const timer = setTimeout(resolve, CLOSED_WITHIN_MS);
   settled.addEventListener("change", check);
   check();

@@ -1,11 +1,12 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
+import { type Deferred, deferred } from "./deferred.ts";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
 
 /** The stream over which leases are renewed, open as long as its client is used. */
 export class KeepAliveStream {
   readonly #stream: Promise<Stream>;
-  readonly #waiting = new Map<string, PromiseWithResolvers<ILeaseKeepAliveResponse>>();
+  readonly #waiting = new Map<string, Deferred<ILeaseKeepAliveResponse>>();
   #ended: Error | undefined;
 
   /** Opens the stream; `onEnd` is told when it ends by itself. */
@@ -34,7 +35,7 @@ export class KeepAliveStream {
     const stream = await this.#stream;
     if (this.#ended) throw this.#ended;
     const id = String(leaseId);
-    const answer = Promise.withResolvers<ILeaseKeepAliveResponse>();
+    const answer = deferred<ILeaseKeepAliveResponse>();
     this.#waiting.set(id, answer);
     const late = () => answer.reject(new Error("4 DEADLINE_EXCEEDED: the renewal was not answered"));
     const timer = setTimeout(late, timeoutMs);

@@ -127,8 +127,8 @@ function printable(name: string): string {
 
 function httpUrl(value: unknown): string | undefined {
   if (typeof value !== "string" || value.length > 2048) return undefined;
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && !url.username && !url.password
+  const url = URL.canParse(value) && new URL(value);
+  return url && /^https?:$/.test(url.protocol) && !url.username && !url.password
     ? url.href.replace(/\/$/, "")
     : undefined;
 }

@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from "./deferred.ts";
 import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 
@@ -34,8 +35,8 @@ class Reader implements AsyncIterableIterator<RoleState> {
   readonly #read: () => RoleState;
   readonly #left: () => void;
   #last: RoleState | undefined;
-  #working: { readonly term: Term; readonly done: PromiseWithResolvers<void> } | undefined;
-  #waiting: PromiseWithResolvers<void> | undefined;
+  #working: { readonly term: Term; readonly done: Deferred<void> } | undefined;
+  #waiting: Deferred<void> | undefined;
   #done = false;
 
   constructor(read: () => RoleState, left: () => void) {
@@ -55,14 +56,14 @@ class Reader implements AsyncIterableIterator<RoleState> {
     this.#stopWorking();
     if (this.#last?.role === "stopped") return this.return();
     while (!this.#done && this.#read() === this.#last) {
-      this.#waiting ??= Promise.withResolvers();
+      this.#waiting ??= deferred();
       await this.#waiting.promise;
       this.#waiting = undefined;
     }
     const state = this.#read();
     if (this.#done) return this.return();
     this.#last = state;
-    if (state.role === "leader") this.#working = { term: state.term, done: Promise.withResolvers() };
+    if (state.role === "leader") this.#working = { term: state.term, done: deferred() };
     return { value: state, done: false };
   }
 

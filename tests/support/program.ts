@@ -60,9 +60,20 @@ export class Program implements AsyncDisposable {
   }
 
   /** Starts a program that goes on. */
-  static start(name: string, args: readonly string[], options: Omit<RunOptions, "input"> = {}): Program {
-    const streams = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  static start(
+    name: string,
+    args: readonly string[],
+    options: Omit<RunOptions, "input"> & { stdin?: "piped" | "null" } = {},
+  ): Program {
+    const streams = { stdin: options.stdin ?? "null", stdout: "piped", stderr: "piped" } as const;
     return new Program(name, new Deno.Command(name, { args: [...args], ...options, ...streams }).spawn());
+  }
+
+  /** Writes to its stdin, and closes it. */
+  async write(text: string): Promise<void> {
+    const writer = this.#process.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
   }
 
   kill(signal: Deno.Signal): void {

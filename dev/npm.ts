@@ -1,0 +1,61 @@
+/** `deno task npm [FOLDER]`: makes the npm package of the library, for Node.js 20 and newer, by default in `npm/`. */
+import denoJson from "../deno.json" with { type: "json" };
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+const PACKAGE = {
+  name: "leader-node",
+  version: denoJson.version,
+  description: "Leader election over etcd v3: never two leaders at once, and always a leader soon",
+  keywords: ["etcd", "leader-election", "election", "lock", "fencing"],
+  license: denoJson.license,
+  type: "module",
+  exports: { ".": { types: "./dist/mod.d.ts", default: "./dist/mod.js" } },
+  files: ["dist", "LICENSE", "README.md"],
+  engines: { node: ">=20" },
+  dependencies: { etcd3: denoJson.imports.etcd3.replace("npm:etcd3@", "") },
+  devDependencies: { "@types/node": "20.19.25", typescript: "5.9.3" },
+};
+
+const TSCONFIG = {
+  compilerOptions: {
+    target: "ES2022",
+    lib: ["ES2023", "DOM", "ESNext.Disposable"],
+    module: "NodeNext",
+    rewriteRelativeImportExtensions: true,
+    declaration: true,
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: true,
+    rootDir: "src",
+    outDir: "dist",
+  },
+  include: ["src"],
+};
+
+async function main([folder = `${ROOT}npm`]: string[]): Promise<void> {
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await Deno.mkdir(`${folder}/src`, { recursive: true });
+  for await (const { name } of Deno.readDir(`${ROOT}election`)) {
+    const code = await Deno.readTextFile(`${ROOT}election/${name}`);
+    // The examples name the package.
+    await Deno.writeTextFile(
+      `${folder}/src/${name}`,
+      code.replaceAll(/^( \* import .* from) "\.\/mod\.ts"/gm, '$1 "leader-node"'),
+    );
+  }
+  for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${folder}/${name}`);
+  await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(PACKAGE, null, 2) + "\n");
+  await Deno.writeTextFile(`${folder}/tsconfig.json`, JSON.stringify(TSCONFIG));
+  await run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts");
+  await run(folder, "npx", "tsc");
+}
+
+async function run(cwd: string, command: string, ...args: string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, stdin: "null" }).output();
+  if (success) return;
+  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  throw new Error(`${command} ${args[0] ?? ""} failed:\n${text}`);
+}
+
+if (import.meta.main) await main(Deno.args);
