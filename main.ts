@@ -1,3 +1,15 @@
+/**
+ * The program: a node, or one of the sub-commands.
+ *
+ * @example A node in a program of your own
+ * ```ts
+ * import { main } from "./main.ts";
+ *
+ * console.log(await main(["--version"])); // Or ["--port", "8080"]: until a signal ends the node.
+ * ```
+ *
+ * @module
+ */
 import { helpText, parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
 import { VERSION } from "./cli/version.ts";
@@ -5,8 +17,14 @@ import { CommandError } from "./command/program.ts";
 import { ListenError } from "./http/listen_error.ts";
 import { AskError } from "./inspect/ask.ts";
 
-/** Does what the command line says and gives the exit code. What is not needed is not loaded. */
-async function main(args: readonly string[]): Promise<number> {
+/**
+ * Does what the command line says; what is not needed is not loaded. Whatever is the user's to mend, it says in a
+ * line on stderr.
+ *
+ * @param args The command line, without the program's name.
+ * @returns The exit code.
+ */
+export async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommandLine(args, (name) => Deno.env.get(name));
     switch (command.type) {

@@ -1,10 +1,7 @@
 import { checkProgram } from "../command/program.ts";
 import { Supervisor } from "../command/supervisor.ts";
 import { Election, type ElectionEvent, type Observation, observe, type Term } from "../election/mod.ts";
-import { Events } from "../http/events.ts";
-import { Feed } from "../http/feed.ts";
-import { History } from "../http/history.ts";
-import { MetricsLater } from "../http/metrics_later.ts";
+import { Face } from "../http/face.ts";
 import { serve } from "../http/server.ts";
 import { createLog, type Log, type LogFields } from "../log/log.ts";
 import { Watchdog } from "../watchdog/watchdog.ts";
@@ -17,7 +14,7 @@ import { onStopSignal } from "./signals.ts";
 const HTTP_GRACE_MS = 1000;
 
 /** How long after the start what can wait is loaded. */
-const METRICS_AFTER_MS = 1000;
+const WARM_UP_AFTER_MS = 1000;
 
 /** Why a node ends, and its exit code. */
 interface Ending {
@@ -36,23 +33,31 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const ending = Promise.withResolvers<Ending>();
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
   if (config.command) checkProgram(config.command.argv[0]!);
-  const [history, feed] = [new History(), new Feed()];
-  const source = () => ({
-    id,
-    url,
+  const face = new Face({
+    name: config.election,
     version,
-    status: election.status,
-    history,
-    command: supervisor?.status,
-    watchdog: watchdog && { pid: watchdog.pid },
-    control,
+    get id() {
+      return id;
+    },
+    get url() {
+      return url;
+    },
+    get command() {
+      return supervisor?.status;
+    },
+    get watchdog() {
+      return watchdog && { pid: watchdog.pid };
+    },
+    get control() {
+      return control;
+    },
   });
-  const metrics = new MetricsLater(config.election, source);
   const server = serve({
     port: config.port,
     hostname: config.hostname,
     tls: config.httpTls,
-    face: { source, events: new Events(source, feed), metrics },
+    handler: face.handler,
+    onClose: () => face.close(),
     onError: (error) => log("error", "http-error", { message: String(error) }),
   });
   const host = ownHost(config.hostname);
@@ -65,9 +70,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const election = enter(config, { id, url }, (event) => {
     logEvent(event, log);
     if (watchdog) informWatchdog(watchdog, event, config);
-    if (event.type === "queue-changed") history.seen(event.queue);
-    metrics.tell((metrics) => metrics.record(event));
-    feed.changed();
+    face.onEvent(event);
   });
   const control = config.controlToken === undefined || election instanceof Election === false ? undefined : {
     token: config.controlToken,
@@ -85,8 +88,8 @@ export async function runNode(config: Config, version: string): Promise<number> 
     // A node that leaves has nothing to say of who leads.
     if (!stopping || event === "term-ended") log(level, event, fields);
   });
-  const shown = showStates(election, history, feed);
-  setTimeout(() => metrics.load(), METRICS_AFTER_MS);
+  const shown = face.show(election);
+  setTimeout(() => face.warmUp(), WARM_UP_AFTER_MS);
   const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
   const worked = supervisor && election instanceof Election
     ? runCommand(election, supervisor, config.command!.onExit, env, (code) => {
@@ -114,18 +117,6 @@ function enter(
   if (config.observe) return observe(options);
   const stopBudget = command && stopBudgetMs(command, ttl);
   return new Election({ ...options, candidate: { ...self, priority }, stopBudget });
-}
-
-/** Shows each change of the role to those who look on by HTTP. */
-async function showStates(election: Observation, history: History, feed: Feed): Promise<void> {
-  for await (const state of election) {
-    if (state.role === "leader") {
-      const { signal, token } = state.term;
-      signal.addEventListener("abort", () => history.ownTermEnded(token, signal.reason.reason));
-    }
-    history.leaderIs(state.leader !== undefined);
-    feed.changed();
-  }
 }
 
 /** Runs the command in each term of the election, until that is over or the command's end is the node's. */

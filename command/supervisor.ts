@@ -40,11 +40,13 @@ export interface SupervisorOptions {
 export interface CommandExit {
   /** Its exit code, or 128 and the number of the signal that ended it. */
   readonly code: number;
+  /** The signal that ended it, if one did. */
   readonly signal: string | null;
 }
 
 /** What is known of the command at one moment. */
 export interface CommandStatus {
+  /** Whether it runs. */
   readonly running: boolean;
   /** The first process of it, while it runs. */
   readonly pid?: number;

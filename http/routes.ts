@@ -5,8 +5,8 @@ import type { MetricsLater } from "./metrics_later.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";
 
-/** What a server answers from. */
-export interface Face {
+/** What is answered from. */
+export interface Ground {
   /** The node as it is at the moment of asking. */
   readonly source: () => NodeSource;
   readonly events: Events;
@@ -19,7 +19,7 @@ interface Route {
   /** The path as metrics name it. */
   readonly path: string;
   readonly methods: readonly string[];
-  readonly answer: (face: Face, request: Request, url: URL) => Answer;
+  readonly answer: (ground: Ground, request: Request, url: URL) => Answer;
   /** Whether OPTIONS gets the status that GET would, as load balancers like it. */
   readonly probe?: boolean;
 }
@@ -62,13 +62,13 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
 const REDIRECT = "/redirect/";
 
 /** Answers a request. Every answer is computed against the clock at this moment. */
-export async function answer(face: Face, request: Request): Promise<Response> {
+export async function answer(ground: Ground, request: Request): Promise<Response> {
   const url = URL.parse(request.url);
   if (!url) return problem(request, 400, "this is no request: its Host is no host name");
-  if (url.pathname.startsWith(REDIRECT)) return await redirect(face, request, url);
+  if (url.pathname.startsWith(REDIRECT)) return await redirect(ground, request, url);
   const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname]! : undefined;
-  const response = route ? await follow(route, face, request, url) : notFound(request);
-  face.metrics.tell((metrics) => metrics.answered(route?.path ?? "other", response.status));
+  const response = route ? await follow(route, ground, request, url) : notFound(request);
+  ground.metrics.tell((metrics) => metrics.answered(route?.path ?? "other", response.status));
   return response;
 }
 
@@ -76,16 +76,16 @@ function notFound(request: Request): Response {
   return problem(request, 404, "there is nothing at this path; try / or /status");
 }
 
-async function follow(route: Route, face: Face, request: Request, url: URL): Promise<Response> {
+async function follow(route: Route, ground: Ground, request: Request, url: URL): Promise<Response> {
   const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (route.methods.includes(request.method)) return await route.answer(face, request, url);
+  if (route.methods.includes(request.method)) return await route.answer(ground, request, url);
   if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
-  const status = route.probe ? (await route.answer(face, request, url)).status : 204;
+  const status = route.probe ? (await route.answer(ground, request, url)).status : 204;
   return new Response(null, { status, headers: { allow, "cache-control": "no-store" } });
 }
 
 /** Sends whoever asks to the same path at the leader, with whatever they carry. */
-function redirect({ source }: Face, request: Request, url: URL): Response {
+function redirect({ source }: Ground, request: Request, url: URL): Response {
   const { leader } = source().status.state;
   if (!leader) return problem(request, 503, "there is no leader");
   if (!leader.url) return problem(request, 503, `the leader, ${leader.id}, does not say where it can be asked`);

@@ -1,12 +1,12 @@
 import { ListenError } from "./listen_error.ts";
-import { answer, type Face } from "./routes.ts";
 
 /** What a server needs. */
 export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
-  /** What the answers are made of. */
-  readonly face: Face;
+  readonly handler: (request: Request) => Promise<Response>;
+  /** Called first when the server closes, to end what would go on for ever. */
+  readonly onClose: () => void;
   /** The certificate and key to serve HTTPS with, as PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Told of an error in an answer; whoever asked gets a 500. */
@@ -31,7 +31,7 @@ export function serve(options: ServeOptions): NodeServer {
   return {
     port: server.addr.port,
     async close(graceMs) {
-      options.face.events.close();
+      options.onClose();
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
       await Promise.race([server.shutdown(), grace.promise]);
@@ -40,7 +40,7 @@ export function serve(options: ServeOptions): NodeServer {
   };
 }
 
-function listen({ port, hostname, face, tls, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
+function listen({ port, hostname, handler, tls, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({
       port,
@@ -51,7 +51,7 @@ function listen({ port, hostname, face, tls, onError }: ServeOptions): Deno.Http
         onError(error);
         return new Response("internal error\n", { status: 500, headers: { "cache-control": "no-store" } });
       },
-    }, (request) => answer(face, request));
+    }, handler);
   } catch (error) {
     throw new ListenError(`cannot serve HTTP on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
   }

@@ -6,7 +6,11 @@ const ROOT = new URL("../", import.meta.url);
 const SOURCES = [
   "README.md",
   "docs/safety.md",
-  ...["mod", "election", "term", "state", "errors"].map((name) => `election/${name}.ts`),
+  "docs/library.md",
+  "main.ts",
+  "http/mod.ts",
+  "http/face.ts",
+  ...["mod", "connection", "election", "term", "state", "errors", "testing"].map((name) => `election/${name}.ts`),
 ];
 
 /** The TypeScript examples of a text, be it Markdown or JSDoc. */
@@ -25,8 +29,8 @@ for (const source of SOURCES) {
       try {
         // Only etcd's address and the place of the library differ from what a reader has.
         const program = code
-          .replaceAll(/from "[./]*\/(election\/)?mod\.ts"/g, `from "${new URL("election/mod.ts", ROOT)}"`)
-          .replaceAll(`name: "jobs"`, `name: "jobs", endpoints: ["${etcd.endpoint}"]`)
+          .replaceAll(/from "(\.[^"]*)"/g, (_, path) => `from "${new URL(path, new URL(source, ROOT))}"`)
+          .replaceAll(/(?<!Face\()\{ name: "jobs"/g, `{ name: "jobs", endpoints: ["${etcd.endpoint}"]`)
           .replaceAll("http://127.0.0.1:2379", etcd.endpoint);
         await Deno.writeTextFile(file, program);
         const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--check", "--quiet", file] });

@@ -5,7 +5,7 @@ import { Events } from "../http/events.ts";
 import { Feed } from "../http/feed.ts";
 import { History } from "../http/history.ts";
 import { MetricsLater } from "../http/metrics_later.ts";
-import { answer, type Face } from "../http/routes.ts";
+import { answer, type Ground } from "../http/routes.ts";
 import { ListenError } from "../http/listen_error.ts";
 import { serve } from "../http/server.ts";
 
@@ -35,13 +35,18 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSourc
   };
 }
 
-/** What a server of this node answers from. */
-function faceOf(source: () => NodeSource): Face {
+/** What is answered from for this node. */
+function groundOf(source: () => NodeSource): Ground {
   return { source, events: new Events(source, new Feed()), metrics: new MetricsLater("jobs", source) };
 }
 
+/** What makes a server answer for this node. */
+function answering(source: () => NodeSource) {
+  return { handler: (request: Request) => answer(groundOf(source), request), onClose: () => {} };
+}
+
 function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {
-  return answer(faceOf(() => source), new Request(`http://localhost:8080${path}`, init));
+  return answer(groundOf(() => source), new Request(`http://localhost:8080${path}`, init));
 }
 
 Deno.test("GET / says in one line who leads", async () => {
@@ -155,7 +160,8 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
     const server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      face: faceOf(source),
+      handler: (request) => answer(groundOf(source), request),
+      onClose: () => {},
       onError: (error) => errors.push(error),
     });
     const ask = async (method: string) => {
@@ -180,7 +186,7 @@ Deno.test("a Host that is none is answered with 400, and is no error of ours", a
   const server = serve({
     hostname: "127.0.0.1",
     port: 0,
-    face: faceOf(source),
+    ...answering(source),
     onError: (error) => errors.push(error),
   });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
@@ -207,7 +213,7 @@ Deno.test("a server answers on the port that it names, closes at once when idle,
   const errors: unknown[] = [];
   const options = {
     hostname: "127.0.0.1",
-    face: faceOf(() => node(LEADER)),
+    ...answering(() => node(LEADER)),
     onError: (error: unknown) => errors.push(error),
   };
   const server = serve({ ...options, port: 0 });
@@ -235,7 +241,7 @@ Deno.test("an error in an answer is a 500 without details, and is told", async (
   const server = serve({
     hostname: "127.0.0.1",
     port: 0,
-    face: faceOf(source),
+    ...answering(source),
     onError: (error) => errors.push(error),
   });
   const response = await fetch(`http://127.0.0.1:${server.port}/`);
