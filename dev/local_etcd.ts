@@ -91,6 +91,12 @@ export class LocalEtcd implements AsyncDisposable {
     }));
   }
 
+  /** The process that runs now. */
+  get pid(): number {
+    if (!this.#process) throw new Error("This etcd does not run");
+    return this.#process.pid;
+  }
+
   /** Ends when the process that runs now has ended. */
   get exited(): Promise<Deno.CommandStatus> {
     if (!this.#process) throw new Error("This etcd does not run");
