@@ -1,6 +1,7 @@
 import { checkProgram } from "../command/program.ts";
 import { Supervisor } from "../command/supervisor.ts";
-import { Election, type ElectionEvent, type Observation, observe, type Term } from "../election/mod.ts";
+import type { Candidate, Election, ElectionEvent, Observation, Term } from "../election/mod.ts";
+import type { Control } from "../http/mod.ts";
 import { Face } from "../http/face.ts";
 import { serve } from "../http/server.ts";
 import { createLog, type Log, type LogFields } from "../log/log.ts";
@@ -33,6 +34,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const ending = Promise.withResolvers<Ending>();
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
   if (config.command) checkProgram(config.command.argv[0]!);
+  let control: Control | undefined;
   const face = new Face({
     name: config.election,
     version,
@@ -67,17 +69,20 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const mark = crypto.randomUUID();
   const watchdog = config.watchdog ? startWatchdog(config, { id, url }, mark, log) : undefined;
   const supervisor = config.command && supervise(config.command, config.ttl, mark, watchdog, log);
-  const election = enter(config, { id, url }, (event) => {
+  log("info", "listening", { url, port: server.port });
+  const { candidate, observer } = await enter(config, { id, url }, (event) => {
     logEvent(event, log);
     if (watchdog) informWatchdog(watchdog, event, config);
     face.onEvent(event);
   });
-  const control = config.controlToken === undefined || election instanceof Election === false ? undefined : {
-    token: config.controlToken,
-    resign: election.resign.bind(election),
-    told: (fields: LogFields) => log("info", "control", fields),
-  };
-  log("info", "listening", { url, port: server.port });
+  const election = candidate ?? observer;
+  if (candidate && config.controlToken !== undefined) {
+    control = {
+      token: config.controlToken,
+      resign: (options: { to?: Candidate }) => candidate.resign(options),
+      told: (fields: LogFields) => log("info", "control", fields),
+    };
+  }
   log("info", config.observe ? "observing" : "joining", {
     election: config.election,
     endpoints: config.endpoints.join(","),
@@ -91,8 +96,8 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const shown = face.show(election);
   setTimeout(() => face.warmUp(), WARM_UP_AFTER_MS);
   const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
-  const worked = supervisor && election instanceof Election
-    ? runCommand(election, supervisor, config.command!.onExit, env, (code) => {
+  const worked = supervisor && candidate
+    ? runCommand(candidate, supervisor, config.command!.onExit, env, (code) => {
       ending.resolve({ code, because: { code, message: "the command has ended" } });
     })
     : undefined;
@@ -107,16 +112,18 @@ export async function runNode(config: Config, version: string): Promise<number> 
   return code;
 }
 
-function enter(
+/** Joins the election, or looks at it. What that needs is loaded only now: HTTP is served by then. */
+async function enter(
   config: Config,
   self: { id: string; url: string },
   onEvent: (event: ElectionEvent) => void,
-): Observation {
+): Promise<{ candidate: Election; observer?: undefined } | { candidate?: undefined; observer: Observation }> {
+  const { Election, observe } = await import("../election/mod.ts");
   const { election: name, endpoints, tls, user, ttl, command, priority } = config;
   const options = { name, endpoints, tls, user, ttl, onEvent };
-  if (config.observe) return observe(options);
+  if (config.observe) return { observer: observe(options) };
   const stopBudget = command && stopBudgetMs(command, ttl);
-  return new Election({ ...options, candidate: { ...self, priority }, stopBudget });
+  return { candidate: new Election({ ...options, candidate: { ...self, priority }, stopBudget }) };
 }
 
 /** Runs the command in each term of the election, until that is over or the command's end is the node's. */

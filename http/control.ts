@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { InvalidOptionError, type RoleState } from "../election/mod.ts";
+import { InvalidOptionError } from "../election/errors.ts";
+import type { RoleState } from "../election/mod.ts";
 import type { Control, NodeSource } from "./answers.ts";
 
 /** How long to wait for a successor. */
