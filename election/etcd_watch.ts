@@ -89,8 +89,7 @@ export class WatchStream {
 
   async #begin(watch: Watch): Promise<void> {
     if (this.#ended) throw this.#ended;
-    this.#stream ??= this.#open(watch.timeoutMs);
-    const stream = await this.#stream;
+    const stream = await (this.#stream ??= this.#open(watch.timeoutMs));
     if (!this.#watches.has(watch.id)) return;
     const patience = firstCallTimeoutMs(watch.timeoutMs);
     const late = setTimeout(() => watch.created.reject(silent()), patience);
@@ -115,8 +114,13 @@ export class WatchStream {
   }
 
   async #open(timeoutMs: number): Promise<Stream> {
-    await this.#client.logIn(timeoutMs);
-    const stream = await this.#client.etcd.watchClient.watch();
+    const stream = await this.#client.logIn(timeoutMs).then(() => this.#client.etcd.watchClient.watch()).catch(
+      (error) => {
+        // The next watch tries again.
+        this.#stream = undefined;
+        throw error;
+      },
+    );
     stream.on("data", (response: IWatchResponse) => this.#receive(response));
     stream.on("error", (error) => this.#end(error));
     stream.on("end", () => this.#end(new Error("14 UNAVAILABLE: the watch stream ended")));
