@@ -15,6 +15,7 @@ export async function moveLead({ action, url, leader, candidate, token }: Contro
   if (leader !== undefined && leader !== status.leader) {
     throw new AskError(`${status.leader} leads, not ${leader}`);
   }
+  if (candidate !== undefined && status.leader === candidate) return `${candidate} leads already`;
   if (!status.leader_url) throw new AskError(`${status.leader} leads and does not say where it can be asked`);
   const { body: next } = await askNode(`${status.leader_url}/${action}`, {
     method: "POST",

@@ -7,8 +7,8 @@ import { serve } from "../http/server.ts";
 import { createLog, type Log, type LogFields } from "../log/log.ts";
 import { Watchdog } from "../watchdog/watchdog.ts";
 import type { CommandConfig, Config } from "./node_flags.ts";
-import { logEvent, logStates } from "./node_log.ts";
-import { dropPrivileges } from "./privileges.ts";
+import { logEvent, logStates, Namesakes } from "./node_log.ts";
+import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may hold up the end. */
@@ -30,6 +30,7 @@ interface Ending {
  * @throws {ListenError} If HTTP cannot be served.
  */
 export async function runNode(config: Config, version: string): Promise<number> {
+  checkPrivileges(config);
   dropPrivileges(config);
   const ending = Promise.withResolvers<Ending>();
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
@@ -70,8 +71,10 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const watchdog = config.watchdog ? startWatchdog(config, { id, url }, mark, log) : undefined;
   const supervisor = config.command && supervise(config.command, config.ttl, mark, watchdog, log);
   log("info", "listening", { url, port: server.port });
+  const namesake = new Namesakes(id, url);
   const { candidate, observer } = await enter(config, { id, url }, (event) => {
     logEvent(event, log);
+    if (event.type === "queue-changed") namesake.seen(event.queue, log);
     if (watchdog) informWatchdog(watchdog, event, config);
     face.onEvent(event);
   });

@@ -1,4 +1,4 @@
-import type { ElectionEvent, Observation } from "../election/mod.ts";
+import type { ElectionEvent, Observation, Queue } from "../election/mod.ts";
 import type { Log } from "../log/log.ts";
 
 /** Writes a line for each change of the role, until the election is stopped. */
@@ -44,5 +44,24 @@ export function logEvent(event: ElectionEvent, log: Log): void {
     case "etcd-answers":
       log("info", event.type);
       break;
+  }
+}
+
+/** Warns once when another node has this one's name. */
+export class Namesakes {
+  readonly #id: string;
+  readonly #url: string;
+  #told = false;
+
+  constructor(id: string, url: string) {
+    this.#id = id;
+    this.#url = url;
+  }
+
+  seen(queue: Queue, log: Log): void {
+    const other = queue.find(({ id, url }) => id === this.#id && url !== this.#url);
+    if (!other || this.#told) return;
+    this.#told = true;
+    log("warn", "id-taken", { url: other.url, message: "another node has the same id: give each its own --id" });
   }
 }

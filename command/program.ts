@@ -16,9 +16,9 @@ export function checkProgram(program: string): void {
   const places = program.includes("/")
     ? [program]
     : (Deno.env.get("PATH") ?? "").split(":").map((folder) => `${folder || "."}/${program}`);
-  const files = places.map(fileInfo).filter((info) => info?.isFile);
-  if (files.length === 0) throw notFound(program);
-  if (!files.some((info) => (info!.mode ?? 0) & 0o111)) throw notExecutable(program);
+  const found = places.map(fileInfo).filter((info) => info?.isFile || (info && program.includes("/")));
+  if (found.length === 0) throw notFound(program);
+  if (!found.some((info) => info!.isFile && (info!.mode ?? 0) & 0o111)) throw notExecutable(program);
 }
 
 /** What it means that a program could not be started. */

@@ -1,3 +1,4 @@
+import { adopt } from "./children.ts";
 import { EtcdNotFoundError, type EtcdPrograms, findEtcd } from "./find_etcd.ts";
 import { lines } from "./lines.ts";
 
@@ -124,6 +125,7 @@ export class LocalEtcd implements AsyncDisposable {
       // Ctrl+C reaches whoever started this, not etcd: the nodes still need it to resign.
       detached: true,
     }).spawn();
+    adopt(process);
     this.#process = process;
     const ready = Promise.withResolvers<void>();
     this.#drained = (async () => {

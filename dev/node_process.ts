@@ -1,3 +1,4 @@
+import { adopt } from "./children.ts";
 import { lines } from "./lines.ts";
 
 /** One line of a node's log. */
@@ -53,6 +54,7 @@ export class NodeProcess {
       stderr: "piped",
       detached: true,
     }).spawn();
+    adopt(process);
     const read = (async () => {
       for await (const line of lines(process.stderr)) onLine(parse(line));
     })();

@@ -45,8 +45,13 @@ export function sortQueue(candidates: Iterable<Candidate>): Queue {
 export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Queue {
   const byKey = new Map(queue.map((candidate) => [candidate.key, candidate]));
   for (const change of changes) {
-    if (change.type === "put") byKey.set(change.candidate.key, change.candidate);
-    else byKey.delete(change.key);
+    if (change.type === "delete") byKey.delete(change.key);
+    else {
+      const { key, token, since } = change.candidate;
+      const before = byKey.get(key);
+      // One that says why it leaves does not say again since when it was there.
+      byKey.set(key, { ...change.candidate, since: since ?? (before?.token === token ? before.since : undefined) });
+    }
   }
   return sortQueue(byKey.values());
 }

@@ -26,7 +26,7 @@ export async function moveLead(source: () => NodeSource, request: Request, named
   const { control } = source();
   if (!control) return { status: 403, problem: "this node does not let the lead be moved: it has no control token" };
   if (!isAuthorized(request, control)) return { status: 401, problem: "expected Authorization: Bearer CONTROL-TOKEN" };
-  const wanted: Wanted | Outcome = named ? await readWanted(request) : {};
+  const wanted = await readWanted(request, named);
   if ("status" in wanted) return wanted;
   const { state, queue } = source().status;
   const { leader, candidate } = wanted;
@@ -59,14 +59,18 @@ function isAuthorized(request: Request, { token }: Control): boolean {
   return timingSafeEqual(digest(given), digest(token));
 }
 
-async function readWanted(request: Request): Promise<Wanted | Outcome> {
-  const expected = `expected JSON such as {"leader": "node-a", "candidate": "node-b"}`;
+/** What the body says; a resignation needs none, but may name who is to resign. */
+async function readWanted(request: Request, named: boolean): Promise<Wanted | Outcome> {
+  const expected = named
+    ? `expected JSON such as {"leader": "node-a", "candidate": "node-b"}`
+    : `expected no body, or JSON such as {"leader": "node-a"}`;
   const text = await readBody(request);
   if (text === undefined) return { status: 413, problem: `the body is too long: ${expected}` };
+  if (!named && text.trim() === "") return {};
   try {
     const { leader, candidate } = JSON.parse(text);
     const isName = (name: unknown) => typeof name === "string" && name !== "";
-    if (isName(leader) && (candidate === undefined || isName(candidate))) return { leader, candidate };
+    if (isName(leader) && (candidate === undefined || (named && isName(candidate)))) return { leader, candidate };
   } catch {
     // It is no JSON object.
   }

@@ -91,6 +91,7 @@ export class Face {
     for await (const state of election) {
       if (state.role === "leader") {
         const { signal, token } = state.term;
+        this.#history.ownTermBegan(token);
         signal.addEventListener("abort", () => this.#history.ownTermEnded(token, signal.reason.reason));
       }
       this.#history.leaderIs(state.leader !== undefined);

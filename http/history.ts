@@ -67,7 +67,9 @@ export class History {
   seen(queue: Queue, now = new Date()): void {
     const first = queue[0];
     const last = this.#terms.at(-1);
-    const same = last && !last.to && first && last.token === first.token && last.id === first.id;
+    const same = last && first && last.token === first.token && last.id === first.id;
+    // This node's own term ends before its key goes.
+    if (same && last.to) return;
     if (!same) {
       if (last && !last.to) this.#replace({ ...last, to: now, ended: last.ended ?? "lost" });
       if (first) this.#begin(first, now);
@@ -75,12 +77,18 @@ export class History {
     this.#began = true;
   }
 
+  /** This node leads again on the same key. */
+  ownTermBegan(token: bigint, now = new Date()): void {
+    const last = this.#terms.at(-1);
+    if (last?.token === token && last.to) this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
+  }
+
   /** This node's own term has ended, and it knows why. */
-  ownTermEnded(token: bigint, reason: TermEndReason): void {
+  ownTermEnded(token: bigint, reason: TermEndReason, now = new Date()): void {
     const index = this.#terms.findLastIndex((term) => term.token === token);
     const term = this.#terms[index];
     if (!term || (term.ended && term.ended !== "lost")) return;
-    this.#terms[index] = { ...term, ended: OWN_REASONS[reason] };
+    this.#terms[index] = { ...term, to: term.to ?? now, ended: OWN_REASONS[reason] };
   }
 
   #begin({ token, id, url, since }: Candidate, now: Date): void {

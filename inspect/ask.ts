@@ -35,7 +35,8 @@ export async function askNode(url: string, init: RequestInit = {}, timeoutMs = T
 }
 
 function reason(error: unknown, timeoutMs: number): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
   if (/connection refused/i.test(text)) return "connection refused";
   return text;

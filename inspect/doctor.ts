@@ -43,7 +43,7 @@ export function diagnose(facts: Facts): Finding[] {
     ...aboutVersions(members),
     ...aboutUse(facts),
     ...aboutTtl(facts),
-    ...facts.queue ? aboutQueue(facts.queue) : [],
+    ...facts.queue ? aboutQueue(facts.queue, facts.election) : [],
     ...facts.nodes.flatMap(aboutNode),
   ];
 }
@@ -115,8 +115,19 @@ function aboutTtl({ ttl, etcd: { leastTtl } }: Facts): Finding[] {
   return [ok(told)];
 }
 
-function aboutQueue(queue: Queue): Finding[] {
+function aboutQueue(queue: Queue, election: string): Finding[] {
   const findings: Finding[] = [];
+  const inner = queue.filter(({ key }) =>
+    key.startsWith(`${election}/`) && key.slice(election.length + 1).includes("/")
+  );
+  if (inner.length > 0) {
+    const names = new Set(inner.map(({ key }) => key.slice(0, key.lastIndexOf("/"))));
+    findings.push(
+      fail(
+        `inside of ${election} is another election, whose candidates it takes for its own: ${[...names].join(", ")}`,
+      ),
+    );
+  }
   if (queue.length === 0) findings.push(warn("nobody is in the queue"));
   else if (queue.length === 1) findings.push(warn(`${queue[0]!.id} is alone: nobody could take over`));
   else findings.push(ok(`${queue.length} candidates, ${queue[0]!.id} is the first`));

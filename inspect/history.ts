@@ -31,14 +31,20 @@ export function mergeHistories(nodes: readonly NodeReport[]): TermLine[] {
     const why = nodes.map(({ candidate: { id }, problem }) => `${id}: ${problem}`).join("; ");
     throw new AskError(`no node could be asked for its history: ${why || "nobody is in the queue"}`);
   }
-  const terms = new Map<number, TermLine>();
+  const terms = new Map<string, TermLine>();
   for (const { body } of answers) {
     for (const term of Array.isArray(body.terms) ? body.terms as TermLine[] : []) {
-      const known = terms.get(term.token);
-      if (!known || weight(term) > weight(known)) terms.set(term.token, term);
+      const key = `${term.token} ${term.id}`;
+      const known = terms.get(key);
+      if (!known || weight(term) > weight(known)) terms.set(key, term);
     }
   }
-  return [...terms.values()].sort((a, b) => b.token - a.token);
+  // An etcd that lost its data counts tokens from the beginning.
+  return [...terms.values()].sort((a, b) => began(b) - began(a) || b.token - a.token);
+}
+
+function began({ from }: TermLine): number {
+  return from ? Date.parse(from) : 0;
 }
 
 function weight({ from, to, ended }: TermLine): number {

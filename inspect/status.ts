@@ -40,6 +40,9 @@ export function judge({ state: { leader } }: ElectionStatus, nodes: readonly Nod
       doubts.push(`${id} says that it leads, etcd says ${leader?.id ?? "nobody"}`);
     } else if (named !== leader?.id) doubts.push(`${id} takes ${named ?? "nobody"} for the leader`);
   }
+  if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
+    doubts.push("no node could be asked");
+  }
   return { leader, nodes, doubts };
 }
 

@@ -251,6 +251,7 @@ Deno.test("a command that cannot be run is one line, with the exit code of shell
     return [code, new TextDecoder().decode(stderr)];
   };
   assertEquals(await run("no-such-program"), [127, "leader-node: command not found: no-such-program\n"]);
+  assertEquals(await run("/tmp"), [126, "leader-node: command cannot be executed: /tmp\n"]);
   assertEquals(await run("/etc/passwd"), [126, "leader-node: command cannot be executed: /etc/passwd\n"]);
 });
 

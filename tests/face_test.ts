@@ -79,6 +79,17 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     [2n, at(2), at(4), "resigned"],
     [3n, at(4), at(5), "lost"],
   ]);
+  const own = new History();
+  own.seen([of(7n)], at(1));
+  own.ownTermEnded(7n, "expired", at(2));
+  own.seen([of(7n), of(8n)], at(3));
+  own.ownTermBegan(7n, at(4));
+  own.seen([of(8n)], at(5));
+  assertEquals(own.terms.map(({ token, to, ended }) => [token, to, ended]), [
+    [7n, at(2), "expired"],
+    [7n, at(5), "lost"],
+    [8n, undefined, undefined],
+  ]);
   for (let token = 4n; token < 1000n; token++) history.seen([of(token)]);
   assertEquals([history.terms.length, history.changes], [200, 997]);
 });

@@ -168,6 +168,11 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
     [etcd({ writeProblem: "permission denied" }), "fail", /^no write under jobs\/: permission denied/],
     [{ ttl: 4 }, "warn", /5 s would outlast it/],
     [{ ttl: 1 }, "warn", /etcd makes it 2 s/],
+    [
+      { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
+      "fail",
+      /inside of jobs is another election, .*: jobs\/night$/,
+    ],
     [{ queue: [] }, "warn", /nobody is in the queue/],
     [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is alone/],
     [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates are called a/],
@@ -219,6 +224,9 @@ Deno.test("nodes that disagree with etcd are doubted", () => {
   assertEquals(doubts({ ...report("b", { leader: "a" }), candidate: { key: "c", token: 3n, id: "c" } }), [
     "where c should be, b answers",
   ]);
+  assertEquals(doubts({ candidate: { key: "b", token: 1n, id: "b", url: "http://b" }, problem: "hides" }), [
+    "no node could be asked",
+  ]);
   assertStringIncludes(statusText("jobs", judge(seen, [impostor]), PLAIN), "b says that it leads, etcd says a");
 });
 
@@ -231,6 +239,11 @@ Deno.test("of a term, the node is believed that knows most", () => {
     report("c", { terms: [{ ...term, token: 2 }, ended] }),
   ]);
   assertEquals(terms.map(({ token, ended }) => [token, ended]), [[2, null], [1, "resigned"]]);
+  const afterLoss = { ...term, from: "2026-01-02T00:00:00Z", id: "b" };
+  assertEquals(
+    mergeHistories([report("a", { terms: [{ ...ended, token: 9 }, afterLoss] })]).map(({ token }) => token),
+    [1, 9],
+  );
   assertMatch(historyTable(terms, PLAIN), /1 +a +2026-01-01T00:00:00Z +1 min 30 s +resigned$/);
 });
 

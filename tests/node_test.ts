@@ -350,3 +350,26 @@ async function main(args: string[]): Promise<{ code: number; stdout: string; std
   const { code, stdout, stderr } = await command.output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
+
+Deno.test("a second node of the same name is warned of, once", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "twin"]);
+  await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--id", "twin"]);
+  const { url } = await b.logs("id-taken");
+  assertEquals(url, `http://localhost:${a.port}`);
+  await a.logs("id-taken");
+  await a.stop();
+  await b.logs("leading");
+  assertEquals(b.log.filter((line) => typeof line !== "string" && line.event === "id-taken").length, 1);
+});
+
+Deno.test("a watchdog or a command without the permissions that it needs is refused in a line", async () => {
+  for (const [what, flags] of [["a watchdog", ["--watchdog"]], ["a command", ["--", "true"]]] as const) {
+    const main = new URL("../main.ts", import.meta.url).pathname;
+    const args = ["run", "--quiet", "--no-prompt", "--permission-set=node", main, "--port", "0", ...flags];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+    const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.startsWith("leader-node"));
+    assertEquals([code, said], [2, [`leader-node: ${what} needs more permissions of Deno: expected deno run -A`]]);
+  }
+});

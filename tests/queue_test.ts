@@ -88,5 +88,8 @@ Deno.test("the queue is in the order of the create revisions, not of keys or arr
     { type: "delete", key: "p/unknown" },
   ]);
   assertEquals(changed.map(({ id }) => id), ["p/b", "p/a", "p/d"]);
+  const [since, leaving] = [new Date(0), { ...candidate("p/b", 30n), leaving: "resigned" as const }];
+  const [left] = applyChanges([{ ...candidate("p/b", 30n), since }], [{ type: "put", candidate: leaving }]);
+  assertEquals(left, { ...leaving, since }, "since when it was there is not forgotten");
   assert(queue.length === 3, "the old queue is left as it was");
 });

@@ -3,6 +3,7 @@
  * and whether memory, open files, and etcd's leases and watchers end where they began.
  */
 import { parseArgs } from "@std/cli";
+import { endTogether } from "../../dev/children.ts";
 import { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Candidate } from "../support/candidate.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -50,7 +51,15 @@ function show(changes: number, { heapBytes, rssBytes, openFiles, leases, watcher
   );
 }
 
-const { minutes = "10" } = parseArgs(Deno.args, { string: ["minutes"] });
+const USAGE = "usage: deno task soak [--minutes M]";
+const { minutes = "10" } = parseArgs(Deno.args, {
+  string: ["minutes"],
+  unknown: (arg) => {
+    console.error(`${USAGE}, not ${JSON.stringify(arg)}`);
+    Deno.exit(2);
+  },
+});
+endTogether();
 if (!(Number(minutes) > 0)) {
   console.error(`soak: --minutes cannot be "${minutes}": expected a number above 0`);
   Deno.exit(2);

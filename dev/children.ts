@@ -1,0 +1,16 @@
+import { interrupted } from "./interrupted.ts";
+
+const children = new Set<Deno.ChildProcess>();
+
+/** Remembers a child that Ctrl+C does not reach, as long as it runs. */
+export function adopt(child: Deno.ChildProcess): void {
+  children.add(child);
+  child.status.then(() => children.delete(child));
+}
+
+/** When this process is interrupted, its children are killed, and it ends. */
+export async function endTogether(): Promise<void> {
+  await interrupted();
+  for (const child of children) child.kill("SIGKILL");
+  Deno.exit(130);
+}
