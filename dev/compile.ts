@@ -3,9 +3,11 @@
  * `--target`, where Deno's runtime for executables cannot be fetched, a file that unpacks Deno and the program.
  */
 import { parseArgs } from "@std/cli";
+import protobuf from "protobufjs";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const PROTO = "${__dirname}/../proto/rpc.proto";
+/** How etcd3 loads the protocol when it starts; an executable has it parsed. */
+const LOADS_PROTOCOL = "loadSync)(`${__dirname}/../proto/rpc.proto`";
 
 /** What went wrong, in a line for the user. */
 export class CompileError extends Error {}
@@ -58,7 +60,7 @@ export async function makeExecutable(
   await Deno.rename(fresh, output);
 }
 
-/** The program in a few files of JavaScript, with etcd's protocol beside it. */
+/** The program in a few files of JavaScript, etcd's protocol included. */
 async function makeBundle(): Promise<Bundle> {
   const folder = await Deno.makeTempDir({ prefix: "leader-node-compile-" });
   await run(Deno.execPath(), [
@@ -72,26 +74,23 @@ async function makeBundle(): Promise<Bundle> {
     "main.ts",
   ]);
   const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
+  const proto = new URL("../proto/rpc.proto", import.meta.resolve("etcd3")).pathname;
+  const protocol = JSON.stringify(new protobuf.Root().loadSync(proto, { keepCase: true }).toJSON());
   let found = 0;
   for await (const { name } of Deno.readDir(folder)) {
     const code = await Deno.readTextFile(`${folder}/${name}`);
-    found += code.split(PROTO).length - 1;
-    const patched = code.replaceAll(PROTO, "${import.meta.dirname}/proto/rpc.proto")
+    found += code.split(LOADS_PROTOCOL).length - 1;
+    const patched = code.replaceAll(LOADS_PROTOCOL, () => `fromJSON)(${protocol}`)
       .replaceAll('"@COMMIT@"', JSON.stringify(commit.trim() || "@"));
     await Deno.writeTextFile(`${folder}/${name}`, patched);
   }
   if (found !== 1) throw new CompileError(`etcd3 names its protocol file in ${found} places: expected 1`);
-  const proto = new URL("../proto/", import.meta.resolve("etcd3"));
-  await Deno.mkdir(`${folder}/proto`);
-  for await (const { name } of Deno.readDir(proto)) {
-    await Deno.copyFile(new URL(name, proto), `${folder}/proto/${name}`);
-  }
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 
 /** Compiles, and gives the reason if Deno's runtime for executables cannot be fetched. */
 async function compile(folder: string, output: string, target?: string): Promise<string | undefined> {
-  const args = ["compile", "-A", "--quiet", "--no-config", "--no-check", "--include", `${folder}/proto`];
+  const args = ["compile", "-A", "--quiet", "--no-config", "--no-check"];
   if (target !== undefined) args.push("--target", target);
   try {
     // To run commands and to find their processes, Deno asks for all permissions; a node without one drops them.
