@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { ICompare } from "etcd3";
 import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs } from "./deadline.ts";
 import { storeError } from "./etcd_client.ts";
@@ -71,6 +72,7 @@ export class EtcdStore implements Store {
     });
   }
 
+  /** Says in the key why it is about to go. */
   async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = Buffer.from(encodeLeaving(this.#options.self, leaving));
     await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
@@ -80,18 +82,36 @@ export class EtcdStore implements Store {
       }, deadline));
   }
 
-  async withdraw(key: string, token: bigint, timeoutMs: number, handoff?: Handoff): Promise<void> {
-    const own = { key, token };
-    const leaving = [own, ...handoff?.passed ?? []];
-    const expected = handoff ? [...leaving, handoff.to] : leaving;
-    const { succeeded, responses } = await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
-      etcd.kv.txn({
-        compare: expected.map(({ key, token }) => this.#isThere(key, token)),
-        success: leaving.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } })),
-        failure: [{ request_range: { key: Buffer.from(key), keys_only: true } }],
-      }, deadline));
-    const still = responses[0]?.response_range?.kvs[0]?.create_revision === String(token);
-    if (!succeeded && still) throw new StoreError("changed", "the queue has changed");
+  async withdraw(
+    key: string,
+    token: bigint,
+    timeoutMs: number,
+    { leaving, handoff }: { leaving?: LeaveReason; handoff?: Handoff } = {},
+  ): Promise<void> {
+    const passed = handoff?.passed ?? [];
+    const expected = handoff ? [...passed, handoff.to] : [];
+    const leave = async (...asToo: ICompare[]) => {
+      const { succeeded, responses } = await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
+        etcd.kv.txn({
+          compare: [
+            this.#isThere(key, token),
+            ...expected.map(({ key, token }) => this.#isThere(key, token)),
+            ...asToo,
+          ],
+          success: [key, ...passed.map(({ key }) => key)].map((key) => ({
+            request_delete_range: { key: Buffer.from(key) },
+          })),
+          failure: [{ request_range: { key: Buffer.from(key), keys_only: true } }],
+        }, deadline));
+      return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
+    };
+    if (leaving) {
+      // Both are under way at once; if they change places, the second is asked for again.
+      const marked = this.mark(key, token, leaving, timeoutMs).catch(() => {});
+      if (await leave(this.#isMarked(key, token))) return await marked;
+      await marked;
+    }
+    if (!await leave()) throw new StoreError("changed", "the queue has changed");
   }
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
@@ -110,7 +130,11 @@ export class EtcdStore implements Store {
     return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
   }
 
-  #isThere(key: string, token: bigint) {
-    return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) } as const;
+  #isMarked(key: string, token: bigint): ICompare {
+    return { key: Buffer.from(key), target: "Mod", result: "Greater", mod_revision: String(token) };
+  }
+
+  #isThere(key: string, token: bigint): ICompare {
+    return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) };
   }
 }

@@ -70,8 +70,8 @@ export type Campaign =
     readonly token: bigint;
     readonly since: Instant;
     readonly drained: boolean;
-    /** Whether all were told why the key goes, or that has failed. */
-    readonly marked: boolean;
+    /** Why the key goes, for all to know; nothing of one who only waited. */
+    readonly leaving?: LeaveReason;
     /** The token of the one who is to lead next, if somebody was named. */
     readonly to?: bigint;
   }
@@ -79,6 +79,7 @@ export type Campaign =
     readonly stage: "withdrawing";
     readonly lease: Lease;
     readonly token?: bigint;
+    readonly leaving?: LeaveReason;
     readonly to?: bigint;
     readonly call: Call;
     readonly attempts: number;
@@ -122,8 +123,6 @@ export type Event =
   | { readonly type: "stop" }
   /** Nobody works any more for the term that ended. */
   | { readonly type: "drained"; readonly leaseId: bigint }
-  /** The key says why it is about to go, or that has failed. */
-  | { readonly type: "marked"; readonly leaseId: bigint }
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }
   | { readonly type: "granted"; readonly sentAt: Instant; readonly leaseId: bigint; readonly ttlMs: number }
   | { readonly type: "grant-failed" }
@@ -161,18 +160,11 @@ export type Action =
   }
   | { readonly type: "drain"; readonly leaseId: bigint }
   | {
-    readonly type: "mark";
-    readonly leaseId: bigint;
-    readonly leaving: LeaveReason;
-    readonly key: string;
-    readonly token: bigint;
-    readonly timeoutMs: number;
-  }
-  | {
     readonly type: "withdraw";
     readonly leaseId: bigint;
     readonly key: string;
     readonly token?: bigint;
+    readonly leaving?: LeaveReason;
     readonly handoff?: Handoff;
     readonly timeoutMs: number;
   }
@@ -288,7 +280,7 @@ function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
   if (leaseRemaining(lease, now) > 0) return core;
   if (campaign.stage === "enqueueing") return { ...core, campaign: withdrawing(lease, undefined, now) };
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: draining(lease, campaign.token, now, true) }, "expired");
+  return endTerm({ ...core, campaign: draining(lease, campaign.token, now) }, "expired");
 }
 
 function record(core: Core, event: Event, now: Instant, actions: Action[]): Core {
@@ -324,9 +316,6 @@ function record(core: Core, event: Event, now: Instant, actions: Action[]): Core
   if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
   if (campaign.stage === "draining" && event.type === "drained") {
     return { ...core, campaign: { ...campaign, drained: true } };
-  }
-  if (campaign.stage === "draining" && event.type === "marked") {
-    return { ...core, campaign: { ...campaign, marked: true } };
   }
   if (campaign.stage === "withdrawing") return recordWithdraw(core, campaign, event, now);
   return core;
@@ -465,13 +454,9 @@ function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
-  if (core.term) {
-    const leaving = to === undefined ? "resigned" : "switchover";
-    const timeoutMs = callTimeoutMs(lease.ttlMs);
-    actions.push({ type: "mark", leaseId: lease.id, leaving, key: keyOf(core, lease.id), token, timeoutMs });
-  }
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt, !core.term), to } }, reason);
+  const leaving = core.term && (to === undefined ? "resigned" : "switchover");
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to } }, reason);
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -527,9 +512,9 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, since, drained, marked, to } = campaign;
-      if (!(drained && marked) && remaining(since, lease.ttlMs, now) > 0) break;
-      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
+      const { lease, token, since, drained, leaving, to } = campaign;
+      if (!drained && remaining(since, lease.ttlMs, now) > 0) break;
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
     }
     case "withdrawing":
       if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
@@ -566,11 +551,11 @@ function withdraw(
   campaign: Campaign & { stage: "withdrawing" },
   actions: Action[],
 ): Campaign & { stage: "withdrawing" } {
-  const { lease, token, attempts } = campaign;
+  const { lease, token, leaving, attempts } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
   // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
   const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
-  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, handoff, timeoutMs });
+  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, leaving, handoff, timeoutMs });
   return { ...campaign, call: "sent", attempts: attempts + 1 };
 }
 
@@ -581,8 +566,8 @@ function handoffOf({ view }: Core, { token, to }: Campaign & { stage: "withdrawi
   return handoff && handoff.passed.length > 0 ? handoff : undefined;
 }
 
-function draining(lease: Lease, token: bigint, since: Instant, marked: boolean): Campaign & { stage: "draining" } {
-  return { stage: "draining", lease, token, since, drained: false, marked };
+function draining(lease: Lease, token: bigint, since: Instant): Campaign & { stage: "draining" } {
+  return { stage: "draining", lease, token, since, drained: false };
 }
 
 function withdrawing(lease: Lease, token: bigint | undefined, now: Instant): Campaign & { stage: "withdrawing" } {

@@ -162,11 +162,6 @@ export class Runner {
     switch (action.type) {
       case "watch":
         return this.#watch(action.generation);
-      case "mark": {
-        const { leaseId, key, token, leaving, timeoutMs } = action;
-        const marked = { type: "marked", leaseId } as const;
-        return this.#call(() => this.#store.mark(key, token, leaving, timeoutMs).then(() => marked), () => marked);
-      }
       case "drain":
         return queueMicrotask(() => {
           this.#hooks.drained().then(() => this.dispatch({ type: "drained", leaseId: action.leaseId }));
@@ -212,8 +207,8 @@ export class Runner {
       case "withdraw":
         return this.#call(
           async () => {
-            const { key, token, handoff, timeoutMs } = action;
-            if (token) await this.#store.withdraw(key, token, timeoutMs, handoff);
+            const { key, token, leaving, handoff, timeoutMs } = action;
+            if (token) await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff });
             await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };
           },

@@ -28,7 +28,6 @@ class Node {
   }
 
   send(event: machine.Event): void {
-    if (event.type === "drained") this.send({ type: "marked", leaseId: event.leaseId });
     const { core, actions } = machine.step(this.core, event, this.clock.now());
     this.core = core;
     this.#actions.push(...actions);
@@ -404,7 +403,7 @@ Deno.test("resigning stops the work, then deletes the key, then queues again", (
   node.send({ type: "resign" });
   assert(!node.leads);
   assertEquals(node.core.ended, "resigned");
-  assertEquals(node.did(), ["mark", "drain"]);
+  assertEquals(node.did(), ["drain"]);
   node.pass(1000);
   assertEquals(node.did(), [], "the key stays while somebody works");
   node.send({ type: "drained", leaseId: LEASE });
@@ -440,14 +439,17 @@ Deno.test("one who waits passes over nobody when it leaves", () => {
   assertEquals(node.take("withdraw").handoff, undefined);
 });
 
-Deno.test("the key goes when all have been told why, or that has failed", () => {
-  const node = new Node().lead();
-  node.send({ type: "resign" });
-  assertEquals(node.take("mark").leaving, "resigned");
-  node.send({ type: "marked", leaseId: LEASE });
-  assertEquals(node.did(), [], "the work goes on");
-  node.send({ type: "drained", leaseId: LEASE });
-  assertEquals(node.did(), ["withdraw"]);
+Deno.test("a key that goes says why, if it led", () => {
+  for (const [to, leaving] of [[undefined, "resigned"], [later.token, "switchover"]] as const) {
+    const node = new Node().lead();
+    node.send({ type: "resign", to });
+    node.send({ type: "drained", leaseId: LEASE });
+    assertEquals(node.take("withdraw").leaving, leaving);
+  }
+  const waiting = new Node().queue();
+  waiting.send({ type: "stop" });
+  waiting.send({ type: "drained", leaseId: LEASE });
+  assertEquals(waiting.take("withdraw").leaving, undefined);
 });
 
 Deno.test("work that does not end holds up a resignation no longer than the lease", () => {

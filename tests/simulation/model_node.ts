@@ -276,10 +276,6 @@ export class ModelNode implements Clock {
           (answer, sentAt) => ({ type: "guarded", leaseId: action.leaseId, sentAt, answer }),
           () => ({ type: "guard-failed", leaseId: action.leaseId }),
         );
-      case "mark": {
-        const marked = { type: "marked", leaseId: action.leaseId } as const;
-        return this.#call(action.timeoutMs, () => "done", () => marked, () => marked);
-      }
       case "withdraw": {
         const { leaseId, key, token, timeoutMs, handoff } = action;
         const failed = () => ({ type: "withdraw-failed", leaseId }) as const;
