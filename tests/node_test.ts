@@ -228,8 +228,8 @@ Deno.test("a leader on another host is named by its URL, one without a URL by it
 Deno.test("the status tells all that a program wants to know", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "node-a", "--advertise-url", "http://localhost:1234/"]);
-  await using b = await TestNode.start(etcd, ["--id", "node-b"]);
   const leading = await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--id", "node-b"]);
   await b.logs("following");
   const { status, headers, body } = await a.get("/status");
   assertEquals([status, headers.get("content-type")], [200, "application/json"]);

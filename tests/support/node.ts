@@ -66,7 +66,7 @@ export class TestNode implements AsyncDisposable {
     this.#logged.addEventListener("line", check);
     check();
     try {
-      return await within(ms, `${event} in the log of ${JSON.stringify(this.log.slice(-5))}`, found.promise);
+      return await within(ms, () => `${event} in the log of ${JSON.stringify(this.log.slice(-5))}`, found.promise);
     } finally {
       this.#logged.removeEventListener("line", check);
     }

@@ -1,9 +1,10 @@
 import type { Observation, RoleState } from "../../election/mod.ts";
 
 /** Fails, saying what was waited for, if `promise` takes longer than `ms`. */
-export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+export async function within<T>(ms: number, what: string | (() => string), promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`Waited ${ms} ms in vain: ${what}`)), ms);
+  const why = () => new Error(`Waited ${ms} ms in vain: ${typeof what === "string" ? what : what()}`);
+  const timer = setTimeout(() => reject(why()), ms);
   try {
     return await Promise.race([promise, late]);
   } finally {
