@@ -14,6 +14,9 @@ import { onStopSignal } from "./signals.ts";
 /** How long open requests may hold up the end. */
 const HTTP_GRACE_MS = 1000;
 
+/** Who asks already shall not wait for what takes long to load. */
+const ANSWER_FIRST_MS = 4;
+
 /** How long after the start what can wait is loaded. */
 const WARM_UP_AFTER_MS = 1000;
 
@@ -121,6 +124,7 @@ async function enter(
   self: { id: string; url: string },
   onEvent: (event: ElectionEvent) => void,
 ): Promise<{ candidate: Election; observer?: undefined } | { candidate?: undefined; observer: Observation }> {
+  await new Promise((resolve) => setTimeout(resolve, ANSWER_FIRST_MS));
   const { Election, observe } = await import("../election/mod.ts");
   const { election: name, endpoints, tls, user, ttl, command, priority } = config;
   const options = { name, endpoints, tls, user, ttl, onEvent };
