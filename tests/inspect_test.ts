@@ -90,8 +90,9 @@ Deno.test("members --watch shows each change, one line of JSON each, and ends we
 
 Deno.test("an etcd that is away, or refuses, is one line and exit code 1", async () => {
   const nowhere = { endpoint: "127.0.0.1:1" };
-  for (const command of ["status", "members", "history"]) {
-    const { code, stdout, stderr } = await look(nowhere, command);
+  for (
+    const { code, stdout, stderr } of await Promise.all(["status", "members", "history"].map((it) => look(nowhere, it)))
+  ) {
     assertEquals([code, stdout], [1, ""]);
     assertEquals(stderr, "leader-node: etcd at 127.0.0.1:1 cannot be reached: connection refused\n");
   }
