@@ -88,6 +88,11 @@ Deno.test("the queue is in the order of the create revisions, not of keys or arr
     { type: "delete", key: "p/unknown" },
   ]);
   assertEquals(changed.map(({ id }) => id), ["p/b", "p/a", "p/d"]);
+  const both = applyChanges(queue, [
+    { type: "put", candidate: candidate("p/x", 200n) },
+    { type: "put", candidate: candidate("p/y", 200n) },
+  ]);
+  assertEquals(both.slice(-2).map(({ id }) => id), ["p/x", "p/y"], "made in one transaction");
   const [since, leaving] = [new Date(0), { ...candidate("p/b", 30n), leaving: "resigned" as const }];
   const [left] = applyChanges([{ ...candidate("p/b", 30n), since }], [{ type: "put", candidate: leaving }]);
   assertEquals(left, { ...leaving, since }, "since when it was there is not forgotten");
