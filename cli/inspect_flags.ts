@@ -1,7 +1,6 @@
-import { checkTtl } from "../election/options.ts";
 import { ETCD_FLAGS, type EtcdAccess, readEtcdAccess } from "./etcd_flags.ts";
 import { type Env, type FlagTable, parseSwitch, readFlags, SWITCH, UsageError } from "./flags.ts";
-import { NODE_FLAGS } from "./node_flags.ts";
+import { NODE_FLAGS, parseTtl } from "./node_flags.ts";
 
 /** The sub-commands that only look. */
 export const INSPECTIONS = ["status", "members", "history", "doctor"] as const;
@@ -50,6 +49,6 @@ export function readInspectConfig(what: Inspection, args: readonly string[], env
     ...readEtcdAccess(settings),
     json: read("json", parseSwitch) ?? false,
     watch,
-    ttl: read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!,
+    ttl: read("ttl", parseTtl)!,
   };
 }

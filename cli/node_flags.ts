@@ -142,7 +142,7 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   const { read } = settings;
   if (read("help", parseSwitch)) return "help";
   if (read("version", parseSwitch)) return "version";
-  const ttl = read("ttl", (text) => checkTtl(/^\d+$/.test(text) ? Number(text) : NaN))!;
+  const ttl = read("ttl", parseTtl)!;
   const observe = read("observe", parseSwitch) ?? false;
   const command = readCommand(settings, argv, ttl);
   if (observe && command) throw new UsageError("--observe goes without a command: an observer never leads");
@@ -195,6 +195,11 @@ function readHttpTls({ read }: Read): Config["httpTls"] {
   const [cert, key] = [read("http-cert", pem), read("http-key", pem)];
   if (cert && key) return { cert, key };
   if (cert || key) throw new UsageError("--http-cert and --http-key go together: expected both");
+}
+
+/** A TTL in whole seconds. */
+export function parseTtl(text: string): number {
+  return checkTtl(/^\d+$/.test(text) ? Number(text) : NaN);
 }
 
 function parsePort(text: string): number | undefined {

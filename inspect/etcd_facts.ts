@@ -43,10 +43,11 @@ export async function examineEtcd(access: Access): Promise<EtcdFacts> {
 function examineMember(endpoint: string, access: Access): Promise<MemberFacts> {
   return withClient(endpoint, access, async ({ etcd }, deadline): Promise<MemberFacts> => {
     const prefix = Buffer.from(`${access.election}/`);
+    const ask = () => etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline());
     // The first call connects.
-    const { header } = await etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline());
+    const { header } = await ask();
     const { member_id: id, cluster_id: cluster } = header as unknown as Record<string, string>;
-    const tookMs = await sample(() => etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline()));
+    const tookMs = await sample(ask);
     // Newer versions tell this to root only.
     const status = await etcd.maintenance.status(deadline()).catch(() => undefined);
     const { version, leader, errors } = status ?? {};

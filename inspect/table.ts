@@ -1,5 +1,5 @@
 /** The colours that are used, as terminals name them. */
-const CODES = { green: 32, yellow: 33, red: 31, bold: 1, dim: 2 } as const;
+const CODES = { green: 32, yellow: 33, red: 31, bold: 1 } as const;
 
 type Colour = keyof typeof CODES;
 

@@ -6,6 +6,7 @@ import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, leads, within } from "./support/until.ts";
+import { askForUsers } from "./support/users.ts";
 
 /** What a candidate with these options is told of its trouble with etcd. */
 async function trouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Promise<string> {
@@ -74,13 +75,7 @@ Deno.test("TLS: an etcd that wants client certificates lets in those that it tru
 /** An etcd with a root user, and a user `worker` that may do all under `jobs/`. */
 async function withUsers(): Promise<LocalEtcd> {
   const etcd = await LocalEtcd.start();
-  await etcd.ctl("user", "add", "root:rootpw");
-  await etcd.ctl("user", "grant-role", "root", "root");
-  await etcd.ctl("role", "add", "jobs");
-  await etcd.ctl("role", "grant-permission", "jobs", "--prefix=true", "readwrite", "jobs/");
-  await etcd.ctl("user", "add", "worker:secret");
-  await etcd.ctl("user", "grant-role", "worker", "jobs");
-  await etcd.ctl("auth", "enable");
+  await askForUsers(etcd, { user: "worker", kind: "readwrite", prefix: "jobs/" });
   return etcd;
 }
 
@@ -169,7 +164,7 @@ Deno.test("a wrong password is tried again for ever, without leaking or spinning
   const root = ["--user", "root:rootpw", "user"];
   await etcd.ctl(...root, "delete", "worker");
   await etcd.ctl(...root, "add", "worker:guessed");
-  await etcd.ctl(...root, "grant-role", "worker", "jobs");
+  await etcd.ctl(...root, "grant-role", "worker", "limited");
   await node.logs("leading");
 });
 

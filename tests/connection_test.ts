@@ -3,6 +3,7 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Connection, Election, InvalidOptionError, observe } from "../election/mod.ts";
 import { Proxy } from "./support/proxy.ts";
 import { grpcSettles, isLeader, leads, until } from "./support/until.ts";
+import { askForUsers } from "./support/users.ts";
 
 /** A number that etcd counts, such as its watchers. */
 async function counted(etcd: LocalEtcd, name: string): Promise<number> {
@@ -79,17 +80,7 @@ Deno.test("candidates of one process stand in one election over one connection",
 
 Deno.test("one prefix that is not permitted is no trouble for the others", async () => {
   await using etcd = await LocalEtcd.start();
-  for (
-    const args of [
-      ["user", "add", "root:secret"],
-      ["user", "grant-role", "root", "root"],
-      ["role", "add", "jobs"],
-      ["role", "grant-permission", "jobs", "--prefix=true", "readwrite", "jobs/"],
-      ["user", "add", "worker:secret"],
-      ["user", "grant-role", "worker", "jobs"],
-      ["auth", "enable"],
-    ]
-  ) await etcd.ctl(...args);
+  await askForUsers(etcd, { user: "worker", kind: "readwrite", prefix: "jobs/" });
   const connection = new Connection({ endpoints: [etcd.endpoint], user: { name: "worker", password: "secret" } });
   const allowed = new Election({ name: "jobs", connection });
   const { term } = await leads(allowed);

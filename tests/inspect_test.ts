@@ -6,6 +6,7 @@ import { judge, type NodeReport, statusText } from "../inspect/status.ts";
 import { span, table } from "../inspect/table.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
+import { askForUsers } from "./support/users.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const PLAIN = { colours: false };
@@ -108,21 +109,15 @@ Deno.test("an etcd that is away, or refuses, is one line and exit code 1", async
 
 Deno.test("the doctor finds a user that may not write, and does not touch what it looks at", async () => {
   await using etcd = await LocalEtcd.start();
-  await etcd.ctl("user", "add", "root:secret");
-  await etcd.ctl("user", "grant-role", "root", "root");
-  await etcd.ctl("role", "add", "reader");
-  await etcd.ctl("role", "grant-permission", "reader", "--prefix=true", "read", "leader-node/");
-  await etcd.ctl("user", "add", "reader:secret");
-  await etcd.ctl("user", "grant-role", "reader", "reader");
-  await etcd.ctl("auth", "enable");
+  await askForUsers(etcd, { user: "reader", kind: "read", prefix: "leader-node/" });
   const { code, stdout } = await look(etcd, "doctor", "--user", "reader:secret");
   assertEquals(code, 1);
   assertMatch(stdout, /^FAIL {2}no write under leader-node\/: .*permission denied$/m);
   assertMatch(stdout, /^ok {4}quorum/m);
-  const root = await look(etcd, "doctor", "--user", "root:secret");
+  const root = await look(etcd, "doctor", "--user", "root:rootpw");
   assertEquals(root.code, 0, root.stdout);
   assertMatch(root.stdout, /^warn {2}nobody is in the queue$/m);
-  assertEquals((await look(etcd, "members", "--user", "root:secret")).code, 3);
+  assertEquals((await look(etcd, "members", "--user", "root:rootpw")).code, 3);
 });
 
 const HEALTHY: Facts = {

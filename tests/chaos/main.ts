@@ -1,23 +1,11 @@
 /** `deno task chaos --minutes M`: each kind of fault for an equal share of the time, and a table. */
-import { parseArgs } from "@std/cli";
 import { endTogether } from "../../dev/children.ts";
+import { readMinutes } from "../support/minutes.ts";
 import { play } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
-const USAGE = "usage: deno task chaos [--minutes M]";
-const { minutes = "10" } = parseArgs(Deno.args, {
-  string: ["minutes"],
-  unknown: (arg) => {
-    console.error(`${USAGE}, not ${JSON.stringify(arg)}`);
-    Deno.exit(2);
-  },
-});
+const share = readMinutes("chaos") * 60_000 / SCENARIOS.length;
 endTogether();
-const share = Number(minutes) * 60_000 / SCENARIOS.length;
-if (!(share > 0)) {
-  console.error(`chaos: --minutes cannot be "${minutes}": expected a number above 0`);
-  Deno.exit(2);
-}
 
 console.log("| fault | rounds | overlaps | longest time without a leader |\n| --- | ---: | ---: | ---: |");
 let violated = false;

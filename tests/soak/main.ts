@@ -2,10 +2,10 @@
  * `deno task soak --minutes M`: leadership changes and lost connections in one process, as fast as they go,
  * and whether memory, open files, and etcd's leases and watchers end where they began.
  */
-import { parseArgs } from "@std/cli";
 import { endTogether } from "../../dev/children.ts";
 import { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Candidate } from "../support/candidate.ts";
+import { readMinutes } from "../support/minutes.ts";
 import { Proxy } from "../support/proxy.ts";
 import { leads } from "../support/until.ts";
 
@@ -51,20 +51,9 @@ function show(changes: number, { heapBytes, rssBytes, openFiles, leases, watcher
   );
 }
 
-const USAGE = "usage: deno task soak [--minutes M]";
-const { minutes = "10" } = parseArgs(Deno.args, {
-  string: ["minutes"],
-  unknown: (arg) => {
-    console.error(`${USAGE}, not ${JSON.stringify(arg)}`);
-    Deno.exit(2);
-  },
-});
+const minutes = readMinutes("soak");
 endTogether();
-if (!(Number(minutes) > 0)) {
-  console.error(`soak: --minutes cannot be "${minutes}": expected a number above 0`);
-  Deno.exit(2);
-}
-const until = performance.now() + Number(minutes) * 60_000;
+const until = performance.now() + minutes * 60_000;
 
 await using etcd = await LocalEtcd.start();
 await using proxy = new Proxy(etcd.port);
