@@ -5,9 +5,9 @@
 import { parseArgs } from "@std/cli";
 import { makeExecutable } from "../dev/compile.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { EtcdClient } from "../election/etcd_client.ts";
-import { WatchStream } from "../election/etcd_watch.ts";
-import { systemClock } from "../election/clock.ts";
+import { checkAccess } from "../election/access.ts";
+import { keyBytes } from "../election/etcd_client.ts";
+import { EtcdLink } from "../election/etcd_link.ts";
 import { Running } from "./running.ts";
 import { row, type Samples } from "./samples.ts";
 
@@ -30,32 +30,34 @@ await makeExecutable(executable, {});
 
 /** From a delete to the event of a watch: nobody can take over sooner. */
 async function floor(etcd: LocalEtcd): Promise<Samples> {
-  const [calls, watching] = [new EtcdClient(etcd.endpoint), new EtcdClient(etcd.endpoint)];
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const key = keyBytes("floor/key");
   let gone = Promise.withResolvers<void>();
-  const watches = new WatchStream(watching, systemClock, () => {});
   const listed = Promise.withResolvers<void>();
-  watches.watch({
+  const close = link.watch({
     prefix: "floor/",
     probeEveryMs: 1000,
     timeoutMs: 1000,
     notify: (notice) => {
       if (notice.type === "listed") listed.resolve();
-      if (notice.type === "changed" && notice.changes[0]?.type === "delete") gone.resolve();
+      if (notice.type === "changed" && notice.queue.length === 0) gone.resolve();
     },
   });
   await listed.promise;
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    await calls.etcd.put("floor/key").value("x").exec();
+    await link.call((client) => client.txn({ compare: [], success: [{ request_put: { key, value: key } }] }, 1000));
     await new Promise((resolve) => setTimeout(resolve, 500));
     gone = Promise.withResolvers();
     const from = performance.now();
-    await Promise.all([calls.etcd.delete().key("floor/key").exec(), gone.promise]);
+    const deleted = link.call((client) =>
+      client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 1000)
+    );
+    await Promise.all([deleted, gone.promise]);
     took.push(performance.now() - from);
   }
-  watches.close();
-  watching.close();
-  calls.close();
+  close();
+  await link.close();
   return took;
 }
 

@@ -1,8 +1,12 @@
 import {
   checkEndpoints,
+  checkTransport,
   DEFAULT_ENDPOINT,
+  DEFAULTS,
   EXPECTED_ENDPOINTS,
+  EXPECTED_TRANSPORT,
   type TlsOptions,
+  type TransportName,
   type UserOptions,
 } from "../election/access.ts";
 import { checkName, EXPECTED } from "../election/options.ts";
@@ -12,6 +16,8 @@ import { type FlagTable, readFile, type Settings, UsageError } from "./flags.ts"
 export interface EtcdAccess {
   endpoints: string[];
   election: string;
+  /** How to speak to etcd. */
+  transport: TransportName;
   /** For https endpoints. */
   tls?: TlsOptions;
   /** The etcd user to log in as. */
@@ -35,6 +41,12 @@ export const ETCD_FLAGS = {
     help: "the election to stand in",
     expected: EXPECTED.name,
     fallback: "leader-node",
+  },
+  "transport": {
+    value: "grpc|http",
+    help: "how to speak to etcd: its own protocol, or its JSON gateway, which needs less memory and time to start",
+    expected: EXPECTED_TRANSPORT,
+    fallback: DEFAULTS.transport,
   },
   "cacert": {
     value: "FILE",
@@ -85,10 +97,16 @@ type Read = Settings<keyof typeof ETCD_FLAGS>;
 export function readEtcdAccess(settings: Read): EtcdAccess {
   const { read } = settings;
   const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
+  const transport = read("transport", checkTransport)!;
+  const tls = readTls(settings, endpoints);
+  if (transport === "http" && tls?.serverName !== undefined) {
+    throw new UsageError("--tls-server-name goes with --transport grpc; http knows certificates for IP addresses");
+  }
   return {
     endpoints,
     election: read("election", checkName)!,
-    tls: readTls(settings, endpoints),
+    transport,
+    tls,
     user: readUser(settings),
   };
 }

@@ -126,8 +126,8 @@ async function enter(
 ): Promise<{ candidate: Election; observer?: undefined } | { candidate?: undefined; observer: Observation }> {
   await new Promise((resolve) => setTimeout(resolve, ANSWER_FIRST_MS));
   const { Election, observe } = await import("../election/mod.ts");
-  const { election: name, endpoints, tls, user, ttl, command, priority } = config;
-  const options = { name, endpoints, tls, user, ttl, onEvent };
+  const { election: name, endpoints, transport, tls, user, ttl, command, priority } = config;
+  const options = { name, endpoints, transport, tls, user, ttl, onEvent };
   if (config.observe) return { observer: observe(options) };
   const stopBudget = command && stopBudgetMs(command, ttl);
   return { candidate: new Election({ ...options, candidate: { ...self, priority }, stopBudget }) };
@@ -190,12 +190,13 @@ function supervise(
 }
 
 function startWatchdog(config: Config, self: { id: string; url: string }, mark: string, log: Log): Watchdog {
-  const { endpoints, tls, user, ttl, logFormat: format, logLevel: level, command, priority } = config;
+  const { endpoints, transport, tls, user, ttl, logFormat: format, logLevel: level, command, priority } = config;
   const ttlMs = ttl * 1000;
   const node = {
     type: "node",
     self: { ...self, priority },
     endpoints,
+    transport,
     tls,
     user,
     ttlMs,

@@ -36,7 +36,24 @@ export interface ConnectionOptions {
   tls?: TlsOptions;
   /** The user to log in as, if etcd asks for one. */
   user?: UserOptions;
+  /**
+   * How to speak to etcd: `"grpc"`, its own protocol, or `"http"`, its JSON gateway by `fetch`. The latter starts
+   * faster and needs less memory, but a request of its own for each election's watch; it cannot be used where the
+   * gateway is switched off, or where etcd tells users by their client certificates.
+   *
+   * @default {"grpc"}
+   */
+  transport?: TransportName;
 }
+
+/** A way to speak to etcd. */
+export type TransportName = "grpc" | "http";
+
+/** What is used if nothing else is said. */
+export const DEFAULTS: { transport: TransportName } = { transport: "grpc" };
+
+/** What a transport should be, in the words of an error message. */
+export const EXPECTED_TRANSPORT = "grpc or http";
 
 /** Where etcd is looked for if nothing else is said. */
 export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
@@ -51,10 +68,26 @@ export const EXPECTED_ENDPOINTS =
  * @throws {InvalidOptionError} If that cannot be.
  */
 export function checkAccess(
-  { endpoints: given = [DEFAULT_ENDPOINT], tls, user }: ConnectionOptions,
-): { endpoints: string[]; access: { tls?: TlsOptions; user?: UserOptions } } {
+  { endpoints: given = [DEFAULT_ENDPOINT], tls, user, transport = DEFAULTS.transport }: ConnectionOptions,
+): { endpoints: string[]; transport: TransportName; access: { tls?: TlsOptions; user?: UserOptions } } {
   const endpoints = checkEndpoints(given);
-  return { endpoints, access: { tls: checkTls(tls, endpoints), user } };
+  return { endpoints, transport: checkTransport(transport, tls), access: { tls: checkTls(tls, endpoints), user } };
+}
+
+/**
+ * Checks the transport.
+ *
+ * @throws {InvalidOptionError} If there is no such one, or if this runtime cannot speak TLS by it as it should.
+ */
+export function checkTransport(transport: string, tls?: TlsOptions): TransportName {
+  const wrong = (expected: string) => new InvalidOptionError("transport", transport, expected);
+  if (transport === "grpc") return transport;
+  if (transport !== "http") throw wrong(EXPECTED_TRANSPORT);
+  if (tls?.serverName !== undefined) {
+    throw wrong("grpc with a server name for TLS; http knows certificates for IP addresses");
+  }
+  if (tls && !("Deno" in globalThis)) throw wrong("grpc with TLS options, except on Deno");
+  return transport;
 }
 
 /**

@@ -1,141 +1,188 @@
-import { Buffer } from "node:buffer";
-import { Etcd3, type ICallable, type IOptions } from "etcd3";
-import { guardHttp2 } from "./http2_guard.ts";
-import { KeepAliveStream } from "./keep_alive_stream.ts";
 import type { TlsOptions, UserOptions } from "./access.ts";
+import type { Clock, Instant } from "./clock.ts";
+import { decodeCandidate, type QueueChange } from "./queue.ts";
 import { StoreError } from "./store.ts";
 
-/** etcd3's retries and circuit breaker repeat writes and hide failures; every retry here is the election's. */
-const noPolicy = {
-  // It must be asynchronous: an error thrown at once would escape etcd3 and end the process.
-  execute: async (run: (context: unknown) => unknown) => await run({}),
-} as unknown as NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
+/** A comparison in a transaction. As in all of these messages, names are etcd's, and 64-bit numbers are texts. */
+export interface Compare {
+  readonly key: Uint8Array;
+  readonly target: "Create" | "Mod";
+  readonly result: "Equal" | "Greater";
+  readonly create_revision?: string;
+  readonly mod_revision?: string;
+}
 
-type CallOptions = Exclude<NonNullable<IOptions["defaultCallOptions"]>, (...args: never) => unknown>;
-type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
+/** A question for keys; without `range_end` for one. */
+export interface RangeRequest {
+  readonly key: Uint8Array;
+  readonly range_end?: Uint8Array;
+  readonly limit?: number;
+  readonly keys_only?: boolean;
+  readonly min_mod_revision?: string;
+  readonly sort_target?: "Create";
+  readonly sort_order?: "Ascend";
+}
 
-/** What a client needs to be let in. */
+/** What a transaction does. */
+export type Operation =
+  | {
+    readonly request_put: {
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      readonly lease?: string;
+      readonly ignore_lease?: boolean;
+    };
+  }
+  | { readonly request_range: RangeRequest }
+  | { readonly request_delete_range: { readonly key: Uint8Array } };
+
+/** A transaction. */
+export interface TxnRequest {
+  readonly compare: readonly Compare[];
+  readonly success: readonly Operation[];
+  readonly failure?: readonly Operation[];
+}
+
+/** A key as etcd has it. */
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly create_revision: string;
+  readonly mod_revision: string;
+}
+
+/** The answer to a range request. */
+export interface RangeAnswer {
+  readonly header: { readonly revision: string };
+  readonly kvs: readonly KeyValue[];
+  readonly count: string;
+}
+
+/** The answer to a transaction. */
+export interface TxnAnswer {
+  readonly header: { readonly revision: string };
+  readonly succeeded: boolean;
+  readonly responses: readonly { readonly response_range?: RangeAnswer }[];
+}
+
+/** A lease, and the seconds that it is valid for. */
+export interface LeaseAnswer {
+  readonly ID: string;
+  readonly TTL: string;
+}
+
+/** What happened to a key in one revision. */
+export interface KeyEvent {
+  readonly revision: bigint;
+  readonly change: QueueChange;
+}
+
+/** What a watch on a prefix needs, and whom it tells. */
+export interface WatchRequest {
+  readonly prefix: string;
+  /** Milliseconds between two probes. */
+  readonly probeEveryMs: () => number;
+  /** Milliseconds after which a silent etcd is given up. */
+  readonly timeoutMs: () => number;
+  /** How many keys the one who is told knows of, at which revision; undefined before it has listed them. */
+  readonly seen: () => { readonly count: number; readonly revision: bigint } | undefined;
+  /** It stands: what happens from now on is told. */
+  created(): void;
+  /** What happened, in the order of the revisions. */
+  happened(events: readonly KeyEvent[]): void;
+  /** All that had happened was told when a probe was sent at `sentAt`. */
+  alive(sentAt: Instant): void;
+  /** Nothing more is told. */
+  failed(reason: Error): void;
+}
+
+/** A watch that was asked for. */
+export interface WatchSource {
+  /** Probes it soon, not only when the next probe is due. */
+  probe(): void;
+  /** Ends it without a word. */
+  close(): void;
+}
+
+/** How to be let in. */
 export interface EtcdAccess {
   readonly tls?: TlsOptions;
   readonly user?: UserOptions;
 }
 
-/** What is needed of a gRPC channel; etcd3 has it, but does not show it. */
-interface Channel {
-  watchConnectivityState(current: number, deadline: number, left: () => void): void;
-}
-
-/** `connectivityState.READY` of gRPC: the connection stands. */
-const READY = 2;
-
-let clients = 0;
-
-/** A client of its own connection to one endpoint, given up and made anew at the first doubt. */
-export class EtcdClient {
+/** What a client is made of. */
+export interface ClientOptions {
   readonly endpoint: string;
-  readonly etcd: Etcd3;
-  readonly #user: UserOptions | undefined;
-  #loggingIn: Promise<void> | undefined;
-  #token: string | undefined;
-  #keepAlive: KeepAliveStream | undefined;
-  #closed = false;
-
-  constructor(endpoint: string, { tls, user }: EtcdAccess = {}) {
-    guardHttp2();
-    this.endpoint = endpoint;
-    this.#user = user;
-    this.etcd = new Etcd3({
-      hosts: endpoint,
-      credentials: credentials(tls),
-      defaultCallOptions: { interceptors: [this.#addMetadata] },
-      faultHandling: { host: () => noPolicy, global: noPolicy },
-      grpcOptions: {
-        // Clients with equal options share a connection and its back-off; ours must not.
-        "leader-node.client": ++clients,
-        "grpc.enable_http_proxy": 0,
-        // They repeat writes, and on a session that is gone they spin for ever.
-        "grpc.enable_retries": 0,
-        // A client that fails is replaced: its own patience would only leave timers behind.
-        "grpc.initial_reconnect_backoff_ms": 1,
-        "grpc.max_reconnect_backoff_ms": 100,
-        "grpc.dns_min_time_between_resolutions_ms": 100,
-        // A list with huge foreign values is no reason to go blind.
-        "grpc.max_receive_message_length": -1,
-        ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
-      },
-    });
-  }
-
-  /**
-   * Gets a token for the user, if there is one and it has none yet. etcd3 would do so over a connection
-   * of its own, which it never closes. A token that is refused later makes the client one that failed: its
-   * successor logs in anew.
-   */
-  async logIn(timeoutMs: number): Promise<void> {
-    if (!this.#user) return;
-    this.#loggingIn ??= this.etcd.auth.authenticate(this.#user, { deadline: Date.now() + timeoutMs }).then(
-      ({ token }) => {
-        this.#token = token;
-      },
-    );
-    try {
-      await this.#loggingIn;
-    } catch (error) {
-      this.#loggingIn = undefined;
-      throw error;
-    }
-  }
-
-  /**
-   * Calls back once when the connection of a service, which stands now, is left: it broke, or etcd said
-   * goodbye and waits for our streams to end before it does.
-   */
-  async onLeft(service: "Lease" | "Watch", left: () => void): Promise<void> {
-    const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
-    const channel = await pool.withConnection(service, ({ client }) => {
-      return (client as unknown as { getChannel(): Channel }).getChannel();
-    });
-    channel.watchConnectivityState(READY, Infinity, () => {
-      // Not in the middle of what grpc-js does about it.
-      if (!this.#closed) setTimeout(() => this.#closed || left(), 0);
-    });
-  }
-
-  /** The stream for renewals, if it is open. */
-  get keepAlive(): KeepAliveStream | undefined {
-    return this.#keepAlive;
-  }
-
-  /** Opens the stream for renewals; `onEnd` is told when it ends by itself. */
-  openKeepAlive(onEnd: () => void): KeepAliveStream {
-    this.#keepAlive = new KeepAliveStream(this.etcd, onEnd);
-    return this.#keepAlive;
-  }
-
-  /** The token, and what makes a member that lost its quorum end our streams instead of falling silent. */
-  readonly #addMetadata: Interceptor = (options, nextCall) => {
-    const call = nextCall(options);
-    const start = call.start.bind(call);
-    call.start = (metadata, listener) => {
-      if (options.method_definition.responseStream) metadata.set("hasleader", "true");
-      if (this.#token !== undefined) metadata.set("token", this.#token);
-      start(metadata, listener);
-    };
-    return call as ReturnType<Interceptor>;
-  };
-
-  close(): void {
-    this.#closed = true;
-    this.#keepAlive?.close();
-    this.etcd.close();
-  }
+  readonly access: EtcdAccess;
+  readonly clock: Clock;
+  /** Told when the client has noticed by itself that it is of no use any more. */
+  readonly onLeft: (reason: Error) => void;
 }
 
-function credentials(tls: TlsOptions | undefined): IOptions["credentials"] {
-  if (!tls?.ca && !tls?.cert) return undefined;
-  const pem = (text: string | undefined) => text === undefined ? undefined : Buffer.from(text);
-  // Without an authority of one's own, gRPC takes those of the runtime.
-  return { rootCertificate: pem(tls.ca)!, privateKey: pem(tls.key), certChain: pem(tls.cert) };
+/**
+ * etcd's calls over connections to one endpoint, given up and made anew at the first doubt. Each call ends within
+ * its `timeoutMs`; what it fails with is for {@linkcode storeError}.
+ */
+export interface EtcdClient {
+  readonly endpoint: string;
+  grant(ttlSeconds: number, timeoutMs: number): Promise<LeaseAnswer>;
+  renew(leaseId: string, timeoutMs: number): Promise<LeaseAnswer>;
+  revoke(leaseId: string, timeoutMs: number): Promise<void>;
+  txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer>;
+  range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
+  /** Watches a prefix from now on, until that has failed or is closed. */
+  watch(request: WatchRequest): WatchSource;
+  close(): void;
+}
+
+/** A way to speak to etcd. */
+export interface Transport {
+  connect(options: ClientOptions): EtcdClient;
+  /** Resolves when the clients that were closed have let go of their sockets. */
+  settled(): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The bytes of a key. */
+export function keyBytes(key: string): Uint8Array {
+  return encoder.encode(key);
+}
+
+/** The text of a key. */
+export function keyText(key: Uint8Array): string {
+  return decoder.decode(key);
+}
+
+/** The range of all keys that begin with `prefix`, which ends with a slash. */
+export function prefixRange(prefix: string): { key: Uint8Array; range_end: Uint8Array } {
+  return { key: keyBytes(prefix), range_end: keyBytes(prefix.slice(0, -1) + "0") };
+}
+
+/** An event of a watch. */
+export function keyEvent(deleted: boolean, { key, value, create_revision, mod_revision }: KeyValue): KeyEvent {
+  const name = keyText(key);
+  const change: QueueChange = deleted
+    ? { type: "delete", key: name }
+    : { type: "put", candidate: decodeCandidate(name, BigInt(create_revision), value) };
+  return { revision: BigInt(mod_revision), change };
+}
+
+/** What etcd tells of a watch that it ends. */
+export function cancelled(
+  { compact_revision = "0", cancel_reason }: { compact_revision?: string; cancel_reason?: string },
+): Error {
+  if (compact_revision !== "0") return new CompactedError("the watch was cancelled: its revision was compacted");
+  return new Error(`the watch was cancelled: ${cancel_reason}`);
+}
+
+/** What a watch would have told is not kept any more. */
+export class CompactedError extends Error {}
+
+/** No answer came in time. */
+export function silent(what: string): Error {
+  return new Error(`4 DEADLINE_EXCEEDED: ${what}`);
 }
 
 /** What went wrong, for the election and for a person. */
@@ -152,8 +199,12 @@ export function storeError(error: unknown, endpoint: string): StoreError {
     const lasting = code !== "14" && !answered.includes("invalid auth token");
     return new StoreError(lasting ? "refused" : "unreachable", `etcd at ${host} answers: ${answered}`, cause);
   }
-  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${shortReason(detail)}`, cause);
+  let reason = shortReason(detail);
+  if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may want a client certificate that it trusts";
+  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, cause);
 }
+
+const CLOSED = "connection closed";
 
 /** What TLS says, and what it means to a person. */
 const TLS_REASONS: readonly [sign: string, reason: string][] = [
@@ -162,21 +213,28 @@ const TLS_REASONS: readonly [sign: string, reason: string][] = [
     "TLS needs a host name as the endpoint, or a server name for the IP address",
   ],
   ["unable to verify the first certificate", "its certificate is not signed by the given authority, or has expired"],
+  ["UnknownIssuer", "its certificate is not signed by the given authority, or has expired"],
   ["self-signed certificate", "its certificate is not signed by the given authority"],
   ["certificate has expired", "its certificate has expired"],
+  ["certificate expired", "its certificate has expired"],
+  ["certificate: Expired", "its certificate has expired"],
+  ["NotValidForName", "its certificate is for another name"],
+  ["not valid for name", "its certificate is for another name"],
   ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
   ["does not match certificate's altnames", "its certificate is for another name"],
   ["write EPIPE", "it hung up during TLS: it may want a client certificate that it trusts"],
   ["CertificateRequired", "it wants a client certificate"],
   ["BadCertificate", "it does not trust the client certificate"],
   ["UnknownCA", "it does not trust the client certificate"],
+  ["KeyMismatch", "the client certificate and its key do not fit together"],
   ["unsupported protocol", "the client certificate and its key do not fit together"],
 ];
 
 function shortReason(detail: string): string {
-  if (detail.includes("ECONNREFUSED")) return "connection refused";
-  if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return "connection closed";
+  if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
+  if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
   for (const [sign, reason] of TLS_REASONS) if (detail.includes(sign)) return reason;
-  const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ?? detail;
+  const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
+    detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");
   return last.replaceAll(/\s+/g, " ").slice(0, 200);
 }

@@ -1,55 +1,59 @@
+import type { TransportName } from "./access.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { firstCallTimeoutMs } from "./deadline.ts";
 import { Endpoints } from "./endpoints.ts";
-import { type EtcdAccess, EtcdClient, storeError } from "./etcd_client.ts";
-import { type WatchOptions, WatchStream } from "./etcd_watch.ts";
-import { sessionsClosed } from "./http2_guard.ts";
+import { type EtcdAccess, type EtcdClient, storeError, type Transport } from "./etcd_client.ts";
+import { QueueWatches, type WatchOptions } from "./queue_watch.ts";
+import { type CloseWatch, StoreError } from "./store.ts";
 
-/** Where etcd is, and how to be let in. */
+/** Where etcd is, how to speak to it, and how to be let in. */
 export interface LinkOptions {
   /** etcd's endpoints as URLs. */
   readonly endpoints: readonly string[];
+  /** How to speak to it. */
+  readonly transport: TransportName;
   /** How to be let in. */
   readonly access?: EtcdAccess;
 }
+
+/** What a transport needs is loaded when it is used. */
+const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
+  grpc: async () => (await import("./grpc_client.ts")).grpc,
+  http: async () => (await import("./gateway_client.ts")).gateway,
+};
 
 /**
  * What leads to etcd: two clients, each on one endpoint. One is for the calls, one for the watches, since a failed
  * call takes down every stream of its client. A client that fails is replaced by a new one on the next best endpoint.
  */
 export class EtcdLink {
-  readonly #access: EtcdAccess | undefined;
+  readonly #access: EtcdAccess;
   readonly #endpoints: Endpoints;
   readonly #clock: Clock;
-  #calls: EtcdClient;
-  #watching: EtcdClient;
-  #watches: WatchStream;
+  readonly #load: () => Promise<Transport>;
+  #transport: Promise<Transport> | undefined;
+  #calls: EtcdClient | undefined;
+  /** Where the next client for calls goes. */
+  #callsAt: string;
+  #watches: QueueWatches;
   #closed = false;
 
-  constructor({ endpoints, access }: LinkOptions, clock: Clock = systemClock) {
+  constructor({ endpoints, transport, access = {} }: LinkOptions, clock: Clock = systemClock) {
     this.#access = access;
     this.#clock = clock;
     this.#endpoints = new Endpoints(endpoints);
-    this.#calls = new EtcdClient(this.#endpoints.first, access);
-    this.#watching = new EtcdClient(this.#endpoints.first, access);
-    this.#watches = this.#watchesOf(this.#watching);
+    this.#load = TRANSPORTS[transport];
+    this.#callsAt = this.#endpoints.first;
+    this.#watches = this.#watchesAt(this.#endpoints.first);
   }
 
-  /** Makes a call, which is given up after `timeoutMs`; rejects with a {@linkcode StoreError}. */
-  async call<T>(
-    timeoutMs: number,
-    run: (client: EtcdClient, options: { deadline: number }) => Promise<T>,
-  ): Promise<T> {
-    const client = this.#calls;
+  /** Makes a call; rejects with a {@linkcode StoreError}. */
+  async call<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
+    const transport = await this.#loaded();
+    if (this.#closed) throw new StoreError("unreachable", "the connection to etcd was closed");
+    const client = this.#calls ??= this.#connect(transport, this.#callsAt, () => this.#leave(client));
     try {
-      await client.logIn(timeoutMs);
-      const fresh = client.keepAlive === undefined;
-      const keepAlive = client.keepAlive ?? client.openKeepAlive(() => this.#leave(client));
-      await keepAlive.opened();
-      const patience = fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs;
-      const answer = await run(client, { deadline: Date.now() + patience });
+      const answer = await run(client);
       this.#endpoints.answered(client.endpoint);
-      if (fresh) await client.onLeft("Lease", () => this.#leave(client));
       return answer;
     } catch (error) {
       const failure = storeError(error, client.endpoint);
@@ -59,34 +63,37 @@ export class EtcdLink {
   }
 
   /** Lists, then watches a prefix, until `lost` or until the returned function is called. */
-  watch(options: WatchOptions): () => void {
+  watch(options: WatchOptions): CloseWatch {
     return this.#watches.watch(options);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#calls.close();
+    this.#calls?.close();
     this.#watches.close();
-    this.#watching.close();
-    await sessionsClosed();
+    await (await this.#transport)?.settled();
+  }
+
+  #loaded(): Promise<Transport> {
+    return this.#transport ??= this.#load();
   }
 
   /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */
   #leave(client: EtcdClient): void {
     if (this.#calls !== client || this.#closed) return;
-    this.#calls = this.#next(client);
+    client.close();
+    this.#calls = undefined;
+    this.#callsAt = this.#endpoints.after(client.endpoint);
   }
 
-  #watchesOf(client: EtcdClient): WatchStream {
-    return new WatchStream(client, this.#clock, () => {
-      if (this.#watching !== client || this.#closed) return;
-      this.#watching = this.#next(client);
-      this.#watches = this.#watchesOf(this.#watching);
+  #watchesAt(endpoint: string): QueueWatches {
+    const open = async (onLeft: (reason: Error) => void) => this.#connect(await this.#loaded(), endpoint, onLeft);
+    return new QueueWatches(endpoint, open, this.#clock, () => {
+      if (!this.#closed) this.#watches = this.#watchesAt(this.#endpoints.after(endpoint));
     });
   }
 
-  #next(failed: EtcdClient): EtcdClient {
-    failed.close();
-    return new EtcdClient(this.#endpoints.after(failed.endpoint), this.#access);
+  #connect(transport: Transport, endpoint: string, onLeft: (reason: Error) => void): EtcdClient {
+    return transport.connect({ endpoint, access: this.#access, clock: this.#clock, onLeft });
   }
 }

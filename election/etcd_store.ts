@@ -1,12 +1,9 @@
-import { Buffer } from "node:buffer";
-import type { ICompare } from "etcd3";
 import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs } from "./deadline.ts";
-import { storeError } from "./etcd_client.ts";
+import { type Compare, keyBytes, keyText, type LeaseAnswer, prefixRange, storeError } from "./etcd_client.ts";
 import type { EtcdLink } from "./etcd_link.ts";
-import { prefixRange } from "./etcd_watch.ts";
 import { encodeCandidate, encodeLeaving, type Handoff, type LeaveReason, type Self } from "./queue.ts";
-import { type Store, StoreError, type WatchNotice } from "./store.ts";
+import { type CloseWatch, type Store, StoreError, type WatchNotice } from "./store.ts";
 
 /** What the store must know. */
 export interface EtcdStoreOptions {
@@ -18,12 +15,12 @@ export interface EtcdStoreOptions {
   readonly ttlMs: number;
 }
 
-/** The store over npm:etcd3, used at the level of etcd's own calls. */
+/** The store on etcd. */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #link: EtcdLink;
   readonly #clock: Clock;
-  readonly #range: { readonly key: Buffer; readonly range_end: Buffer };
+  readonly #range: { readonly key: Uint8Array; readonly range_end: Uint8Array };
 
   constructor(options: EtcdStoreOptions, link: EtcdLink, clock: Clock = systemClock) {
     this.#options = options;
@@ -33,53 +30,49 @@ export class EtcdStore implements Store {
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
-      const { ID, TTL } = await etcd.leaseClient.leaseGrant({ TTL: ttlMs / 1000 }, deadline);
-      return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
-    });
+    return this.#link.call(async (client) => leaseOf(await client.grant(ttlMs / 1000, timeoutMs)));
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(timeoutMs, async ({ keepAlive }) => {
-      const { ID, TTL } = await keepAlive!.renew(leaseId, timeoutMs);
-      return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
-    });
+    return this.#link.call(async (client) => leaseOf(await client.renew(String(leaseId), timeoutMs)));
   }
 
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
-    const name = Buffer.from(key);
-    const value = Buffer.from(encodeCandidate(this.#options.self, new Date(this.#clock.now().wall)));
-    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
-      const { header, succeeded, responses } = await etcd.kv.txn({
-        compare: [{ key: name, target: "Create", result: "Equal", create_revision: 0 }],
+    const name = keyBytes(key);
+    const value = encodeCandidate(this.#options.self, new Date(this.#clock.now().wall));
+    return this.#link.call(async (client) => {
+      const { header, succeeded, responses } = await client.txn({
+        compare: [{ key: name, target: "Create", result: "Equal", create_revision: "0" }],
         success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
         failure: [{ request_range: { key: name, keys_only: true } }],
-      }, deadline);
+      }, timeoutMs);
       // The key is named after its lease: if it is there already, an earlier try of ours got through.
-      return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range.kvs[0]!.create_revision) };
+      return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range!.kvs[0]!.create_revision) };
     });
   }
 
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
-    return this.#link.call(timeoutMs, async ({ etcd }, deadline) => {
-      const { succeeded, responses } = await etcd.kv.txn({
+    return this.#link.call(async (client) => {
+      const { succeeded, responses } = await client.txn({
         compare: [this.#isThere(key, token)],
         success: [{
           request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
         }],
-      }, deadline);
-      return { held: succeeded, first: responses[0]?.response_range.kvs[0]?.key.toString() };
+      }, timeoutMs);
+      const first = responses[0]?.response_range?.kvs[0];
+      return { held: succeeded, first: first && keyText(first.key) };
     });
   }
 
   /** Says in the key why it is about to go. */
   async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
-    const value = Buffer.from(encodeLeaving(this.#options.self, leaving));
-    await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
-      etcd.kv.txn({
+    const value = encodeLeaving(this.#options.self, leaving);
+    await this.#link.call((client) =>
+      client.txn({
         compare: [this.#isThere(key, token)],
-        success: [{ request_put: { key: Buffer.from(key), value, ignore_lease: true } }],
-      }, deadline));
+        success: [{ request_put: { key: keyBytes(key), value, ignore_lease: true } }],
+      }, timeoutMs)
+    );
   }
 
   async withdraw(
@@ -90,19 +83,20 @@ export class EtcdStore implements Store {
   ): Promise<void> {
     const passed = handoff?.passed ?? [];
     const expected = handoff ? [...passed, handoff.to] : [];
-    const leave = async (...asToo: ICompare[]) => {
-      const { succeeded, responses } = await this.#link.call(timeoutMs, ({ etcd }, deadline) =>
-        etcd.kv.txn({
+    const leave = async (...asToo: Compare[]) => {
+      const { succeeded, responses } = await this.#link.call((client) =>
+        client.txn({
           compare: [
             this.#isThere(key, token),
             ...expected.map(({ key, token }) => this.#isThere(key, token)),
             ...asToo,
           ],
           success: [key, ...passed.map(({ key }) => key)].map((key) => ({
-            request_delete_range: { key: Buffer.from(key) },
+            request_delete_range: { key: keyBytes(key) },
           })),
-          failure: [{ request_range: { key: Buffer.from(key), keys_only: true } }],
-        }, deadline));
+          failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
+        }, timeoutMs)
+      );
       return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
     };
     if (leaving) {
@@ -116,25 +110,26 @@ export class EtcdStore implements Store {
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
     try {
-      await this.#link.call(
-        timeoutMs,
-        ({ etcd }, deadline) => etcd.leaseClient.leaseRevoke({ ID: String(leaseId) }, deadline),
-      );
+      await this.#link.call((client) => client.revoke(String(leaseId), timeoutMs));
     } catch (error) {
       if (storeError(error, "").failure !== "lease-gone") throw error;
     }
   }
 
-  watch(notify: (notice: WatchNotice) => void): () => void {
+  watch(notify: (notice: WatchNotice) => void): CloseWatch {
     const { prefix, ttlMs } = this.#options;
     return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
   }
 
-  #isMarked(key: string, token: bigint): ICompare {
-    return { key: Buffer.from(key), target: "Mod", result: "Greater", mod_revision: String(token) };
+  #isMarked(key: string, token: bigint): Compare {
+    return { key: keyBytes(key), target: "Mod", result: "Greater", mod_revision: String(token) };
   }
 
-  #isThere(key: string, token: bigint): ICompare {
-    return { key: Buffer.from(key), target: "Create", result: "Equal", create_revision: String(token) };
+  #isThere(key: string, token: bigint): Compare {
+    return { key: keyBytes(key), target: "Create", result: "Equal", create_revision: String(token) };
   }
+}
+
+function leaseOf({ ID, TTL }: LeaseAnswer): { leaseId: bigint; ttlMs: number } {
+  return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
 }

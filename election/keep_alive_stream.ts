@@ -10,13 +10,13 @@ export class KeepAliveStream {
   #ended: Error | undefined;
 
   /** Opens the stream; `onEnd` is told when it ends by itself. */
-  constructor(etcd: Etcd3, onEnd: () => void) {
+  constructor(etcd: Etcd3, onEnd: (reason: Error) => void) {
     this.#stream = etcd.leaseClient.leaseKeepAlive();
     const end = (error: Error) => {
       if (this.#ended) return;
       this.#ended = error;
       for (const { reject } of this.#waiting.values()) reject(error);
-      onEnd();
+      onEnd(error);
     };
     this.#stream.then((stream) => {
       stream.on("data", (answer: ILeaseKeepAliveResponse) => this.#waiting.get(answer.ID)?.resolve(answer));
@@ -31,10 +31,9 @@ export class KeepAliveStream {
   }
 
   /** Renews a lease once. */
-  async renew(leaseId: bigint, timeoutMs: number): Promise<ILeaseKeepAliveResponse> {
+  async renew(id: string, timeoutMs: number): Promise<ILeaseKeepAliveResponse> {
     const stream = await this.#stream;
     if (this.#ended) throw this.#ended;
-    const id = String(leaseId);
     const answer = deferred<ILeaseKeepAliveResponse>();
     this.#waiting.set(id, answer);
     const late = () => answer.reject(new Error("4 DEADLINE_EXCEEDED: the renewal was not answered"));

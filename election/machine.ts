@@ -7,9 +7,9 @@ import { elapsed, type Instant } from "./clock.ts";
 import { callTimeoutMs, defaultStopBudgetMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "./deadline.ts";
 import type { TermEndReason } from "./errors.ts";
 import {
-  applyChanges,
   type Candidate,
   type Handoff,
+  isQueued,
   type LeaveReason,
   planHandoff,
   type Queue,
@@ -335,7 +335,7 @@ function recordNotice(core: Core, generation: number, notice: WatchNotice, now: 
       if (!view) return core;
       return withView(
         core,
-        { ...view, queue: applyChanges(view.queue, notice.changes), revision: notice.revision },
+        { ...view, queue: notice.queue, revision: notice.revision },
         now,
       );
     case "alive":
@@ -489,7 +489,7 @@ function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
   if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
   if (view.revision < campaign.token) return core;
   const key = keyOf(core, campaign.lease.id);
-  if (view.queue.some((candidate) => candidate.key === key && candidate.token === campaign.token)) return core;
+  if (isQueued(view.queue, key, campaign.token)) return core;
   actions.push({ type: "revoke", leaseId: campaign.lease.id, timeoutMs: callTimeoutMs(campaign.lease.ttlMs) });
   return lose(core, now);
 }

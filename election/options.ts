@@ -7,7 +7,7 @@ import type { ElectionEvent } from "./events.ts";
 export interface ObserveOptions extends ConnectionOptions {
   /** The election's name. Its keys in etcd are `<name>/<lease id>`, as those of etcdctl and of Go's `concurrency` package. */
   name: string;
-  /** A connection that several elections share, instead of `endpoints`, `tls` and `user`. */
+  /** A connection that several elections share, instead of `endpoints`, `tls`, `user` and `transport`. */
   connection?: Connection;
   /**
    * The lease's time to live in whole seconds: how long a dead leader keeps its place. For an observer,
@@ -86,9 +86,13 @@ export function checkPriority(priority: number | undefined): number | undefined 
  *
  * @throws {InvalidOptionError} If it is.
  */
-export function checkConnection({ connection, endpoints, tls, user }: ObserveOptions): void {
-  if (connection === undefined || (endpoints ?? tls ?? user) === undefined) return;
-  throw new InvalidOptionError("connection", "a connection", "either a connection, or endpoints, tls and user");
+export function checkConnection({ connection, endpoints, tls, user, transport }: ObserveOptions): void {
+  if (connection === undefined || (endpoints ?? tls ?? user ?? transport) === undefined) return;
+  throw new InvalidOptionError(
+    "connection",
+    "a connection",
+    "either a connection, or endpoints, tls, user and transport",
+  );
 }
 
 /**

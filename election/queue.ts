@@ -56,6 +56,19 @@ export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Que
   return next;
 }
 
+/** Whether a key with this token stands in the queue, which is in the order of the tokens. */
+export function isQueued(queue: Queue, key: string, token: bigint): boolean {
+  let [from, to] = [0, queue.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (queue[middle]!.token < token) from = middle + 1;
+    else to = middle;
+  }
+  // Keys that were made in one transaction share a token.
+  while (queue[from]?.token === token && queue[from]!.key !== key) from++;
+  return queue[from]?.token === token;
+}
+
 function replaced(queue: Queue, candidate: Candidate): Candidate[] {
   const before = queue.find(({ key }) => key === candidate.key);
   // One that says why it leaves does not say again since when it was there.

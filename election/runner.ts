@@ -3,7 +3,7 @@ import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
 import * as machine from "./machine.ts";
 import type { RoleState } from "./state.ts";
-import { type Store, StoreError } from "./store.ts";
+import { type CloseWatch, type Store, StoreError } from "./store.ts";
 import { OwnTerm } from "./term.ts";
 
 /** What a runner tells its owner. */
@@ -32,7 +32,7 @@ export class Runner {
   #stepping = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #closeWatch = () => {};
+  #closeWatch: CloseWatch = () => {};
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   #state: RoleState = { role: "connecting" };
 
@@ -247,7 +247,8 @@ export class Runner {
   }
 
   #watch(generation: number): void {
-    this.#closeWatch();
+    // One that was not lost is doubted.
+    this.#closeWatch("doubted");
     this.#closeWatch = this.#store.watch((notice) => {
       if (notice.type === "lost") this.#health.failed("watch", notice.error);
       else if (notice.type === "alive") this.#health.ok("watch");

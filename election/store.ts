@@ -1,5 +1,5 @@
 import type { Instant } from "./clock.ts";
-import type { Handoff, LeaveReason, Queue, QueueChange } from "./queue.ts";
+import type { Handoff, LeaveReason, Queue } from "./queue.ts";
 
 /** Why a call to the store failed, as far as the election must know. */
 export type StoreFailure =
@@ -24,12 +24,15 @@ export class StoreError extends Error {
 export type WatchNotice =
   /** The whole queue, read at `revision` by a request sent at `sentAt`. */
   | { readonly type: "listed"; readonly queue: Queue; readonly revision: bigint; readonly sentAt: Instant }
-  /** What changed since, up to `revision`. */
-  | { readonly type: "changed"; readonly changes: readonly QueueChange[]; readonly revision: bigint }
+  /** The queue has changed, and is so at `revision`. Each leader is told, however short its time was. */
+  | { readonly type: "changed"; readonly queue: Queue; readonly revision: bigint }
   /** The watch was open, and all told that happened, when a probe was sent at `sentAt`. */
   | { readonly type: "alive"; readonly sentAt: Instant }
   /** Nothing more comes: list and watch again. */
   | { readonly type: "lost"; readonly error: StoreError };
+
+/** Ends a watch without a word. */
+export type CloseWatch = (because?: "doubted") => void;
 
 /** What the election needs of etcd. Every call ends within its `timeoutMs` and rejects with {@linkcode StoreError}. */
 export interface Store {
@@ -54,6 +57,9 @@ export interface Store {
   ): Promise<void>;
   /** Ends a lease; no error if it is gone already. */
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;
-  /** Lists, then watches the prefix until `lost` or until the returned function is called. */
-  watch(notify: (notice: WatchNotice) => void): () => void;
+  /**
+   * Lists, then watches the prefix until `lost` or until the returned function is called: with `"doubted"` by one who
+   * has reason to think that the watch is wrong, and wants the next one to owe nothing to it.
+   */
+  watch(notify: (notice: WatchNotice) => void): CloseWatch;
 }

@@ -1,5 +1,7 @@
 import { Buffer } from "node:buffer";
-import { EtcdClient, storeError } from "../election/etcd_client.ts";
+import { systemClock } from "../election/clock.ts";
+import { storeError } from "../election/etcd_client.ts";
+import { GrpcClient } from "../election/grpc_client.ts";
 import type { Access } from "./queue.ts";
 
 /** What one member of etcd says of itself, or why it says nothing. */
@@ -81,9 +83,9 @@ async function examineUse(endpoint: string, access: Access): Promise<Omit<EtcdFa
 async function withClient<T>(
   endpoint: string,
   { tls, user }: Access,
-  run: (client: EtcdClient, deadline: () => { deadline: number }) => Promise<T>,
+  run: (client: GrpcClient, deadline: () => { deadline: number }) => Promise<T>,
 ): Promise<T> {
-  const client = new EtcdClient(endpoint, { tls, user });
+  const client = new GrpcClient({ endpoint, access: { tls, user }, clock: systemClock, onLeft: () => {} });
   try {
     await client.logIn(TIMEOUT_MS);
     return await run(client, () => ({ deadline: Date.now() + TIMEOUT_MS }));

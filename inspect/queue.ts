@@ -1,10 +1,18 @@
-import { type ElectionStatus, type Observation, observe, type TlsOptions, type UserOptions } from "../election/mod.ts";
+import {
+  type ElectionStatus,
+  type Observation,
+  observe,
+  type TlsOptions,
+  type TransportName,
+  type UserOptions,
+} from "../election/mod.ts";
 import { AskError } from "./ask.ts";
 
 /** Which election is meant, and how its etcd is reached. */
 export interface Access {
   readonly election: string;
   readonly endpoints: string[];
+  readonly transport: TransportName;
   readonly tls?: TlsOptions;
   readonly user?: UserOptions;
 }
@@ -28,11 +36,12 @@ export async function readQueue(access: Access): Promise<ElectionStatus> {
  * @throws {AskError} If etcd does not tell in the beginning.
  */
 export async function* watchQueue(access: Access, signal?: AbortSignal): AsyncGenerator<ElectionStatus, undefined> {
-  const { election: name, endpoints, tls, user } = access;
+  const { election: name, endpoints, transport, tls, user } = access;
   let changed = Promise.withResolvers<void>();
   await using election = observe({
     name,
     endpoints,
+    transport,
     tls,
     user,
     onEvent: ({ type }) => {

@@ -36,13 +36,18 @@ Deno.test("TLS: with the right authority a candidate leads; otherwise it is told
   const unsigned = "its certificate is not signed by the given authority, or has expired";
   assertEquals(await trouble(etcd, { tls: { ca: files.read("other.pem") } }), at + unsigned);
   assertEquals(await trouble(etcd, {}), at + unsigned);
+  // What follows is gRPC's: by HTTP, certificates are for the endpoint, be it a name or an IP address.
+  const transport = "grpc";
   assertEquals(
-    await trouble(etcd, { tls: { ca, serverName: "elsewhere" } }),
+    await trouble(etcd, { transport, tls: { ca, serverName: "elsewhere" } }),
     `${at}its certificate is for another name`,
   );
   const endpoints = [`https://127.0.0.1:${etcd.port}`];
-  assertStringIncludes(await trouble(etcd, { endpoints, tls: { ca } }), "TLS needs a host name as the endpoint");
-  const b = new Candidate(etcd, "b", { endpoints, tls: { ca, serverName: "localhost" } });
+  assertStringIncludes(
+    await trouble(etcd, { transport, endpoints, tls: { ca } }),
+    "TLS needs a host name as the endpoint",
+  );
+  const b = new Candidate(etcd, "b", { transport, endpoints, tls: { ca, serverName: "localhost" } });
   await leads(b);
   await b.stop();
 });

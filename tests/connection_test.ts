@@ -16,7 +16,7 @@ const names = (count: number) => Array.from({ length: count }, (_, index) => `ma
 Deno.test("hundreds of elections share two sockets and one watch stream, and one that stops leaves the rest", async () => {
   await using etcd = await LocalEtcd.start();
   await using proxy = new Proxy(etcd.port);
-  const connection = new Connection({ endpoints: [proxy.endpoint] });
+  const connection = new Connection({ endpoints: [proxy.endpoint], transport: "grpc" });
   const elections = names(200).map((name) => new Election({ name, connection, candidate: { id: "one" } }));
   await Promise.all(elections.map((election) => leads(election, 30_000)));
   assertEquals(proxy.connections, 2);
@@ -108,7 +108,7 @@ Deno.test("a shared connection is not told twice where etcd is", () => {
   assertThrows(
     () => new Election({ name: "jobs", connection, endpoints: ["a:1"] }),
     InvalidOptionError,
-    "either a connection, or endpoints, tls and user",
+    "either a connection, or endpoints, tls, user and transport",
   );
   assertThrows(() => new Connection({ endpoints: ["nonsense"] }), InvalidOptionError, "endpoints");
 });

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { checkAccess } from "../election/access.ts";
 import { EtcdLink } from "../election/etcd_link.ts";
 import { EtcdStore } from "../election/etcd_store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
-import { applyChanges, type Queue } from "../election/queue.ts";
+import type { Queue } from "../election/queue.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
 
@@ -137,7 +138,7 @@ Deno.test("a dead endpoint in the list is passed over", async () => {
 
 Deno.test("what changes after the list is told, also if etcd compacts its history at once", async () => {
   await using etcd = await LocalEtcd.start();
-  const link = new EtcdLink({ endpoints: [etcd.endpoint] });
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
   const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 }, link);
   await etcd.ctl("put", "jobs/1", "one");
   const ctl = (...args: string[]) => assert(etcd.command(args).outputSync().success);
@@ -152,7 +153,7 @@ Deno.test("what changes after the list is told, also if etcd compacts its histor
       ctl("del", "jobs/1");
       ctl("compact", String(notice.revision + 3n));
     }
-    if (notice.type === "changed") queue = applyChanges(queue, notice.changes);
+    if (notice.type === "changed") queue = notice.queue;
     if (queue.map(({ id }) => id).join() === "two,three") complete.resolve();
   });
   await within(5000, "the changes", complete.promise);
@@ -162,7 +163,7 @@ Deno.test("what changes after the list is told, also if etcd compacts its histor
 
 Deno.test("a watch that is probed on a quiet etcd stays open", async () => {
   await using etcd = await LocalEtcd.start();
-  const link = new EtcdLink({ endpoints: [etcd.endpoint] });
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
   const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 2000 }, link);
   const probed = Promise.withResolvers<void>();
   let alive = 0;

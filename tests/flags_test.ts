@@ -17,6 +17,7 @@ const DEFAULTS: Config = {
   id: undefined,
   ttl: 5,
   advertiseUrl: undefined,
+  transport: "grpc",
   tls: undefined,
   user: undefined,
   priority: 0,

@@ -57,7 +57,8 @@ class Node {
   }
 
   deleted(key: string, revision: bigint): void {
-    const notice = { type: "changed", changes: [{ type: "delete", key }], revision } as const;
+    const queue = this.core.view!.queue.filter((candidate) => candidate.key !== key);
+    const notice = { type: "changed", queue, revision } as const;
     this.send({ type: "watch", generation: this.#generation, notice });
   }
 

@@ -32,7 +32,7 @@ export class Guard {
       case "node":
         this.#node = message;
         this.#log = createLog(message.log.format, message.log.level, message.log.id);
-        this.#link = new EtcdLink({ endpoints: message.endpoints, access: message });
+        this.#link = new EtcdLink({ ...message, access: message });
         this.#store = connect(message, this.#link);
         break;
       case "lease":

@@ -1,4 +1,4 @@
-import type { TlsOptions, UserOptions } from "../election/mod.ts";
+import type { TlsOptions, TransportName, UserOptions } from "../election/mod.ts";
 import type { LogFormat, LogLevel } from "../log/log.ts";
 
 /** What a node tells its watchdog, as lines of JSON through a pipe: `ps` shows none of it. */
@@ -7,6 +7,7 @@ export type Message =
   | {
     readonly type: "node";
     readonly endpoints: readonly string[];
+    readonly transport: TransportName;
     readonly tls?: TlsOptions;
     readonly user?: UserOptions;
     readonly ttlMs: number;

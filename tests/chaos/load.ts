@@ -1,3 +1,4 @@
+import { checkAccess } from "../../election/access.ts";
 import { EtcdLink } from "../../election/etcd_link.ts";
 import { EtcdStore } from "../../election/etcd_store.ts";
 
@@ -20,7 +21,7 @@ const WORKERS = 8;
 /** Candidates that come and go, `perSecond` of them for `ms`, in the election that the nodes stand in. */
 export async function unrulyNeighbour(endpoint: string, perSecond: number, ms: number): Promise<void> {
   const prefix = "leader-node/";
-  const link = new EtcdLink({ endpoints: [endpoint] });
+  const link = new EtcdLink(checkAccess({ endpoints: [endpoint] }));
   const store = new EtcdStore({ prefix, self: { id: "neighbour" }, ttlMs: 5000 }, link);
   const startedAt = performance.now();
   const rounds = ms / 1000 * perSecond / WORKERS;

@@ -1,6 +1,7 @@
 import type { Clock, Instant } from "../../election/clock.ts";
 import { callTimeoutMs, remaining } from "../../election/deadline.ts";
 import * as machine from "../../election/machine.ts";
+import { applyChanges, type Queue } from "../../election/queue.ts";
 import { StoreError, type StoreFailure, type WatchNotice } from "../../election/store.ts";
 import type { ModelEtcd } from "./model_etcd.ts";
 import type { Random } from "./random.ts";
@@ -46,6 +47,8 @@ interface Watch {
   readonly generation: number;
   /** The last revision that was sent. */
   sent: bigint;
+  /** The queue at that revision. */
+  queue: Queue;
   /** When the last message arrives: none may overtake it. */
   arrives: number;
   /** What etcd has sent and the link has not let through yet. */
@@ -182,7 +185,10 @@ export class ModelNode implements Clock {
     const news = etcd.since(watch.sent);
     watch.sent = etcd.revision;
     if (!news) return this.#lose(watch, "compacted");
-    for (const { changes, revision } of news) this.#tell(watch, { type: "changed", changes, revision });
+    for (const { changes, revision } of news) {
+      watch.queue = applyChanges(watch.queue, changes);
+      this.#tell(watch, { type: "changed", queue: watch.queue, revision });
+    }
   }
 
   /** The link lets messages through again. */
@@ -347,7 +353,7 @@ export class ModelNode implements Clock {
     const list = () => ({ queue: etcd.keys, revision: etcd.revision });
     const lost = () => ({ type: "watch", generation, notice: lostNotice("unreachable") }) as const;
     this.#call(timeoutMs, list, ({ queue, revision }, sentAt) => {
-      const watch: Watch = { generation, sent: revision, arrives: schedule.now, held: [] };
+      const watch: Watch = { generation, sent: revision, queue, arrives: schedule.now, held: [] };
       this.#watch = watch;
       this.dispatch({ type: "watch", generation, notice: { type: "listed", queue, revision, sentAt } });
       this.#probe(watch);
