@@ -1,11 +1,11 @@
 import { checkProgram } from "../command/program.ts";
-import { Supervisor } from "../command/supervisor.ts";
+import type { Supervisor } from "../command/supervisor.ts";
 import type { Candidate, Election, ElectionEvent, Observation, Term } from "../election/mod.ts";
 import type { Control } from "../http/mod.ts";
 import { Face } from "../http/face.ts";
 import { serve } from "../http/server.ts";
 import { createLog, type Log, type LogFields } from "../log/log.ts";
-import { Watchdog } from "../watchdog/watchdog.ts";
+import type { Watchdog } from "../watchdog/watchdog.ts";
 import type { CommandConfig, Config } from "./node_flags.ts";
 import { logEvent, logStates, Namesakes } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
@@ -16,9 +16,6 @@ const HTTP_GRACE_MS = 1000;
 
 /** Who asks already shall not wait for what takes long to load. */
 const ANSWER_FIRST_MS = 4;
-
-/** How long after the start what can wait is loaded. */
-const WARM_UP_AFTER_MS = 1000;
 
 /** Why a node ends, and its exit code. */
 interface Ending {
@@ -39,6 +36,8 @@ export async function runNode(config: Config, version: string): Promise<number> 
   onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
   if (config.command) checkProgram(config.command.argv[0]!);
   let control: Control | undefined;
+  let watchdog: Watchdog | undefined;
+  let supervisor: Supervisor | undefined;
   const face = new Face({
     name: config.election,
     version,
@@ -71,8 +70,8 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const url = config.advertiseUrl ?? `${config.httpTls ? "https" : "http"}://${host}:${server.port}`;
   const log = createLog(config.logFormat, config.logLevel, id);
   const mark = crypto.randomUUID();
-  const watchdog = config.watchdog ? startWatchdog(config, { id, url }, mark, log) : undefined;
-  const supervisor = config.command && supervise(config.command, config.ttl, mark, watchdog, log);
+  if (config.watchdog) watchdog = await startWatchdog(config, { id, url }, mark, log);
+  if (config.command) supervisor = await supervise(config.command, config.ttl, mark, watchdog, log);
   log("info", "listening", { url, port: server.port });
   const namesake = new Namesakes(id, url);
   const { candidate, observer } = await enter(config, { id, url }, (event) => {
@@ -100,7 +99,6 @@ export async function runNode(config: Config, version: string): Promise<number> 
     if (!stopping || event === "term-ended") log(level, event, fields);
   });
   const shown = face.show(election);
-  setTimeout(() => face.warmUp(), WARM_UP_AFTER_MS);
   const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
   const worked = supervisor && candidate
     ? runCommand(candidate, supervisor, config.command!.onExit, env, (code) => {
@@ -158,13 +156,16 @@ async function runCommand(
   }
 }
 
-function supervise(
+// What needs much memory is loaded by those alone who use it.
+
+async function supervise(
   { argv, onExit, stopGraceMs }: CommandConfig,
   ttl: number,
   mark: string,
   watchdog: Watchdog | undefined,
   log: Log,
-): Supervisor {
+): Promise<Supervisor> {
+  const { Supervisor } = await import("../command/supervisor.ts");
   return new Supervisor({
     argv,
     mark,
@@ -189,7 +190,12 @@ function supervise(
   });
 }
 
-function startWatchdog(config: Config, self: { id: string; url: string }, mark: string, log: Log): Watchdog {
+async function startWatchdog(
+  config: Config,
+  self: { id: string; url: string },
+  mark: string,
+  log: Log,
+): Promise<Watchdog> {
   const { endpoints, transport, tls, user, ttl, logFormat: format, logLevel: level, command, priority } = config;
   const ttlMs = ttl * 1000;
   const node = {
@@ -203,6 +209,7 @@ function startWatchdog(config: Config, self: { id: string; url: string }, mark: 
     mark: command && mark,
     log: { format, level, id: self.id },
   } as const;
+  const { Watchdog } = await import("../watchdog/watchdog.ts");
   return new Watchdog(node, log);
 }
 

@@ -4,7 +4,7 @@ import type { Control, NodeSource } from "./answers.ts";
 import { Events } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { History } from "./history.ts";
-import { MetricsLater } from "./metrics_later.ts";
+import { Metrics } from "./metrics.ts";
 import { answer } from "./routes.ts";
 
 /** Who answers, and for which election. What may change is read at each request. */
@@ -53,7 +53,7 @@ export class Face {
   readonly #options: FaceOptions;
   readonly #history = new History();
   readonly #feed = new Feed();
-  readonly #metrics: MetricsLater;
+  readonly #metrics: Metrics;
   readonly #events: Events;
   #election: Observation | undefined;
 
@@ -65,14 +65,14 @@ export class Face {
   constructor(options: FaceOptions) {
     this.#options = options;
     const source = () => this.#source();
-    this.#metrics = new MetricsLater(options.name, source);
+    this.#metrics = new Metrics(options.name);
     this.#events = new Events(source, this.#feed);
   }
 
   /** Takes note of what happens: the `onEvent` of the election's options. */
   readonly onEvent = (event: ElectionEvent): void => {
     if (event.type === "queue-changed") this.#history.seen(event.queue);
-    this.#metrics.tell((metrics) => metrics.record(event));
+    this.#metrics.record(event);
     this.#feed.changed();
   };
 
@@ -97,15 +97,6 @@ export class Face {
       this.#history.leaderIs(state.leader !== undefined);
       this.#feed.changed();
     }
-  }
-
-  /**
-   * Loads what is loaded only when it is asked for.
-   *
-   * @returns A promise that resolves when it is there.
-   */
-  async warmUp(): Promise<void> {
-    await this.#metrics.load();
   }
 
   /** Ends the streams of events. */

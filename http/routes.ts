@@ -1,7 +1,7 @@
 import { historyBody, membersBody, type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
 import { moveLead } from "./control.ts";
 import type { Events } from "./events.ts";
-import type { MetricsLater } from "./metrics_later.ts";
+import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";
 
@@ -10,7 +10,7 @@ export interface Ground {
   /** The node as it is at the moment of asking. */
   readonly source: () => NodeSource;
   readonly events: Events;
-  readonly metrics: MetricsLater;
+  readonly metrics: Metrics;
 }
 
 type Answer = Response | Promise<Response>;
@@ -51,10 +51,7 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
   ...read(["/events"], ({ events }, request) => {
     return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());
   }),
-  ...read(["/metrics"], async ({ metrics }) => {
-    const all = await metrics.load();
-    return respond(200, all.contentType, await all.text());
-  }),
+  ...read(["/metrics"], ({ metrics, source }) => respond(200, METRICS_TYPE, metrics.text(source()))),
   ...act("/resign", false),
   ...act("/switchover", true),
 ].map((route) => [route.path, route]));
@@ -68,7 +65,7 @@ export async function answer(ground: Ground, request: Request): Promise<Response
   if (url.pathname.startsWith(REDIRECT)) return await redirect(ground, request, url);
   const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname]! : undefined;
   const response = route ? await follow(route, ground, request, url) : notFound(request);
-  ground.metrics.tell((metrics) => metrics.answered(route?.path ?? "other", response.status));
+  ground.metrics.answered(route?.path ?? "other", response.status);
   return response;
 }
 

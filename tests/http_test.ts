@@ -4,7 +4,7 @@ import type { NodeSource } from "../http/answers.ts";
 import { Events } from "../http/events.ts";
 import { Feed } from "../http/feed.ts";
 import { History } from "../http/history.ts";
-import { MetricsLater } from "../http/metrics_later.ts";
+import { Metrics } from "../http/metrics.ts";
 import { answer, type Ground } from "../http/routes.ts";
 import { ListenError } from "../http/listen_error.ts";
 import { serve } from "../http/server.ts";
@@ -37,7 +37,7 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSourc
 
 /** What is answered from for this node. */
 function groundOf(source: () => NodeSource): Ground {
-  return { source, events: new Events(source, new Feed()), metrics: new MetricsLater("jobs", source) };
+  return { source, events: new Events(source, new Feed()), metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
