@@ -64,7 +64,6 @@ export class EtcdStore implements Store {
     });
   }
 
-  /** Says in the key why it is about to go. */
   async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = encodeLeaving(this.#options.self, leaving);
     await this.#link.call((client) =>
@@ -79,7 +78,7 @@ export class EtcdStore implements Store {
     key: string,
     token: bigint,
     timeoutMs: number,
-    { leaving, handoff }: { leaving?: LeaveReason; handoff?: Handoff } = {},
+    { marked, handoff }: { marked?: Promise<void>; handoff?: Handoff } = {},
   ): Promise<void> {
     const passed = handoff?.passed ?? [];
     const expected = handoff ? [...passed, handoff.to] : [];
@@ -99,11 +98,10 @@ export class EtcdStore implements Store {
       );
       return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
     };
-    if (leaving) {
+    if (marked) {
       // Both are under way at once; if they change places, the second is asked for again.
-      const marked = this.mark(key, token, leaving, timeoutMs).catch(() => {});
-      if (await leave(this.#isMarked(key, token))) return await marked;
-      await marked;
+      if (await leave(this.#isMarked(key, token))) return;
+      await marked.catch(() => {});
     }
     if (!await leave()) throw new StoreError("changed", "the queue has changed");
   }

@@ -70,8 +70,6 @@ export type Campaign =
     readonly token: bigint;
     readonly since: Instant;
     readonly drained: boolean;
-    /** Why the key goes, for all to know; nothing of one who only waited. */
-    readonly leaving?: LeaveReason;
     /** The token of the one who is to lead next, if somebody was named. */
     readonly to?: bigint;
   }
@@ -79,7 +77,6 @@ export type Campaign =
     readonly stage: "withdrawing";
     readonly lease: Lease;
     readonly token?: bigint;
-    readonly leaving?: LeaveReason;
     readonly to?: bigint;
     readonly call: Call;
     readonly attempts: number;
@@ -158,13 +155,20 @@ export type Action =
     readonly token: bigint;
     readonly timeoutMs: number;
   }
+  /** Says in the key why it is about to go. */
+  | {
+    readonly type: "mark";
+    readonly key: string;
+    readonly token: bigint;
+    readonly leaving: LeaveReason;
+    readonly timeoutMs: number;
+  }
   | { readonly type: "drain"; readonly leaseId: bigint }
   | {
     readonly type: "withdraw";
     readonly leaseId: bigint;
     readonly key: string;
     readonly token?: bigint;
-    readonly leaving?: LeaveReason;
     readonly handoff?: Handoff;
     readonly timeoutMs: number;
   }
@@ -454,9 +458,13 @@ function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
+  if (core.term) {
+    const leaving = to === undefined ? "resigned" : "switchover";
+    const timeoutMs = callTimeoutMs(lease.ttlMs);
+    actions.push({ type: "mark", key: keyOf(core, lease.id), token, leaving, timeoutMs });
+  }
   actions.push({ type: "drain", leaseId: lease.id });
-  const leaving = core.term && (to === undefined ? "resigned" : "switchover");
-  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to } }, reason);
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), to } }, reason);
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -512,9 +520,9 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, since, drained, leaving, to } = campaign;
+      const { lease, token, since, drained, to } = campaign;
       if (!drained && remaining(since, lease.ttlMs, now) > 0) break;
-      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
     }
     case "withdrawing":
       if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
@@ -551,11 +559,11 @@ function withdraw(
   campaign: Campaign & { stage: "withdrawing" },
   actions: Action[],
 ): Campaign & { stage: "withdrawing" } {
-  const { lease, token, leaving, attempts } = campaign;
+  const { lease, token, attempts } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
   // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
   const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
-  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, leaving, handoff, timeoutMs });
+  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, handoff, timeoutMs });
   return { ...campaign, call: "sent", attempts: attempts + 1 };
 }
 

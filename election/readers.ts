@@ -19,9 +19,10 @@ export class Readers {
     for (const reader of this.#readers) reader.changed();
   }
 
-  /** Resolves when every reader that was given a term which has ended has come back for more. */
-  async drained(): Promise<void> {
-    await Promise.all([...this.#readers].map((reader) => reader.drained()));
+  /** Resolves when every reader that was given a term which has ended has come back for more; nothing if all have. */
+  drained(): Promise<unknown> | undefined {
+    const working = [...this.#readers].map((reader) => reader.drained()).filter((work) => work !== undefined);
+    return working.length > 0 ? Promise.all(working) : undefined;
   }
 
   iterate(): AsyncIterableIterator<RoleState> {
@@ -48,8 +49,8 @@ class Reader implements AsyncIterableIterator<RoleState> {
     if (this.#waiting && this.#read() !== this.#last) this.#waiting.resolve();
   }
 
-  drained(): Promise<void> {
-    return this.#working?.term.signal.aborted ? this.#working.done.promise : Promise.resolve();
+  drained(): Promise<void> | undefined {
+    return this.#working?.term.signal.aborted ? this.#working.done.promise : undefined;
   }
 
   async next(): Promise<IteratorResult<RoleState>> {

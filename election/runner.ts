@@ -10,8 +10,8 @@ import { OwnTerm } from "./term.ts";
 export interface RunnerHooks {
   /** The role may have changed. */
   changed(): void;
-  /** A term ended by `resign` or `stop`: resolves once nobody works for an ended term any more. */
-  drained(): Promise<void>;
+  /** A term was ended: resolves once nobody works for an ended term any more; nothing if nobody does. */
+  drained(): Promise<unknown> | undefined;
   /** Something worth a line in a log. */
   event(event: ElectionEvent): void;
 }
@@ -33,6 +33,10 @@ export class Runner {
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closeWatch: CloseWatch = () => {};
+  /** The lease whose work is to be waited for, until that is done. */
+  #draining: bigint | undefined;
+  /** The last word why a key goes. */
+  #mark: { readonly key: string; readonly done: Promise<void> } | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   #state: RoleState = { role: "connecting" };
 
@@ -75,6 +79,7 @@ export class Runner {
       // Actions first: a guard or a delete should be on its way before anybody is told.
       for (const action of actions) this.#perform(action);
       this.#endTerm(before);
+      this.#drain();
       this.#hooks.changed();
       this.#tell(before);
     }
@@ -140,6 +145,17 @@ export class Runner {
     term.end(reason, () => Math.max(0, left - elapsed(endedAt, this.now())));
   }
 
+  /** Waits for the work of a term that was ended; nobody's work is not waited for. */
+  #drain(): void {
+    const leaseId = this.#draining;
+    if (leaseId === undefined) return;
+    this.#draining = undefined;
+    const drained = { type: "drained", leaseId } as const;
+    const working = this.#hooks.drained();
+    if (working) working.then(() => this.dispatch(drained));
+    else this.#pending.push(drained);
+  }
+
   /** Tells what came of a step. */
   #tell(before: machine.Core): void {
     const core = this.#core;
@@ -162,10 +178,20 @@ export class Runner {
     switch (action.type) {
       case "watch":
         return this.#watch(action.generation);
+      case "mark":
+        return this.#call(
+          async () => {
+            const { key, token, leaving, timeoutMs } = action;
+            const done = this.#store.mark(key, token, leaving, timeoutMs);
+            this.#mark = { key, done };
+            await done;
+            return { type: "tick" };
+          },
+          () => ({ type: "tick" }),
+        );
       case "drain":
-        return queueMicrotask(() => {
-          this.#hooks.drained().then(() => this.dispatch({ type: "drained", leaseId: action.leaseId }));
-        });
+        this.#draining = action.leaseId;
+        return;
       case "grant":
         return this.#call(
           async (sentAt) => {
@@ -207,8 +233,9 @@ export class Runner {
       case "withdraw":
         return this.#call(
           async () => {
-            const { key, token, leaving, handoff, timeoutMs } = action;
-            if (token) await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff });
+            const { key, token, handoff, timeoutMs } = action;
+            const marked = this.#mark?.key === key ? this.#mark.done : undefined;
+            if (token) await this.#store.withdraw(key, token, timeoutMs, { marked, handoff });
             await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };
           },

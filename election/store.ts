@@ -44,16 +44,17 @@ export interface Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
   /** Asks, linearizably, whether the key still has this create revision and which key is first. */
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }>;
+  /** Says in the key why it is about to go, for those who keep a history; nothing depends on it. */
+  mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void>;
   /**
-   * Deletes the key if it still has this create revision. Before that, the key says why it goes, for those who
-   * keep a history; nothing depends on it. With a handoff, those who are passed lose their keys in the same moment,
-   * and all of it happens only if the queue still is as planned.
+   * Deletes the key if it still has this create revision; if a mark is under way, after it. With a handoff, those who
+   * are passed lose their keys in the same moment, and all of it happens only if the queue still is as planned.
    */
   withdraw(
     key: string,
     token: bigint,
     timeoutMs: number,
-    options?: { readonly leaving?: LeaveReason; readonly handoff?: Handoff },
+    options?: { readonly marked?: Promise<void>; readonly handoff?: Handoff },
   ): Promise<void>;
   /** Ends a lease; no error if it is gone already. */
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;

@@ -404,7 +404,7 @@ Deno.test("resigning stops the work, then deletes the key, then queues again", (
   node.send({ type: "resign" });
   assert(!node.leads);
   assertEquals(node.core.ended, "resigned");
-  assertEquals(node.did(), ["drain"]);
+  assertEquals(node.did(), ["mark", "drain"]);
   node.pass(1000);
   assertEquals(node.did(), [], "the key stays while somebody works");
   node.send({ type: "drained", leaseId: LEASE });
@@ -444,13 +444,12 @@ Deno.test("a key that goes says why, if it led", () => {
   for (const [to, leaving] of [[undefined, "resigned"], [later.token, "switchover"]] as const) {
     const node = new Node().lead();
     node.send({ type: "resign", to });
-    node.send({ type: "drained", leaseId: LEASE });
-    assertEquals(node.take("withdraw").leaving, leaving);
+    const { key, token, leaving: why } = node.take("mark");
+    assertEquals([key, token, why], [KEY, TOKEN, leaving]);
   }
   const waiting = new Node().queue();
   waiting.send({ type: "stop" });
-  waiting.send({ type: "drained", leaseId: LEASE });
-  assertEquals(waiting.take("withdraw").leaving, undefined);
+  assert(!waiting.did().includes("mark"));
 });
 
 Deno.test("work that does not end holds up a resignation no longer than the lease", () => {
