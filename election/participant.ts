@@ -43,7 +43,7 @@ export class Participant implements Observation {
       changed: () => this.#readers.changed(),
       drained: () => this.#readers.drained(),
       // Out of the election's own steps, so that what the callback throws is its own.
-      event: (event) => queueMicrotask(() => options.onEvent?.(event)),
+      event: (event) => options.onEvent && queueMicrotask(() => options.onEvent?.(event)),
     });
     this.#runner.dispatch({ type: "tick" });
   }

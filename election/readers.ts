@@ -16,7 +16,8 @@ export class Readers {
 
   /** Wakes the readers that wait for another state. */
   changed(): void {
-    for (const reader of this.#readers) reader.changed();
+    let state: RoleState | undefined;
+    for (const reader of this.#readers) if (reader.waits) reader.changed(state ??= this.#read());
   }
 
   /** Resolves when every reader that was given a term which has ended has come back for more; nothing if all have. */
@@ -45,8 +46,13 @@ class Reader implements AsyncIterableIterator<RoleState> {
     this.#left = left;
   }
 
-  changed(): void {
-    if (this.#waiting && this.#read() !== this.#last) this.#waiting.resolve();
+  /** Whether it has asked for another state. */
+  get waits(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  changed(state: RoleState): void {
+    if (state !== this.#last) this.#waiting?.resolve();
   }
 
   drained(): Promise<void> | undefined {
@@ -56,12 +62,13 @@ class Reader implements AsyncIterableIterator<RoleState> {
   async next(): Promise<IteratorResult<RoleState>> {
     this.#stopWorking();
     if (this.#last?.role === "stopped") return this.return();
-    while (!this.#done && this.#read() === this.#last) {
+    let state = this.#read();
+    while (!this.#done && state === this.#last) {
       this.#waiting ??= deferred();
       await this.#waiting.promise;
       this.#waiting = undefined;
+      state = this.#read();
     }
-    const state = this.#read();
     if (this.#done) return this.return();
     this.#last = state;
     if (state.role === "leader") this.#working = { term: state.term, done: deferred() };

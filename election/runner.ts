@@ -32,6 +32,8 @@ export class Runner {
   #stepping = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer is due, by the monotonic clock. */
+  #tickAt = Infinity;
   #closeWatch: CloseWatch = () => {};
   /** The lease whose work is to be waited for, until that is done. */
   #draining: bigint | undefined;
@@ -39,6 +41,8 @@ export class Runner {
   #mark: { readonly key: string; readonly done: Promise<void> } | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   #state: RoleState = { role: "connecting" };
+  /** What the state was derived from. */
+  #derived: { readonly core: machine.Core; readonly current: boolean } | undefined;
 
   constructor(settings: machine.Settings, store: Store, clock: Clock, hooks: RunnerHooks) {
     this.#store = store;
@@ -57,9 +61,13 @@ export class Runner {
   /** The role at this moment; the same object as long as nothing changed. */
   get state(): RoleState {
     const { core } = this;
-    if (core.term && !machine.leads(core, this.now())) return UNDECIDED;
-    const next = this.#deriveState(this.now());
+    const now = this.now();
+    if (core.term && !machine.leads(core, now)) return UNDECIDED;
+    const current = machine.viewIsCurrent(core, now);
+    if (core === this.#derived?.core && current === this.#derived.current) return this.#state;
+    const next = this.#deriveState(core, current);
     if (!sameState(this.#state, next)) this.#state = next;
+    this.#derived = { core, current };
     return this.#state;
   }
 
@@ -74,14 +82,15 @@ export class Runner {
     this.#stepping = true;
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
       const before = this.#core;
-      const { core, actions } = machine.step(before, next, this.now());
+      const now = this.now();
+      const { core, actions } = machine.step(before, next, now);
       this.#core = core;
       // Actions first: a guard or a delete should be on its way before anybody is told.
       for (const action of actions) this.#perform(action);
       this.#endTerm(before);
       this.#drain();
       this.#hooks.changed();
-      this.#tell(before);
+      this.#tell(before, now);
     }
     this.#stepping = false;
     for (const check of this.#settled) check();
@@ -109,8 +118,7 @@ export class Runner {
     await Promise.all(this.#calls);
   }
 
-  #deriveState(now: Instant): RoleState {
-    const core = this.#core;
+  #deriveState(core: machine.Core, current: boolean): RoleState {
     if (core.stopping && core.campaign.stage === "off") return { role: "stopped" };
     if (core.term) {
       const { token, since } = core.term;
@@ -119,7 +127,7 @@ export class Runner {
       return { role: "leader", leader, term: this.#termOf(core.term) };
     }
     const { view } = core;
-    if (!view || !machine.viewIsCurrent(core, now)) return { role: "connecting" };
+    if (!view || !current) return { role: "connecting" };
     const first = machine.observedLeader(core);
     if (!first) return { role: "follower" };
     const since = view.firstSince === undefined ? undefined : new Date(view.firstSince);
@@ -157,9 +165,8 @@ export class Runner {
   }
 
   /** Tells what came of a step. */
-  #tell(before: machine.Core): void {
+  #tell(before: machine.Core, now: Instant): void {
     const core = this.#core;
-    const now = this.now();
     if (core.term && machine.termRemaining(core, now) > (before.term ? machine.termRemaining(before, now) : 0)) {
       this.#hooks.event({ type: "term-extended", term: this.#termOf(core.term) });
     }
@@ -167,11 +174,19 @@ export class Runner {
     if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
   }
 
+  /** A tick that comes too soon does no harm, and costs less than another timer after each step. */
   #armTimer(): void {
-    clearTimeout(this.#timer);
     if (this.#closed) return;
-    const wait = machine.nextTickMs(this.#core, this.now());
-    if (wait !== Infinity) this.#timer = setTimeout(() => this.dispatch({ type: "tick" }), Math.ceil(wait));
+    const now = this.now();
+    const wait = Math.ceil(machine.nextTickMs(this.#core, now));
+    const at = now.monotonic + wait;
+    if (wait === Infinity || at >= this.#tickAt) return;
+    clearTimeout(this.#timer);
+    this.#tickAt = at;
+    this.#timer = setTimeout(() => {
+      this.#tickAt = Infinity;
+      this.dispatch({ type: "tick" });
+    }, wait);
   }
 
   #perform(action: machine.Action): void {
