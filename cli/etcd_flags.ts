@@ -2,7 +2,6 @@ import {
   checkEndpoints,
   checkTransport,
   DEFAULT_ENDPOINT,
-  DEFAULTS,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
   type TlsOptions,
@@ -44,9 +43,9 @@ export const ETCD_FLAGS = {
   },
   "transport": {
     value: "grpc|http",
-    help: "how to speak to etcd: its own protocol, or its JSON gateway, which needs less memory and time to start",
+    help: "how to speak to etcd: its own protocol, or its JSON gateway",
     expected: EXPECTED_TRANSPORT,
-    fallback: DEFAULTS.transport,
+    fallback: "grpc",
   },
   "cacert": {
     value: "FILE",

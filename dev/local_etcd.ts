@@ -12,6 +12,8 @@ export interface LocalEtcdOptions {
   readonly port?: number;
   /** Serves clients by TLS, with these files. */
   readonly tls?: ServerTls;
+  /** Flags of etcd's that are given too. */
+  readonly flags?: readonly string[];
 }
 
 /** The files of a TLS server. */
@@ -31,6 +33,7 @@ interface Member {
   /** All members, as etcd's `--initial-cluster` wants them. */
   readonly cluster: string;
   readonly tls?: ServerTls;
+  readonly flags?: readonly string[];
 }
 
 /** A throw-away etcd server on loopback, with a data folder of its own. */
@@ -63,8 +66,8 @@ export class LocalEtcd implements AsyncDisposable {
   }
 
   /** Makes one that does not run yet. */
-  static async prepare({ port = freePort(), tls }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
-    const [etcd] = await LocalEtcd.#prepare([port], { tls });
+  static async prepare({ port = freePort(), tls, flags }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
+    const [etcd] = await LocalEtcd.#prepare([port], { tls, flags });
     return etcd!;
   }
 
@@ -78,7 +81,9 @@ export class LocalEtcd implements AsyncDisposable {
 
   static async #prepare(
     ports: readonly number[],
-    { tls, route = (port) => port }: { tls?: ServerTls; route?: (port: number) => number } = {},
+    { tls, flags, route = (port) => port }: Pick<LocalEtcdOptions, "tls" | "flags"> & {
+      route?: (port: number) => number;
+    } = {},
   ): Promise<LocalEtcd[]> {
     const programs = await findEtcd();
     const members = ports.map((port, index) => {
@@ -88,7 +93,7 @@ export class LocalEtcd implements AsyncDisposable {
     const cluster = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
     return await Promise.all(members.map(async (member) => {
       const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
-      return new LocalEtcd(programs, { ...member, cluster, tls }, data);
+      return new LocalEtcd(programs, { ...member, cluster, tls, flags }, data);
     }));
   }
 
@@ -106,7 +111,7 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Starts it, with the data that it has, and waits until it serves. */
   async start(): Promise<void> {
-    const { name, port, peerPort, peerUrl, cluster, tls } = this.#member;
+    const { name, port, peerPort, peerUrl, cluster, tls, flags = [] } = this.#member;
     const clients = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
     const process = new Deno.Command(this.#programs.etcd, {
       // deno-fmt-ignore
@@ -115,6 +120,7 @@ export class LocalEtcd implements AsyncDisposable {
         "--listen-client-urls", clients, "--advertise-client-urls", clients,
         "--listen-peer-urls", `http://127.0.0.1:${peerPort}`, "--initial-advertise-peer-urls", peerUrl,
         "--initial-cluster", cluster,
+        ...flags,
         ...(tls ? ["--cert-file", tls.cert, "--key-file", tls.key] : []),
         ...(tls?.clientCa ? ["--client-cert-auth", "--trusted-ca-file", tls.clientCa] : []),
       ],

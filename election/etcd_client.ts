@@ -232,7 +232,7 @@ const TLS_REASONS: readonly [sign: string, reason: string][] = [
 
 function shortReason(detail: string): string {
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
-  if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
+  if (/RST_STREAM|ECONNRESET|broken pipe|[Cc]onnection (reset|closed)/.test(detail)) return CLOSED;
   for (const [sign, reason] of TLS_REASONS) if (detail.includes(sign)) return reason;
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
     detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");

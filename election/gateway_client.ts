@@ -76,9 +76,11 @@ export class GatewayClient implements EtcdClient {
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
       if (!response.ok) throw failed(response.status, await response.text());
+      const reader = response.body!.getReader();
+      const decoder = new TextDecoder();
       let rest = "";
-      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        const lines = (rest + decoder.decode(piece.value, { stream: true })).split("\n");
         rest = lines.pop()!;
         for (const line of lines) if (line !== "") yield answered(line, response.status);
       }

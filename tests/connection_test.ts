@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { checkAccess } from "../election/access.ts";
+import { EtcdLink } from "../election/etcd_link.ts";
 import { Connection, Election, InvalidOptionError, observe } from "../election/mod.ts";
 import { Proxy } from "./support/proxy.ts";
-import { grpcSettles, isLeader, leads, until } from "./support/until.ts";
+import { grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
 /** A number that etcd counts, such as its watchers. */
@@ -76,6 +78,52 @@ Deno.test("candidates of one process stand in one election over one connection",
     left = left.filter((election) => election !== leader);
   }
   await connection.close();
+});
+
+Deno.test("who watches the same election over one connection shares a watch, but for one who doubts it", async () => {
+  await using etcd = await LocalEtcd.start();
+  await etcd.ctl("put", "jobs/1", "one");
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint], transport: "grpc" }));
+  const watchers = () => counted(etcd, "etcd_debugging_mvcc_watcher_total");
+  /** Watches, and tells what it sees: the ids in the queue, with commas between. */
+  const watch = () => {
+    const seen = new EventTarget();
+    let queue: string | undefined;
+    const close = link.watch({
+      prefix: "jobs/",
+      probeEveryMs: 1000,
+      timeoutMs: 1000,
+      notify: (notice) => {
+        if (!("queue" in notice)) return;
+        queue = notice.queue.map(({ id }) => id).join();
+        seen.dispatchEvent(new Event("queue"));
+      },
+    });
+    const sees = async (wanted: string) => {
+      while (queue !== wanted) await new Promise((resolve) => seen.addEventListener("queue", resolve, { once: true }));
+    };
+    return { close, sees: (wanted: string) => within(5000, `the queue ${wanted}`, sees(wanted)) };
+  };
+  const first = watch();
+  await first.sees("one");
+  const second = watch();
+  await second.sees("one");
+  await etcd.ctl("put", "jobs/2", "two");
+  await Promise.all([first.sees("one,two"), second.sees("one,two")]);
+  assertEquals(await watchers(), 1);
+
+  second.close("doubted");
+  const third = watch();
+  await third.sees("one,two");
+  assertEquals(await watchers(), 2);
+  const fourth = watch();
+  await fourth.sees("one,two");
+  assertEquals(await watchers(), 2);
+  await etcd.ctl("del", "jobs/1");
+  await Promise.all([first.sees("two"), third.sees("two"), fourth.sees("two")]);
+  for (const { close } of [first, third, fourth]) close();
+  while (await watchers() !== 0);
+  await link.close();
 });
 
 Deno.test("one prefix that is not permitted is no trouble for the others", async () => {

@@ -90,18 +90,18 @@ Deno.test("members --watch shows each change, one line of JSON each, and ends we
 });
 
 Deno.test("an etcd that is away, or refuses, is one line and exit code 1", async () => {
-  const nowhere = { endpoint: "127.0.0.1:1" };
+  const nowhere = { endpoint: "127.0.0.1:2" };
   for (
     const { code, stdout, stderr } of await Promise.all(["status", "members", "history"].map((it) => look(nowhere, it)))
   ) {
     assertEquals([code, stdout], [1, ""]);
-    assertEquals(stderr, "leader-node: etcd at 127.0.0.1:1 cannot be reached: connection refused\n");
+    assertEquals(stderr, "leader-node: etcd at 127.0.0.1:2 cannot be reached: connection refused\n");
   }
   const { code, stdout } = await look(nowhere, "doctor");
   assertEquals(code, 1);
   assertEquals(
     stdout,
-    "FAIL  etcd at 127.0.0.1:1 cannot be reached: connection refused\n\n1 to mend, 0 to think about\n",
+    "FAIL  etcd at 127.0.0.1:2 cannot be reached: connection refused\n\n1 to mend, 0 to think about\n",
   );
   const { code: wrong, stderr } = await look(nowhere, "status", "--watch");
   assertEquals([wrong, stderr], [2, "leader-node: --watch goes with members: expected leader-node members --watch\n"]);

@@ -1,0 +1,82 @@
+/** What is peculiar to etcd's JSON gateway; `deno task test:http` runs all other tests by it. */
+import { assertEquals } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { checkAccess } from "../election/access.ts";
+import { EtcdLink } from "../election/etcd_link.ts";
+import { Candidate } from "./support/candidate.ts";
+import { Proxy } from "./support/proxy.ts";
+import { follows, leads, within } from "./support/until.ts";
+
+const transport = "http";
+
+Deno.test("candidates by HTTP and by gRPC stand in one election, and take over from each other", async () => {
+  await using etcd = await LocalEtcd.start();
+  const a = new Candidate(etcd, "a", { transport });
+  const { term } = await leads(a);
+  assertEquals(await etcd.ctl("get", "--prefix", "jobs/", "--keys-only"), term.guard[0]);
+  const b = new Candidate(etcd, "b", { transport: "grpc" });
+  await follows(b, "a");
+  await a.resign();
+  await leads(b);
+  await follows(a, "b");
+  await b.stop();
+  await leads(a);
+  await a.stop();
+  assertEquals(await etcd.ctl("get", "--prefix", "jobs/", "--keys-only"), "");
+  assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
+});
+
+/** What a candidate at this endpoint is told of its trouble. */
+async function trouble(etcd: LocalEtcd, endpoint: string): Promise<string> {
+  const told = Promise.withResolvers<string>();
+  const candidate = new Candidate(etcd, "a", {
+    endpoints: [endpoint],
+    transport,
+    onEvent: (event) => event.type === "etcd-failing" && told.resolve(event.message),
+  });
+  try {
+    return await within(10_000, "to be told of the trouble", told.promise);
+  } finally {
+    await candidate.stop();
+  }
+}
+
+Deno.test("a gateway that is switched off, and what is no etcd, is named in a line", async () => {
+  await using etcd = await LocalEtcd.start({ flags: ["--enable-grpc-gateway=false"] });
+  assertEquals(
+    await trouble(etcd, etcd.endpoint),
+    `etcd at 127.0.0.1:${etcd.port} answers: ` +
+      "its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
+  );
+  const busy = () => new Response("<h1>Bad gateway</h1>", { status: 502 });
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, busy);
+  const { port } = server.addr;
+  assertEquals(
+    await trouble(etcd, `http://127.0.0.1:${port}`),
+    `etcd at 127.0.0.1:${port} cannot be reached: it answers HTTP with status 502`,
+  );
+});
+
+Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using proxy = new Proxy(etcd.port);
+  const link = new EtcdLink(checkAccess({ endpoints: [proxy.endpoint], transport }));
+  const [alive, lost] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+  link.watch({
+    prefix: "jobs/",
+    probeEveryMs: 100,
+    timeoutMs: 500,
+    notify: (notice) => {
+      if (notice.type === "alive") alive.resolve();
+      if (notice.type === "lost") lost.resolve(notice.error.message);
+    },
+  });
+  await within(5000, "a watch", alive.promise);
+  proxy.stallFrom("/v3/watch");
+  await etcd.ctl("put", "jobs/1", "one");
+  assertEquals(
+    await within(5000, "the watch to be lost", lost.promise),
+    `etcd at 127.0.0.1:${proxy.port} does not answer`,
+  );
+  await link.close();
+});
