@@ -1,15 +1,9 @@
 /** Many elections in one process over one connection: how long until all lead, and what it costs to keep them. */
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { cpuMs } from "../dev/usage.ts";
 import { Connection, Election } from "../election/mod.ts";
 
 const IDLE_MS = 10_000;
-
-/** Milliseconds of CPU time that a process has had. */
-function cpuMs(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
-  return 10 * (Number(user) + Number(system));
-}
 
 /** Elections in this process, measured. */
 async function measure(count: number): Promise<string> {

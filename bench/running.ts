@@ -1,4 +1,5 @@
 import { freePort, type LocalEtcd } from "../dev/local_etcd.ts";
+import { residentMb } from "../dev/usage.ts";
 
 /** A server that runs, and is asked all the time. */
 export class Running {
@@ -62,7 +63,6 @@ export class Running {
 
   /** Its resident memory. */
   residentMb(): number {
-    const status = Deno.readTextFileSync(`/proc/${this.#process.pid}/status`);
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1000;
+    return residentMb(this.#process.pid);
   }
 }
