@@ -2,31 +2,20 @@
  * `deno task bench [--rounds N]`: how long things take, on this machine, now. Prints medians and 95th percentiles, and
  * how they compare with the least that etcd, or a bare Deno, needs for them in the same run.
  */
-import { parseArgs } from "@std/cli";
-import { makeExecutable } from "../dev/compile.ts";
+import { endTogether } from "../dev/children.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { readNumbers } from "../dev/numbers.ts";
 import { checkAccess } from "../election/access.ts";
 import { keyBytes } from "../election/etcd_client.ts";
 import { EtcdLink } from "../election/etcd_link.ts";
+import { executableOfNow } from "./executable.ts";
 import { Running } from "./running.ts";
 import { row, type Samples } from "./samples.ts";
+import { takeover } from "./takeover.ts";
 
-const { rounds: given = "20" } = parseArgs(Deno.args, {
-  string: ["rounds"],
-  unknown: (arg) => {
-    console.error(`usage: deno task bench [--rounds N], not ${JSON.stringify(arg)}`);
-    Deno.exit(2);
-  },
-});
-const rounds = Number(given);
-if (!(Number.isInteger(rounds) && rounds > 0)) {
-  console.error(`bench: --rounds cannot be "${given}": expected a whole number above 0`);
-  Deno.exit(2);
-}
-
-const folder = await Deno.makeTempDir({ prefix: "leader-node-bench-" });
-const executable = `${folder}/leader-node`;
-await makeExecutable(executable, {});
+const { rounds } = readNumbers("deno task bench", { rounds: 20 });
+endTogether();
+const { path: executable, folder } = await executableOfNow();
 
 /** From a delete to the event of a watch: nobody can take over sooner. */
 async function floor(etcd: LocalEtcd): Promise<Samples> {
@@ -58,27 +47,6 @@ async function floor(etcd: LocalEtcd): Promise<Samples> {
   }
   close();
   await link.close();
-  return took;
-}
-
-/** From a signal to the leader until another node says that it leads. */
-async function takeover(etcd: LocalEtcd, signal: "SIGTERM" | "SIGKILL", ...flags: string[]): Promise<Samples> {
-  const start = () => Running.start(executable, etcd, flags);
-  let nodes = [start(), start(), start()];
-  const took: number[] = [];
-  let leader = await Running.leaderOf(nodes);
-  for (let round = 0; round < rounds; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
-    const others = nodes.filter((node) => node !== leader);
-    const from = performance.now();
-    leader.kill(signal);
-    const next = await Running.leaderOf(others);
-    took.push(performance.now() - from);
-    await leader.ended;
-    leader = next;
-    nodes = [...others, start()];
-  }
-  await Promise.all(nodes.map((node) => node.stop()));
   return took;
 }
 
@@ -124,9 +92,11 @@ async function memory(etcd: LocalEtcd, ...flags: string[]): Promise<Samples> {
   await using etcd = await LocalEtcd.start();
   console.log("| measure | median | p95 | times the least |\n| --- | ---: | ---: | ---: |");
   const least = await floor(etcd);
+  const start = () => Running.start(executable, etcd, []);
+  const startWatched = () => Running.start(executable, etcd, ["--watchdog"]);
   console.log(row("etcd: delete to event, ms", least));
-  console.log(row("handoff at SIGTERM, ms", await takeover(etcd, "SIGTERM"), least));
-  console.log(row("kill -9, with a watchdog, ms", await takeover(etcd, "SIGKILL", "--watchdog"), least));
+  console.log(row("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", start), least));
+  console.log(row("kill -9, with a watchdog, ms", await takeover(rounds, "SIGKILL", startWatched), least));
   const bare = await bareStarts();
   console.log(row("bare Deno.serve: start to first answer, ms", bare));
   const [answers, leads] = await starts(etcd);
@@ -134,4 +104,3 @@ async function memory(etcd: LocalEtcd, ...flags: string[]): Promise<Samples> {
   console.log(row("start to leader, ms", leads, bare));
   console.log(row("memory of an idle leader, MB", await memory(etcd)));
 }
-await Deno.remove(folder, { recursive: true });

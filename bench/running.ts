@@ -1,19 +1,21 @@
+import { adopt } from "../dev/children.ts";
 import { freePort, type LocalEtcd } from "../dev/local_etcd.ts";
 import { residentMb } from "../dev/usage.ts";
 
 /** A server that runs, and is asked all the time. */
 export class Running {
+  readonly port: number;
   readonly #process: Deno.ChildProcess;
-  readonly #url: string;
 
   private constructor(command: string, args: string[], port: number) {
-    this.#url = `http://127.0.0.1:${port}/`;
+    this.port = port;
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    this.#process = new Deno.Command(command, { args, ...streams }).spawn();
+    this.#process = new Deno.Command(command, { args, ...streams, detached: true }).spawn();
+    adopt(this.#process);
   }
 
   /** Starts a node. */
-  static start(executable: string, etcd: LocalEtcd, flags: readonly string[]): Running {
+  static start(executable: string, etcd: Pick<LocalEtcd, "endpoint">, flags: readonly string[]): Running {
     const port = freePort();
     const own = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
     return new Running(executable, [...own, ...flags], port);
@@ -54,15 +56,32 @@ export class Running {
   /** Asks every millisecond until the answer is as wanted. */
   async answers(wanted: (text: string) => boolean, signal?: AbortSignal): Promise<void> {
     while (!signal?.aborted) {
-      const response = await fetch(this.#url).catch(() => undefined);
+      const response = await this.fetch("/").catch(() => undefined);
       if (response && wanted(await response.text())) return;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     throw new Error("nobody waits any more");
   }
 
+  /** What it answers to a request. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.port}${path}`, init);
+  }
+
+  /** One of its metrics, as it stands now. */
+  async metric(name: string): Promise<number> {
+    return metricIn(await (await this.fetch("/metrics")).text(), name);
+  }
+
   /** Its resident memory. */
   residentMb(): number {
     return residentMb(this.#process.pid);
   }
+}
+
+/** The value of a metric in a text of Prometheus; of the first, where there are several of the name. */
+export function metricIn(text: string, name: string): number {
+  const value = new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "m").exec(text)?.[1];
+  if (value === undefined) throw new Error(`there is no metric ${name}`);
+  return Number(value);
 }

@@ -1,10 +1,10 @@
 /** `deno task chaos --minutes M`: each kind of fault for an equal share of the time, and a table. */
 import { endTogether } from "../../dev/children.ts";
-import { readMinutes } from "../support/minutes.ts";
+import { readNumbers } from "../../dev/numbers.ts";
 import { play } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
-const share = readMinutes("chaos") * 60_000 / SCENARIOS.length;
+const share = readNumbers("deno task chaos", { minutes: 10 }).minutes * 60_000 / SCENARIOS.length;
 endTogether();
 
 console.log("| fault | rounds | overlaps | longest time without a leader |\n| --- | ---: | ---: | ---: |");

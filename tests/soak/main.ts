@@ -5,7 +5,7 @@
 import { endTogether } from "../../dev/children.ts";
 import { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Candidate } from "../support/candidate.ts";
-import { readMinutes } from "../support/minutes.ts";
+import { readNumbers } from "../../dev/numbers.ts";
 import { Proxy } from "../support/proxy.ts";
 import { leads } from "../support/until.ts";
 
@@ -51,7 +51,7 @@ function show(changes: number, { heapBytes, rssBytes, openFiles, leases, watcher
   );
 }
 
-const minutes = readMinutes("soak");
+const { minutes } = readNumbers("deno task soak", { minutes: 10 });
 endTogether();
 const until = performance.now() + minutes * 60_000;
 
