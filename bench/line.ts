@@ -12,7 +12,8 @@ export interface LineQuality {
   readonly loss: number;
 }
 
-const O_RDWR = 2;
+/** O_RDWR and O_CLOEXEC: a child that outlives this process would keep the device. */
+const OPEN_FLAGS = 0x80002;
 const TUNSETIFF = BigInt(0x400454ca);
 /** IFF_TUN and IFF_NO_PI: packets of IP, with nothing before them. */
 const PACKETS_ONLY = 0x1001;
@@ -28,7 +29,7 @@ const { symbols: libc } = Deno.dlopen("libc.so.6", {
 let quality: LineQuality = { delayMs: 0, loss: 0 };
 
 function makeDevice(name: string): number {
-  const device = libc.open(new TextEncoder().encode("/dev/net/tun\0"), O_RDWR);
+  const device = libc.open(new TextEncoder().encode("/dev/net/tun\0"), OPEN_FLAGS);
   const request = new Uint8Array(40);
   new TextEncoder().encodeInto(name, request);
   new DataView(request.buffer).setUint16(16, PACKETS_ONLY, true);
