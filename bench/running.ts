@@ -44,6 +44,10 @@ export class Running {
     return this.#process.status;
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   kill(signal: Deno.Signal): void {
     this.#process.kill(signal);
   }
@@ -75,7 +79,7 @@ export class Running {
 
   /** Its resident memory. */
   residentMb(): number {
-    return residentMb(this.#process.pid);
+    return residentMb(this.pid);
   }
 }
 

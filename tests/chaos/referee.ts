@@ -1,4 +1,3 @@
-import type { TestNode } from "../support/node.ts";
 import { within } from "../support/until.ts";
 
 /** What a node said, and between which moments of this machine's one monotonic clock it did. */
@@ -10,42 +9,47 @@ interface Answer {
   readonly toldAt: number;
 }
 
-const PAUSE_MS = 5;
+/** A node, as far as it can be asked. */
+interface Asked {
+  readonly port: number;
+}
 
 /**
  * Asks all nodes, over and over, who leads, and holds their answers against each other: once anybody has
  * said that it leads with a token, nobody may ever say so with a smaller one.
  */
-export class Referee implements AsyncDisposable {
+export class Referee<Node extends Asked> implements AsyncDisposable {
   /** What must not be, and was. */
   readonly violations: string[] = [];
   /** How many answers said "leader". */
   claims = 0;
-  readonly #last = new Map<TestNode, Answer>();
-  readonly #thawedAt = new Map<TestNode, number>();
+  /** How long each node is left alone after it has answered. */
+  pauseMs = 5;
+  readonly #last = new Map<Node, Answer>();
+  readonly #thawedAt = new Map<Node, number>();
   /** The first claim of each token: who made it, and when it was heard. */
-  readonly #terms = new Map<number, { readonly node: TestNode; readonly toldAt: number }>();
+  readonly #terms = new Map<number, { readonly node: Node; readonly toldAt: number }>();
   readonly #heard = new EventTarget();
-  readonly #watched = new Set<TestNode>();
+  readonly #watched = new Set<Node>();
   readonly #asking: Promise<void>[] = [];
   readonly #closing = new AbortController();
   #lastClaimAt = performance.now();
   #gapMs = 0;
 
   /** Begins to ask a node. */
-  watch(node: TestNode): void {
+  watch(node: Node): void {
     this.#watched.add(node);
     this.#asking.push(this.#ask(node));
   }
 
   /** No more answers are expected from a node: it has ended. */
-  forget(node: TestNode): void {
+  forget(node: Node): void {
     this.#last.delete(node);
     this.#watched.delete(node);
   }
 
   /** A node goes on at a moment: what it says next it says after that, however long ago it was asked. */
-  thawed(node: TestNode, at = performance.now()): void {
+  thawed(node: Node, at = performance.now()): void {
     this.#thawedAt.set(node, at);
   }
 
@@ -57,7 +61,7 @@ export class Referee implements AsyncDisposable {
   }
 
   /** Resolves with the leader when all nodes agree on it, by answers to questions that are asked from now on. */
-  agreed(ms: number): Promise<TestNode> {
+  agreed(ms: number): Promise<Node> {
     const from = performance.now();
     return this.#hears(ms, "all nodes to agree on a leader", () => {
       const answers = [...this.#watched].map((node) => [node, this.#last.get(node)] as const);
@@ -69,7 +73,7 @@ export class Referee implements AsyncDisposable {
   }
 
   /** Resolves when another node than `former` says that it leads. */
-  async succeeded(former: TestNode, ms: number): Promise<void> {
+  async succeeded(former: Node, ms: number): Promise<void> {
     await this.#hears(ms, "another node to lead", () => {
       return [...this.#last].some(([node, { leads }]) => leads && node !== former) || undefined;
     });
@@ -97,7 +101,7 @@ export class Referee implements AsyncDisposable {
     await Promise.all(this.#asking);
   }
 
-  async #ask(node: TestNode): Promise<void> {
+  async #ask(node: Node): Promise<void> {
     using client = Deno.createHttpClient({});
     const { signal } = this.#closing;
     while (this.#watched.has(node) && !signal.aborted) {
@@ -109,18 +113,18 @@ export class Referee implements AsyncDisposable {
       } catch {
         // It was killed, or all is over.
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
     }
   }
 
-  #hear(node: TestNode, answer: Answer): void {
+  #hear(node: Node, answer: Answer): void {
     if (!this.#watched.has(node)) return;
     this.#last.set(node, answer);
     if (answer.leads) this.#judge(node, answer);
     this.#heard.dispatchEvent(new Event("answer"));
   }
 
-  #judge(node: TestNode, { token, askedAt, toldAt }: Answer): void {
+  #judge(node: Node, { token, askedAt, toldAt }: Answer): void {
     this.claims++;
     const saidAt = Math.max(askedAt, this.#thawedAt.get(node) ?? 0);
     for (const [other, term] of this.#terms) {

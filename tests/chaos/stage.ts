@@ -19,7 +19,7 @@ const SETTLE_MS = TTL * 1000 + 8000;
 export class Stage implements AsyncDisposable {
   readonly etcds: LocalEtcd[];
   readonly nodes: TestNode[] = [];
-  readonly referee = new Referee();
+  readonly referee = new Referee<TestNode>();
   readonly #proxies = new Map<TestNode, Proxy[]>();
   /** The way to each member, for the others. */
   readonly #peerProxies: Proxy[];
