@@ -1,4 +1,5 @@
 /** Many elections in one process over one connection: how long until all lead, and what it costs to keep them. */
+import { endTogether } from "../dev/children.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { cpuMs } from "../dev/usage.ts";
 import { Connection, Election } from "../election/mod.ts";
@@ -31,6 +32,7 @@ if (import.meta.main) {
   // Each count in a process of its own, so that one's memory is not the next one's.
   const [count] = Deno.args;
   if (count !== undefined) {
+    endTogether();
     console.log(await measure(Number(count)));
     Deno.exit();
   }
