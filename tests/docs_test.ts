@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { picture } from "../bench/picture.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
@@ -42,6 +43,13 @@ for (const source of SOURCES) {
     }
   });
 }
+
+Deno.test("the picture of growth shows the tables of the document that it stands in", async () => {
+  const [tables, drawn] = await Promise.all(
+    ["docs/performance.md", "docs/growth.svg"].map((file) => Deno.readTextFile(new URL(file, ROOT))),
+  );
+  assertEquals(drawn, picture(tables!), "run: deno run -A bench/picture.ts");
+});
 
 Deno.test("the README's line for production is enough to lead with", async () => {
   await using etcd = await LocalEtcd.start();
