@@ -190,20 +190,30 @@ class QueueWatch {
     this.tell({ type: "alive", sentAt });
   }
 
-  /** Tells the queue after these events, and before each of them that changes the leader. */
   #apply(events: readonly KeyEvent[]): void {
-    let told = true;
-    const tell = () => {
-      if (!told) this.tell({ type: "changed", queue: this.#queue, revision: this.#revision });
-      told = true;
-    };
-    for (let from = 0, to = 0; from < events.length; from = to) {
-      const { revision } = events[from]!;
-      while (events[to]?.revision === revision) to++;
-      const next = applyChanges(this.#queue, events.slice(from, to).map(({ change }) => change));
-      if (next[0] !== this.#queue[0]) tell();
-      [this.#queue, this.#revision, told] = [next, revision, false];
+    for (const { queue, revision } of stagesOf(this.#queue, events)) {
+      [this.#queue, this.#revision] = [queue, revision];
+      this.tell({ type: "changed", queue, revision });
     }
-    tell();
   }
+}
+
+/** A queue as it was at a revision. */
+interface Stage {
+  readonly queue: Queue;
+  readonly revision: bigint;
+}
+
+/** The queue after these events, and before that each in which a leader stood: all are told, however short its time was. */
+export function stagesOf(queue: Queue, events: readonly KeyEvent[]): Stage[] {
+  const stages: Stage[] = [];
+  for (let from = 0, to = 0; from < events.length; from = to) {
+    const { revision } = events[from]!;
+    while (events[to]?.revision === revision) to++;
+    const next = applyChanges(queue, events.slice(from, to).map(({ change }) => change));
+    if (stages.length > 0 && next[0] === queue[0]) stages.pop();
+    stages.push({ queue: next, revision });
+    queue = next;
+  }
+  return stages;
 }

@@ -1,5 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { applyChanges, decodeCandidate, encodeCandidate, planHandoff, sortQueue } from "../election/queue.ts";
+import type { KeyEvent } from "../election/etcd_client.ts";
+import {
+  applyChanges,
+  type Candidate,
+  decodeCandidate,
+  encodeCandidate,
+  planHandoff,
+  sortQueue,
+} from "../election/queue.ts";
+import { stagesOf } from "../election/queue_watch.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -50,6 +59,23 @@ Deno.test("a handoff goes to the highest priority, the oldest of equals, or to t
     assertEquals(plan && indexes([plan.to as typeof queue[0]])[0], next, JSON.stringify(priorities));
     assertEquals(indexes((plan?.passed ?? []) as typeof queue), passed, JSON.stringify(priorities));
   }
+});
+
+Deno.test("of many changes at once the last queue is told, and each leader, however short its time was", () => {
+  const [one, two, three, four] = queueOf(0, 0, 0, 0) as [Candidate, Candidate, Candidate, Candidate];
+  const put = (candidate: Candidate) => ({ revision: candidate.token, change: { type: "put", candidate } }) as const;
+  const gone = (revision: bigint, { key }: Candidate) => ({ revision, change: { type: "delete", key } }) as const;
+  const told = (queue: Candidate[], events: KeyEvent[]) =>
+    stagesOf(queue, events).map(({ queue, revision }) => [revision, queue.map(({ id }) => id).join()]);
+  assertEquals(told([one], [put(two), put(three), put(four)]), [[4n, "0,1,2,3"]]);
+  assertEquals(told([one, two], [put(three), gone(4n, one), gone(5n, two)]), [[3n, "0,1,2"], [4n, "1,2"], [5n, "2"]]);
+  assertEquals(told([one, two, three], [gone(4n, one), gone(4n, two)]), [[4n, "2"]], "in one transaction");
+  assertEquals(told([one, two], [gone(3n, two), gone(4n, one), put({ ...four, token: 5n })]), [
+    [3n, "0"],
+    [4n, ""],
+    [5n, "3"],
+  ]);
+  assertEquals(told([one], []), []);
 });
 
 Deno.test("a foreign value is shown as a name, whatever it is", () => {
