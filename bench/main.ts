@@ -51,11 +51,11 @@ async function floor(etcd: LocalEtcd): Promise<Samples> {
 }
 
 /** From the start of the process to its first answer, and to its first "leader". */
-async function starts(etcd: LocalEtcd): Promise<[Samples, Samples]> {
+async function starts(start: () => Running): Promise<[Samples, Samples]> {
   const [answers, leads]: [number[], number[]] = [[], []];
   for (let round = 0; round < rounds; round++) {
     const from = performance.now();
-    const node = Running.start(executable, etcd, []);
+    const node = start();
     await node.answers(() => true);
     answers.push(performance.now() - from);
     await node.answers((text) => text === "I am the leader\n");
@@ -79,8 +79,8 @@ async function bareStarts(): Promise<Samples> {
 }
 
 /** Resident memory of a node that has led for a while, in MB. */
-async function memory(etcd: LocalEtcd, ...flags: string[]): Promise<Samples> {
-  const node = Running.start(executable, etcd, flags);
+async function memory(start: () => Running): Promise<Samples> {
+  const node = start();
   await node.answers((text) => text === "I am the leader\n");
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   const mb = node.residentMb();
@@ -92,15 +92,18 @@ async function memory(etcd: LocalEtcd, ...flags: string[]): Promise<Samples> {
   await using etcd = await LocalEtcd.start();
   console.log("| measure | median | p95 | times the least |\n| --- | ---: | ---: | ---: |");
   const least = await floor(etcd);
-  const start = () => Running.start(executable, etcd, []);
-  const startWatched = () => Running.start(executable, etcd, ["--watchdog"]);
-  console.log(row("etcd: delete to event, ms", least));
-  console.log(row("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", start), least));
-  console.log(row("kill -9, with a watchdog, ms", await takeover(rounds, "SIGKILL", startWatched), least));
   const bare = await bareStarts();
+  console.log(row("etcd: delete to event, ms", least));
   console.log(row("bare Deno.serve: start to first answer, ms", bare));
-  const [answers, leads] = await starts(etcd);
-  console.log(row("start to first answer, ms", answers, bare));
-  console.log(row("start to leader, ms", leads, bare));
-  console.log(row("memory of an idle leader, MB", await memory(etcd)));
+  for (const transport of ["grpc", "http"]) {
+    const start = (...flags: string[]) => Running.start(executable, etcd, ["--transport", transport, ...flags]);
+    const tell = (what: string, samples: Samples, least?: Samples) =>
+      console.log(row(`by ${transport}: ${what}`, samples, least));
+    tell("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", () => start()), least);
+    tell("kill -9, with a watchdog, ms", await takeover(rounds, "SIGKILL", () => start("--watchdog")), least);
+    const [answers, leads] = await starts(() => start());
+    tell("start to first answer, ms", answers, bare);
+    tell("start to leader, ms", leads, bare);
+    tell("memory of an idle leader, MB", await memory(() => start()));
+  }
 }
