@@ -232,8 +232,9 @@ const TLS_REASONS: readonly [sign: string, reason: string][] = [
 
 function shortReason(detail: string): string {
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
-  if (/RST_STREAM|ECONNRESET|broken pipe|[Cc]onnection (reset|closed)/.test(detail)) return CLOSED;
+  if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
   for (const [sign, reason] of TLS_REASONS) if (detail.includes(sign)) return reason;
+  if (/broken pipe|connection (reset|closed)/i.test(detail)) return CLOSED;
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
     detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");
   return last.replaceAll(/\s+/g, " ").slice(0, 200);
