@@ -147,8 +147,13 @@ export class GrpcClient implements EtcdClient {
     });
     channel.watchConnectivityState(READY, Infinity, () => {
       // Not in the middle of what grpc-js does about it.
-      setTimeout(() => this.#closed || this.#onLeft(new Error("14 UNAVAILABLE: etcd closed the connection")), 0);
+      setTimeout(() => this.leave(new Error("14 UNAVAILABLE: etcd closed the connection")), 0);
     });
+  }
+
+  /** Tells that this client is of no use any more. */
+  leave(reason: Error): void {
+    if (!this.#closed) this.#onLeft(reason);
   }
 
   /** The token, and what makes a member that lost its quorum end our streams instead of falling silent. */

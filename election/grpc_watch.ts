@@ -149,8 +149,9 @@ export class WatchStream {
     if (this.#watches.delete(watch.id)) watch.request.failed(reason);
   }
 
+  /** The stream is of no use any more, and so is its client. */
   #failAll(reason: Error): void {
-    for (const watch of this.#watches.values()) this.#fail(watch, reason);
+    if (!this.#closed) this.#client.leave(reason);
   }
 }
 
