@@ -1,5 +1,5 @@
 import type { CommandStatus } from "../command/supervisor.ts";
-import type { Candidate, ElectionStatus, RoleState } from "../election/mod.ts";
+import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
 
 /** How the lead can be moved by HTTP. */
@@ -35,13 +35,16 @@ export interface NodeSource {
 /** Who leads, in one line for a person. */
 export function roleText(state: RoleState, ownUrl: string): string {
   if (state.role === "leader") return "I am the leader";
-  const { leader } = state;
-  if (!leader) return "I am a follower and there is no leader";
-  if (!leader.url) return `I am a follower and the leader is ${leader.id}`;
-  const url = new URL(leader.url);
-  return url.hostname === new URL(ownUrl).hostname
-    ? `I am a follower and the leader is on port ${url.port || (url.protocol === "https:" ? 443 : 80)}`
-    : `I am a follower and the leader is at ${leader.url}`;
+  return `I am a follower and ${
+    state.leader ? `the leader is ${whereIs(state.leader, ownUrl)}` : "there is no leader"
+  }`;
+}
+
+function whereIs({ id, url }: Leader, ownUrl: string): string {
+  if (!url) return id;
+  const { hostname, port, protocol } = new URL(url);
+  if (hostname !== new URL(ownUrl).hostname) return `at ${url}`;
+  return `on port ${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 /** The body of `/status`; its first fields are those of the leader-elector sidecar. */

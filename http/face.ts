@@ -1,11 +1,11 @@
 import type { ElectionEvent, ElectionStatus, Observation } from "../election/mod.ts";
 import type { CommandStatus } from "../command/supervisor.ts";
-import type { Control, NodeSource } from "./answers.ts";
+import { type Control, type NodeSource, roleText } from "./answers.ts";
 import { Events } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { History } from "./history.ts";
 import { Metrics } from "./metrics.ts";
-import { answer } from "./routes.ts";
+import { answer, type Ground } from "./routes.ts";
 
 /** Who answers, and for which election. What may change is read at each request. */
 export interface FaceOptions {
@@ -55,6 +55,7 @@ export class Face {
   readonly #feed = new Feed();
   readonly #metrics: Metrics;
   readonly #events: Events;
+  readonly #ground: Ground;
   #election: Observation | undefined;
 
   /**
@@ -67,6 +68,8 @@ export class Face {
     const source = () => this.#source();
     this.#metrics = new Metrics(options.name);
     this.#events = new Events(source, this.#feed);
+    const line = () => roleText((this.#election ?? NOT_YET).state, options.url);
+    this.#ground = { source, line, events: this.#events, metrics: this.#metrics };
   }
 
   /** Takes note of what happens: the `onEvent` of the election's options. */
@@ -77,8 +80,7 @@ export class Face {
   };
 
   /** Answers a request; a handler for `Deno.serve` and others of its kind. */
-  readonly handler = (request: Request): Promise<Response> =>
-    answer({ source: () => this.#source(), events: this.#events, metrics: this.#metrics }, request);
+  readonly handler = (request: Request): Response | Promise<Response> => answer(this.#ground, request);
 
   /**
    * Answers for this election from now on.

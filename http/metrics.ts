@@ -1,6 +1,6 @@
 import type { ElectionEvent } from "../election/mod.ts";
 import type { NodeSource } from "./answers.ts";
-import { Distribution, type Labels, metricLines, type Sample } from "./exposition.ts";
+import { Distribution, metricLines, type Sample } from "./exposition.ts";
 
 /** The content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -12,7 +12,8 @@ const RENEWAL_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 export class Metrics {
   readonly #election: string;
   readonly #renewals = new Distribution(RENEWAL_BOUNDS);
-  readonly #requests = new Map<string, { labels: Labels; value: number }>();
+  /** How often each path was answered with each status. */
+  readonly #requests = new Map<string, Map<number, number>>();
   #failures = 0;
 
   constructor(election: string) {
@@ -27,10 +28,9 @@ export class Metrics {
 
   /** Takes note of a request; `path` is one of those that are served. */
   answered(path: string, code: number): void {
-    const key = `${path} ${code}`;
-    const requests = this.#requests.get(key);
-    if (requests) requests.value++;
-    else this.#requests.set(key, { labels: { path, code: String(code), name: this.#election }, value: 1 });
+    let counts = this.#requests.get(path);
+    if (!counts) this.#requests.set(path, counts = new Map());
+    counts.set(code, (counts.get(code) ?? 0) + 1);
   }
 
   /** All of it, in the text format of Prometheus. */
@@ -94,9 +94,14 @@ export class Metrics {
         this.#renewals.samples(labels),
       ),
       counter("leader_node_renew_failures_total", "Renewals of the lease that failed.", this.#failures),
-      metricLines("leader_node_http_requests_total", "counter", "HTTP requests that were answered.", [
-        ...this.#requests.values(),
-      ]),
+      metricLines(
+        "leader_node_http_requests_total",
+        "counter",
+        "HTTP requests that were answered.",
+        [...this.#requests].flatMap(([path, counts]) =>
+          [...counts].map(([code, value]) => ({ labels: { path, code: String(code), ...labels }, value }))
+        ),
+      ),
     ].join("");
   }
 }

@@ -31,7 +31,8 @@ export function problem(
 
 /** What the one who asks likes best: text, unless JSON or HTML is named and liked better. */
 export function prefers(request: Request): "text" | "json" | "html" {
-  const accept = request.headers.get("accept") ?? "";
+  const accept = request.headers.get("accept") ?? "*/*";
+  if (accept === "*/*") return "text";
   const html = quality(accept, "text/html");
   const json = quality(accept, "application/json", "application/*");
   const named = quality(accept, "text/plain");

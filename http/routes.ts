@@ -1,4 +1,4 @@
-import { historyBody, membersBody, type NodeSource, readiness, roleText, statusBody } from "./answers.ts";
+import { historyBody, membersBody, type NodeSource, readiness, statusBody } from "./answers.ts";
 import { moveLead } from "./control.ts";
 import type { Events } from "./events.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
@@ -9,6 +9,8 @@ import { json, prefers, problem, respond, text } from "./respond.ts";
 export interface Ground {
   /** The node as it is at the moment of asking. */
   readonly source: () => NodeSource;
+  /** Who leads at the moment of asking, in one line. */
+  readonly line: () => string;
   readonly events: Events;
   readonly metrics: Metrics;
 }
@@ -19,30 +21,30 @@ interface Route {
   /** The path as metrics name it. */
   readonly path: string;
   readonly methods: readonly string[];
-  readonly answer: (ground: Ground, request: Request, url: URL) => Answer;
+  readonly answer: (ground: Ground, request: Request, search: string) => Answer;
   /** Whether OPTIONS gets the status that GET would, as load balancers like it. */
   readonly probe?: boolean;
 }
+
+const VARY = { vary: "accept" };
 
 const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
   ...probe(["/leader", "/primary"], ({ state }) => state.role === "leader"),
   ...probe(["/follower", "/replica"], ({ state, takesPart }) => state.role === "follower" && takesPart),
   ...read(["/livez", "/health", "/healthz", "/liveness"], () => text(200, "ok"), true),
-  ...read(["/readyz", "/readiness"], ({ source }, _, url) => {
+  ...read(["/readyz", "/readiness"], ({ source }, _, search) => {
     const { ready, lines } = readiness(source());
     const answer = ready ? "ok" : "not ready";
-    return text(ready ? 200 : 503, url.searchParams.has("verbose") ? [...lines, answer].join("\n") : answer);
+    return text(ready ? 200 : 503, new URLSearchParams(search).has("verbose") ? [...lines, answer].join("\n") : answer);
   }, true),
-  ...read(["/"], ({ source }, request) => {
-    const node = source();
-    const vary = { vary: "accept" };
+  ...read(["/"], ({ source, line }, request) => {
     switch (prefers(request)) {
       case "html":
         return page();
       case "json":
-        return json(200, statusBody(node), vary);
+        return json(200, statusBody(source()), VARY);
       case "text":
-        return text(200, roleText(node.status.state, node.url), vary);
+        return text(200, line(), VARY);
     }
   }),
   ...read(["/status"], ({ source }) => json(200, statusBody(source()))),
@@ -58,26 +60,47 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
 
 const REDIRECT = "/redirect/";
 
+/** A request's path and query, if its host is one beyond doubt: who asks often shall not wait for a URL to be parsed. */
+const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^?#]*)([^#]*)/;
+
 /** Answers a request. Every answer is computed against the clock at this moment. */
-export async function answer(ground: Ground, request: Request): Promise<Response> {
+export function answer(ground: Ground, request: Request): Answer {
+  const [, path, search] = PLAIN_URL.exec(request.url) ?? [];
+  const known = path === undefined ? undefined : routeOf(path);
+  if (known) return counted(ground, known.path, follow(known, ground, request, search!));
   const url = URL.parse(request.url);
   if (!url) return problem(request, 400, "this is no request: its Host is no host name");
-  if (url.pathname.startsWith(REDIRECT)) return await redirect(ground, request, url);
-  const route = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname]! : undefined;
-  const response = route ? await follow(route, ground, request, url) : notFound(request);
-  ground.metrics.answered(route?.path ?? "other", response.status);
+  if (url.pathname.startsWith(REDIRECT)) return redirect(ground, request, url);
+  const route = routeOf(url.pathname);
+  if (!route) return counted(ground, "other", problem(request, 404, "there is nothing at this path; try / or /status"));
+  return counted(ground, route.path, follow(route, ground, request, url.search));
+}
+
+function routeOf(path: string): Route | undefined {
+  return Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
+}
+
+function counted(ground: Ground, path: string, response: Answer): Answer {
+  if (response instanceof Promise) return response.then((response) => counted(ground, path, response));
+  ground.metrics.answered(path, response.status);
   return response;
 }
 
-function notFound(request: Request): Response {
-  return problem(request, 404, "there is nothing at this path; try / or /status");
+function follow(route: Route, ground: Ground, request: Request, search: string): Answer {
+  if (route.methods.includes(request.method)) return route.answer(ground, request, search);
+  const allow = [...route.methods, "OPTIONS"].join(", ");
+  if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
+  return options(route, ground, request, search, allow);
 }
 
-async function follow(route: Route, ground: Ground, request: Request, url: URL): Promise<Response> {
-  const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (route.methods.includes(request.method)) return await route.answer(ground, request, url);
-  if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
-  const status = route.probe ? (await route.answer(ground, request, url)).status : 204;
+async function options(
+  route: Route,
+  ground: Ground,
+  request: Request,
+  search: string,
+  allow: string,
+): Promise<Response> {
+  const status = route.probe ? (await route.answer(ground, request, search)).status : 204;
   return new Response(null, { status, headers: { allow, "cache-control": "no-store" } });
 }
 

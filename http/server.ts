@@ -4,7 +4,7 @@ import { ListenError } from "./listen_error.ts";
 export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
-  readonly handler: (request: Request) => Promise<Response>;
+  readonly handler: (request: Request) => Response | Promise<Response>;
   /** Called first when the server closes, to end what would go on for ever. */
   readonly onClose: () => void;
   /** The certificate and key to serve HTTPS with, as PEM texts. */

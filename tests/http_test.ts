@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
-import type { NodeSource } from "../http/answers.ts";
+import { type NodeSource, roleText } from "../http/answers.ts";
 import { Events } from "../http/events.ts";
 import { Feed } from "../http/feed.ts";
 import { History } from "../http/history.ts";
@@ -37,7 +37,8 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSourc
 
 /** What is answered from for this node. */
 function groundOf(source: () => NodeSource): Ground {
-  return { source, events: new Events(source, new Feed()), metrics: new Metrics("jobs") };
+  const line = () => roleText(source().status.state, source().url);
+  return { source, line, events: new Events(source, new Feed()), metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
@@ -45,8 +46,8 @@ function answering(source: () => NodeSource) {
   return { handler: (request: Request) => answer(groundOf(source), request), onClose: () => {} };
 }
 
-function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {
-  return answer(groundOf(() => source), new Request(`http://localhost:8080${path}`, init));
+async function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {
+  return await answer(groundOf(() => source), new Request(`http://localhost:8080${path}`, init));
 }
 
 Deno.test("GET / says in one line who leads", async () => {
