@@ -150,9 +150,10 @@ export function keyBytes(key: string): Uint8Array {
   return encoder.encode(key);
 }
 
-/** The text of a key. */
+/** The text of a key, another one for each: bytes that are no text are shown one by one. */
 export function keyText(key: Uint8Array): string {
-  return decoder.decode(key);
+  const text = decoder.decode(key);
+  return text.includes("\uFFFD") ? "\uFFFD" + Array.from(key, (byte) => String.fromCharCode(byte)).join("") : text;
 }
 
 /** The range of all keys that begin with `prefix`, which ends with a slash. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { KeyEvent } from "../election/etcd_client.ts";
+import { type KeyEvent, keyText } from "../election/etcd_client.ts";
 import {
   applyChanges,
   type Candidate,
@@ -123,4 +123,10 @@ Deno.test("the queue is in the order of the create revisions, not of keys or arr
   const [left] = applyChanges([{ ...candidate("p/b", 30n), since }], [{ type: "put", candidate: leaving }]);
   assertEquals(left, { ...leaving, since }, "since when it was there is not forgotten");
   assert(queue.length === 3, "the old queue is left as it was");
+});
+
+Deno.test("keys that are no text are told apart", () => {
+  const texts = [[0xff], [0xfe], [0xef, 0xbf, 0xbd], [0xc3, 0xbf], [0x61]].map((key) => keyText(Uint8Array.from(key)));
+  assertEquals(new Set(texts).size, texts.length, texts.join());
+  assertEquals(texts.slice(-2), ["ÿ", "a"]);
 });
