@@ -1,7 +1,8 @@
 import type { TransportName } from "./access.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Endpoints } from "./endpoints.ts";
-import { type EtcdAccess, type EtcdClient, storeError, type Transport } from "./etcd_client.ts";
+import type { EtcdAccess, EtcdClient, Transport } from "./etcd_client.ts";
+import { storeError } from "./etcd_errors.ts";
 import { QueueWatches, type WatchOptions } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "./store.ts";
 

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs } from "./deadline.ts";
-import { type Compare, keyBytes, keyText, type LeaseAnswer, prefixRange, storeError } from "./etcd_client.ts";
+import { type Compare, keyBytes, keyText, type LeaseAnswer, prefixRange } from "./etcd_client.ts";
+import { storeError } from "./etcd_errors.ts";
 import type { EtcdLink } from "./etcd_link.ts";
 import { encodeCandidate, encodeLeaving, type Handoff, type LeaveReason, type Self } from "./queue.ts";
 import { type CloseWatch, type Store, StoreError, type WatchNotice } from "./store.ts";

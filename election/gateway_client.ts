@@ -2,19 +2,19 @@ import type { TlsOptions, UserOptions } from "./access.ts";
 import type { Clock } from "./clock.ts";
 import { firstCallTimeoutMs } from "./deadline.ts";
 import { deferred } from "./deferred.ts";
-import {
-  type ClientOptions,
-  type EtcdClient,
-  type LeaseAnswer,
-  type RangeAnswer,
-  type RangeRequest,
-  silent,
-  type Transport,
-  type TxnAnswer,
-  type TxnRequest,
-  type WatchRequest,
-  type WatchSource,
+import type {
+  ClientOptions,
+  EtcdClient,
+  LeaseAnswer,
+  RangeAnswer,
+  RangeRequest,
+  Transport,
+  TxnAnswer,
+  TxnRequest,
+  WatchRequest,
+  WatchSource,
 } from "./etcd_client.ts";
+import { silent } from "./etcd_errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./gateway_json.ts";
 import { watchByGateway } from "./gateway_watch.ts";
 

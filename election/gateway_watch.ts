@@ -1,6 +1,7 @@
 import type { Clock, Instant } from "./clock.ts";
 import { firstCallTimeoutMs } from "./deadline.ts";
-import { cancelled, keyEvent, prefixRange, silent, type WatchRequest, type WatchSource } from "./etcd_client.ts";
+import { keyEvent, prefixRange, type WatchRequest, type WatchSource } from "./etcd_client.ts";
+import { cancelled, silent } from "./etcd_errors.ts";
 import type { GatewayClient } from "./gateway_client.ts";
 import { type Json, keyValue } from "./gateway_json.ts";
 

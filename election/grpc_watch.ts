@@ -1,7 +1,8 @@
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "./clock.ts";
 import { firstCallTimeoutMs } from "./deadline.ts";
-import { cancelled, keyEvent, prefixRange, silent, type WatchRequest, type WatchSource } from "./etcd_client.ts";
+import { keyEvent, prefixRange, type WatchRequest, type WatchSource } from "./etcd_client.ts";
+import { cancelled, silent } from "./etcd_errors.ts";
 import type { GrpcClient } from "./grpc_client.ts";
 
 /** A watch on the stream. */

@@ -1,13 +1,6 @@
 import type { Clock, Instant } from "./clock.ts";
-import {
-  CompactedError,
-  type EtcdClient,
-  type KeyEvent,
-  keyText,
-  prefixRange,
-  storeError,
-  type WatchSource,
-} from "./etcd_client.ts";
+import { type EtcdClient, type KeyEvent, keyText, prefixRange, type WatchSource } from "./etcd_client.ts";
+import { CompactedError, storeError } from "./etcd_errors.ts";
 import { applyChanges, decodeCandidate, type Queue, sortQueue } from "./queue.ts";
 import type { CloseWatch, StoreError, WatchNotice } from "./store.ts";
 

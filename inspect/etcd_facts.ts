@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { systemClock } from "../election/clock.ts";
-import { storeError } from "../election/etcd_client.ts";
+import { storeError } from "../election/etcd_errors.ts";
 import { GrpcClient } from "../election/grpc_client.ts";
 import type { Access } from "./queue.ts";
 
