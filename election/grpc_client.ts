@@ -33,6 +33,12 @@ interface Channel {
   watchConnectivityState(current: number, deadline: number, left: () => void): void;
 }
 
+/** What is needed of etcd3's connections, which it does not show. */
+interface Host {
+  cachedServices: Record<string, { close(): void }>;
+  resetAllServices(): void;
+}
+
 /** `connectivityState.READY` of gRPC: the connection stands. */
 const READY = 2;
 
@@ -77,6 +83,14 @@ export class GrpcClient implements EtcdClient {
         ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
       },
     });
+    // Those that are still being made etcd3 would go on to make for a second, again and again.
+    const { client: { hosts } } = this.etcd.leaseClient as unknown as { client: { hosts: Host[] } };
+    for (const host of hosts) {
+      host.resetAllServices = () => {
+        for (const service of Object.values(host.cachedServices)) service.close();
+        host.cachedServices = {};
+      };
+    }
   }
 
   /**

@@ -147,6 +147,7 @@ export class WatchStream {
   }
 
   #fail(watch: Watch, reason: Error): void {
+    clearTimeout(watch.late);
     if (this.#watches.delete(watch.id)) watch.request.failed(reason);
   }
 

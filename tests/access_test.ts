@@ -6,7 +6,7 @@ import { Candidate } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
-import { follows, leads, within } from "./support/until.ts";
+import { follows, grpcSettles, leads, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
 /** What a candidate with these options is told of its trouble with etcd. */
@@ -18,8 +18,7 @@ async function trouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Prom
     return await within(10_000, "to be told of the trouble", told.promise);
   } finally {
     await candidate.stop();
-    // grpc-js keeps a timer for some milliseconds after a connection that failed; nothing tells when it is done.
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await grpcSettles();
   }
 }
 

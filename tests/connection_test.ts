@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { checkAccess } from "../election/access.ts";
 import { EtcdLink } from "../election/etcd_link.ts";
@@ -60,6 +60,18 @@ Deno.test("when a shared connection breaks, or its endpoint falls silent, all it
   near.heal();
   await Promise.all(elections.map((election) => election.stop()));
   await connection.close();
+  await grpcSettles();
+});
+
+Deno.test("one that is closed while it connects gives up at once", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const endpoints = [`http://127.0.0.1:${listener.addr.port}`];
+  const link = new EtcdLink(checkAccess({ endpoints }));
+  const call = assertRejects(() => link.call((client) => client.range({ key: new Uint8Array([1]) }, 10_000)));
+  using _unanswered = await listener.accept();
+  await link.close();
+  // Less than the second that etcd3 by itself would go on for.
+  await within(700, "its call to fail", call);
   await grpcSettles();
 });
 
