@@ -32,6 +32,8 @@ export class EtcdLink {
   readonly #clock: Clock;
   readonly #load: () => Promise<Transport>;
   #transport: Promise<Transport> | undefined;
+  /** The same, once it is there: a call shall not wait for what need not be waited for. */
+  #ready: Transport | undefined;
   #calls: EtcdClient | undefined;
   /** Where the next client for calls goes. */
   #callsAt: string;
@@ -49,7 +51,7 @@ export class EtcdLink {
 
   /** Makes a call; rejects with a {@linkcode StoreError}. */
   async call<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
-    const transport = await this.#loaded();
+    const transport = this.#ready ?? await this.#loaded();
     if (this.#closed) throw new StoreError("unreachable", "the connection to etcd was closed");
     const client = this.#calls ??= this.#connect(transport, this.#callsAt, () => this.#leave(client));
     try {
@@ -76,7 +78,7 @@ export class EtcdLink {
   }
 
   #loaded(): Promise<Transport> {
-    return this.#transport ??= this.#load();
+    return this.#transport ??= this.#load().then((transport) => this.#ready = transport);
   }
 
   /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */

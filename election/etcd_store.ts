@@ -1,10 +1,10 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { callTimeoutMs } from "./deadline.ts";
-import { type Compare, keyBytes, keyText, type LeaseAnswer, prefixRange } from "./etcd_client.ts";
+import { type Compare, keyBytes, keyText, type LeaseAnswer, type Operation, prefixRange } from "./etcd_client.ts";
 import { storeError } from "./etcd_errors.ts";
 import type { EtcdLink } from "./etcd_link.ts";
-import { encodeCandidate, encodeLeaving, type Handoff, type LeaveReason, type Self } from "./queue.ts";
-import { type CloseWatch, type Store, StoreError, type WatchNotice } from "./store.ts";
+import { encodeCandidate, encodeLeaving, encodeSuccessor, type LeaveReason, type Self } from "./queue.ts";
+import { type CloseWatch, type Store, StoreError, type WatchNotice, type WithdrawOptions } from "./store.ts";
 
 /** What the store must know. */
 export interface EtcdStoreOptions {
@@ -65,46 +65,27 @@ export class EtcdStore implements Store {
     });
   }
 
+  async withdraw(
+    key: string,
+    token: bigint,
+    timeoutMs: number,
+    { leaving, handoff }: WithdrawOptions = {},
+  ): Promise<void> {
+    if (handoff && await this.#leave(key, token, timeoutMs, { leaving, handoff })) return;
+    if (handoff && handoff.passed.length > 0) throw new StoreError("changed", "the queue has changed");
+    if (leaving) await this.mark(key, token, leaving, timeoutMs).catch(() => {});
+    await this.#leave(key, token, timeoutMs);
+  }
+
+  /** Says in the key why it is about to go. */
   async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = encodeLeaving(this.#options.self, leaving);
     await this.#link.call((client) =>
       client.txn({
         compare: [this.#isThere(key, token)],
-        success: [{ request_put: { key: keyBytes(key), value, ignore_lease: true } }],
+        success: [this.#rewrite(key, value)],
       }, timeoutMs)
     );
-  }
-
-  async withdraw(
-    key: string,
-    token: bigint,
-    timeoutMs: number,
-    { marked, handoff }: { marked?: Promise<void>; handoff?: Handoff } = {},
-  ): Promise<void> {
-    const passed = handoff?.passed ?? [];
-    const expected = handoff ? [...passed, handoff.to] : [];
-    const leave = async (...asToo: Compare[]) => {
-      const { succeeded, responses } = await this.#link.call((client) =>
-        client.txn({
-          compare: [
-            this.#isThere(key, token),
-            ...expected.map(({ key, token }) => this.#isThere(key, token)),
-            ...asToo,
-          ],
-          success: [key, ...passed.map(({ key }) => key)].map((key) => ({
-            request_delete_range: { key: keyBytes(key) },
-          })),
-          failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
-        }, timeoutMs)
-      );
-      return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
-    };
-    if (marked) {
-      // Both are under way at once; if they change places, the second is asked for again.
-      if (await leave(this.#isMarked(key, token))) return;
-      await marked.catch(() => {});
-    }
-    if (!await leave()) throw new StoreError("changed", "the queue has changed");
   }
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
@@ -120,8 +101,29 @@ export class EtcdStore implements Store {
     return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
   }
 
-  #isMarked(key: string, token: bigint): Compare {
-    return { key: keyBytes(key), target: "Mod", result: "Greater", mod_revision: String(token) };
+  /** Deletes the key and those that are passed, and tells the next leader why; false if the queue has changed. */
+  async #leave(
+    key: string,
+    token: bigint,
+    timeoutMs: number,
+    { leaving, handoff }: WithdrawOptions = {},
+  ): Promise<boolean> {
+    const { passed = [], to } = handoff ?? {};
+    const gone = [{ key, token }, ...passed];
+    // In one revision: another one, just for the word, would be a write that the next leader waits for.
+    const told = to && leaving ? [this.#rewrite(to.key, encodeSuccessor(to, token, leaving))] : [];
+    const { succeeded, responses } = await this.#link.call((client) =>
+      client.txn({
+        compare: [...gone, ...to ? [to] : []].map(({ key, token }) => this.#isThere(key, token)),
+        success: [...gone.map(({ key }) => ({ request_delete_range: { key: keyBytes(key) } })), ...told],
+        failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
+      }, timeoutMs)
+    );
+    return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
+  }
+
+  #rewrite(key: string, value: Uint8Array): Operation {
+    return { request_put: { key: keyBytes(key), value, ignore_lease: true } };
   }
 
   #isThere(key: string, token: bigint): Compare {

@@ -64,7 +64,7 @@ export class GatewayClient implements EtcdClient {
 
   /** One question, one answer. */
   async call(path: string, body: unknown, timeoutMs: number): Promise<Json> {
-    const token = await this.#logIn(timeoutMs);
+    const token = this.#user && await this.#logIn(timeoutMs);
     return await this.#post(path, body, timeoutMs, token);
   }
 

@@ -144,7 +144,7 @@ export class GrpcClient implements EtcdClient {
    * to end before it does, the client is left at once.
    */
   async #call<T>(timeoutMs: number, run: (options: { deadline: number }) => Promise<T>): Promise<T> {
-    await this.logIn(timeoutMs);
+    if (this.#user) await this.logIn(timeoutMs);
     const fresh = this.#keepAlive === undefined;
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
     await this.#keepAlive.opened();

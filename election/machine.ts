@@ -70,6 +70,8 @@ export type Campaign =
     readonly token: bigint;
     readonly since: Instant;
     readonly drained: boolean;
+    /** Why, if it led. */
+    readonly leaving?: LeaveReason;
     /** The token of the one who is to lead next, if somebody was named. */
     readonly to?: bigint;
   }
@@ -77,6 +79,7 @@ export type Campaign =
     readonly stage: "withdrawing";
     readonly lease: Lease;
     readonly token?: bigint;
+    readonly leaving?: LeaveReason;
     readonly to?: bigint;
     readonly call: Call;
     readonly attempts: number;
@@ -155,20 +158,13 @@ export type Action =
     readonly token: bigint;
     readonly timeoutMs: number;
   }
-  /** Says in the key why it is about to go. */
-  | {
-    readonly type: "mark";
-    readonly key: string;
-    readonly token: bigint;
-    readonly leaving: LeaveReason;
-    readonly timeoutMs: number;
-  }
   | { readonly type: "drain"; readonly leaseId: bigint }
   | {
     readonly type: "withdraw";
     readonly leaseId: bigint;
     readonly key: string;
     readonly token?: bigint;
+    readonly leaving?: LeaveReason;
     readonly handoff?: Handoff;
     readonly timeoutMs: number;
   }
@@ -458,13 +454,9 @@ function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
-  if (core.term) {
-    const leaving = to === undefined ? "resigned" : "switchover";
-    const timeoutMs = callTimeoutMs(lease.ttlMs);
-    actions.push({ type: "mark", key: keyOf(core, lease.id), token, leaving, timeoutMs });
-  }
+  const leaving = core.term && (to === undefined ? "resigned" : "switchover");
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), to } }, reason);
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to } }, reason);
 }
 
 /** The key or its lease is gone: stop at once, queue again with a new lease. */
@@ -520,9 +512,9 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, since, drained, to } = campaign;
+      const { lease, token, since, drained, leaving, to } = campaign;
       if (!drained && remaining(since, lease.ttlMs, now) > 0) break;
-      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), to }, actions), term };
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
     }
     case "withdrawing":
       if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
@@ -559,19 +551,20 @@ function withdraw(
   campaign: Campaign & { stage: "withdrawing" },
   actions: Action[],
 ): Campaign & { stage: "withdrawing" } {
-  const { lease, token, attempts } = campaign;
+  const { lease, token, leaving, attempts } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
   // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
   const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
-  actions.push({ type: "withdraw", leaseId: lease.id, key: keyOf(core, lease.id), token, handoff, timeoutMs });
+  const key = keyOf(core, lease.id);
+  actions.push({ type: "withdraw", leaseId: lease.id, key, token, leaving, handoff, timeoutMs });
   return { ...campaign, call: "sent", attempts: attempts + 1 };
 }
 
-/** Whom the lead goes to, if that is not the next in the queue, who needs no help. */
-function handoffOf({ view }: Core, { token, to }: Campaign & { stage: "withdrawing" }): Handoff | undefined {
+/** Whom the lead goes to, if that one must be told why, or is not the next in the queue, who needs no help. */
+function handoffOf({ view }: Core, { token, leaving, to }: Campaign & { stage: "withdrawing" }): Handoff | undefined {
   if (token === undefined || view?.queue[0]?.token !== token) return undefined;
   const handoff = planHandoff(view.queue, token, to);
-  return handoff && handoff.passed.length > 0 ? handoff : undefined;
+  return handoff && (leaving || handoff.passed.length > 0) ? handoff : undefined;
 }
 
 function draining(lease: Lease, token: bigint, since: Instant): Campaign & { stage: "draining" } {

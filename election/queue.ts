@@ -14,9 +14,11 @@ export interface Candidate {
   readonly priority?: number;
   /** Why it is about to leave the queue, if it said so. */
   readonly leaving?: LeaveReason;
+  /** Who handed the lead on to it, and why, if that one said so. */
+  readonly after?: { readonly token: bigint; readonly left: LeaveReason };
 }
 
-/** Why a candidate leaves the queue: on its own, for one that was named, or because its watchdog saw it die. */
+/** Why a leader leaves the queue: on its own, for one that was named, or because its watchdog saw it die. */
 export type LeaveReason = "resigned" | "switchover" | "crashed";
 
 const LEAVE_REASONS: readonly LeaveReason[] = ["resigned", "switchover", "crashed"];
@@ -112,7 +114,12 @@ export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): U
   return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
 }
 
-/** What it writes when it is about to leave. */
+/** The same of another candidate, to whom the one with `token` hands the lead on. */
+export function encodeSuccessor({ id, url, since, priority }: Candidate, token: bigint, left: LeaveReason): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since, priority, after: { token: String(token), left } }));
+}
+
+/** What it writes when it is about to leave, and there is nobody to hand the lead on to. */
 export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveReason): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, priority, leaving }));
 }
@@ -131,8 +138,21 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
     url: httpUrl(ours?.url),
     since: date(ours?.since),
     priority: Number.isSafeInteger(ours?.priority) ? ours!.priority as number : undefined,
-    leaving: LEAVE_REASONS.find((reason) => reason === ours?.leaving),
+    leaving: leaveReason(ours?.leaving),
+    after: predecessor(ours?.after),
   };
+}
+
+function leaveReason(value: unknown): LeaveReason | undefined {
+  return LEAVE_REASONS.find((reason) => reason === value);
+}
+
+function predecessor(value: unknown): Candidate["after"] {
+  const { token, left } = (value ?? {}) as Record<string, unknown>;
+  const reason = leaveReason(left);
+  return reason && typeof token === "string" && /^\d{1,19}$/.test(token)
+    ? { token: BigInt(token), left: reason }
+    : undefined;
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

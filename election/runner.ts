@@ -16,6 +16,9 @@ export interface RunnerHooks {
   event(event: ElectionEvent): void;
 }
 
+/** How long a lease whose key is gone is kept: to revoke it must not hold up the question of the next leader. */
+const YIELD_MS = 20;
+
 /** Said while a term whose time is over is being ended. */
 const UNDECIDED: RoleState = { role: "follower" };
 
@@ -37,8 +40,6 @@ export class Runner {
   #closeWatch: CloseWatch = () => {};
   /** The lease whose work is to be waited for, until that is done. */
   #draining: bigint | undefined;
-  /** The last word why a key goes. */
-  #mark: { readonly key: string; readonly done: Promise<void> } | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   #state: RoleState = { role: "connecting" };
   /** What the state was derived from. */
@@ -89,10 +90,10 @@ export class Runner {
       for (const action of actions) this.#perform(action);
       this.#endTerm(before);
       this.#drain();
-      this.#hooks.changed();
       this.#tell(before, now);
     }
     this.#stepping = false;
+    this.#hooks.changed();
     for (const check of this.#settled) check();
     this.#armTimer();
   }
@@ -193,17 +194,6 @@ export class Runner {
     switch (action.type) {
       case "watch":
         return this.#watch(action.generation);
-      case "mark":
-        return this.#call(
-          async () => {
-            const { key, token, leaving, timeoutMs } = action;
-            const done = this.#store.mark(key, token, leaving, timeoutMs);
-            this.#mark = { key, done };
-            await done;
-            return { type: "tick" };
-          },
-          () => ({ type: "tick" }),
-        );
       case "drain":
         this.#draining = action.leaseId;
         return;
@@ -248,9 +238,11 @@ export class Runner {
       case "withdraw":
         return this.#call(
           async () => {
-            const { key, token, handoff, timeoutMs } = action;
-            const marked = this.#mark?.key === key ? this.#mark.done : undefined;
-            if (token) await this.#store.withdraw(key, token, timeoutMs, { marked, handoff });
+            const { key, token, leaving, handoff, timeoutMs } = action;
+            if (token) {
+              await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff });
+              await new Promise((resolve) => setTimeout(resolve, YIELD_MS));
+            }
             await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };
           },

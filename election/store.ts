@@ -34,6 +34,14 @@ export type WatchNotice =
 /** Ends a watch without a word. */
 export type CloseWatch = (because?: "doubted") => void;
 
+/** How a key is withdrawn. */
+export interface WithdrawOptions {
+  /** Why, if it is a leader's. */
+  readonly leaving?: LeaveReason;
+  /** To whom the lead goes, if it is to be one of ours. */
+  readonly handoff?: Handoff;
+}
+
 /** What the election needs of etcd. Every call ends within its `timeoutMs` and rejects with {@linkcode StoreError}. */
 export interface Store {
   /** Grants a lease. The answer's TTL is the one that counts: etcd raises small ones. */
@@ -44,18 +52,12 @@ export interface Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
   /** Asks, linearizably, whether the key still has this create revision and which key is first. */
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }>;
-  /** Says in the key why it is about to go, for those who keep a history; nothing depends on it. */
-  mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void>;
   /**
-   * Deletes the key if it still has this create revision; if a mark is under way, after it. With a handoff, those who
-   * are passed lose their keys in the same moment, and all of it happens only if the queue still is as planned.
+   * Deletes the key if it still has this create revision. With a handoff, those who are passed lose their keys in the
+   * same moment, and that happens only if the queue still is as planned. A leader says why it leaves, for those who
+   * keep a history; nothing depends on it.
    */
-  withdraw(
-    key: string,
-    token: bigint,
-    timeoutMs: number,
-    options?: { readonly marked?: Promise<void>; readonly handoff?: Handoff },
-  ): Promise<void>;
+  withdraw(key: string, token: bigint, timeoutMs: number, options?: WithdrawOptions): Promise<void>;
   /** Ends a lease; no error if it is gone already. */
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;
   /**

@@ -71,7 +71,8 @@ export class History {
     // This node's own term ends before its key goes.
     if (same && last.to) return;
     if (!same) {
-      if (last && !last.to) this.#replace({ ...last, to: now, ended: last.ended ?? "lost" });
+      const told = first?.after?.token === last?.token ? first?.after?.left : undefined;
+      if (last && !last.to) this.#replace({ ...last, to: now, ended: told ?? last.ended ?? "lost" });
       if (first) this.#begin(first, now);
     } else if (first.leaving) this.#replace({ ...last, ended: first.leaving });
     this.#began = true;

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes 
 import { TextLineStream } from "@std/streams";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Feed } from "../http/feed.ts";
+import type { Candidate } from "../election/mod.ts";
 import { History } from "../http/history.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
@@ -47,8 +48,15 @@ Deno.test("the history tells why a term ended: handed on, or crashed with a watc
   await observer.logs("following", { fields: { leader: "d" } });
   d.kill("SIGKILL");
   await observer.logs("no-leader", { from: observer.log.length });
+  await using e = await TestNode.start(etcd, ["--id", "e"]);
+  await e.logs("leading");
+  await observer.logs("following", { fields: { leader: "e" } });
+  const from = observer.log.length;
+  await e.stop();
+  await observer.logs("no-leader", { from });
   const brief = (terms: Record<string, unknown>[]) => terms.map(({ id, ended, to }) => [id, ended, to !== null]);
-  assertEquals(brief((await json(observer, "/history")).terms), [["d", "crashed", true], ["c", "resigned", true]]);
+  const ended = [["e", "resigned", true], ["d", "crashed", true], ["c", "resigned", true]];
+  assertEquals(brief((await json(observer, "/history")).terms), ended);
 });
 
 Deno.test("a leader knows that somebody deleted its key, others that its lease ran out or that", async () => {
@@ -68,7 +76,9 @@ Deno.test("a leader knows that somebody deleted its key, others that its lease r
 
 Deno.test("a history keeps the reason of the moment, and is not endless", () => {
   const history = new History();
-  const of = (token: bigint, leaving?: "resigned") => ({ key: `${token}`, token, id: `n${token}`, leaving });
+  const of = (token: bigint, leaving?: "resigned", after?: Candidate["after"]) => {
+    return { key: `${token}`, token, id: `n${token}`, leaving, after };
+  };
   const at = (second: number) => new Date(second * 1000);
   history.seen([], at(1));
   history.seen([of(2n), of(3n)], at(2));
@@ -79,6 +89,11 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     [2n, at(2), at(4), "resigned"],
     [3n, at(4), at(5), "lost"],
   ]);
+  const told = new History();
+  told.seen([of(2n), of(3n)], at(1));
+  told.seen([of(3n, undefined, { token: 2n, left: "switchover" })], at(2));
+  told.seen([of(4n, undefined, { token: 2n, left: "resigned" })], at(3));
+  assertEquals(told.terms.map(({ ended }) => ended), ["switchover", "lost", undefined]);
   const own = new History();
   own.seen([of(7n)], at(1));
   own.ownTermEnded(7n, "expired", at(2));

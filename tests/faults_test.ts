@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { checkAccess } from "../election/access.ts";
 import { EtcdLink } from "../election/etcd_link.ts";
 import { EtcdStore } from "../election/etcd_store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/queue.ts";
+import { StoreError } from "../election/store.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
 
@@ -162,6 +163,30 @@ Deno.test("what changes after the list is told, also if etcd compacts its histor
   await within(5000, "the changes", complete.promise);
   assertEquals(leaders, ["one", "two", "three"], "each leader, however short its time was");
   close();
+  await link.close();
+});
+
+Deno.test("a key is withdrawn also when the next one has left; not when it would pass over others for nothing", async () => {
+  await using etcd = await LocalEtcd.start();
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 }, link);
+  const { leaseId } = await store.grant(5000, 1000);
+  const queue = async (key: string) => ({ key, id: key, priority: 0, ...await store.enqueue(key, leaseId, 1000) });
+  const [a, b, c] = [await queue("jobs/a"), await queue("jobs/b"), await queue("jobs/c")];
+  const gone = { ...b, token: 1n };
+  const keys = () => etcd.ctl("get", "--prefix", "jobs/", "--keys-only", "--sort-by=CREATE");
+  const changed = await assertRejects(
+    () => store.withdraw(a.key, a.token, 1000, { leaving: "switchover", handoff: { to: c, passed: [gone] } }),
+    StoreError,
+  );
+  assertEquals([changed.failure, await keys()], ["changed", "jobs/a\n\njobs/b\n\njobs/c"]);
+  await store.withdraw(a.key, a.token, 1000, { leaving: "resigned", handoff: { to: gone, passed: [] } });
+  assertEquals(await keys(), "jobs/b\n\njobs/c");
+  await store.withdraw(b.key, b.token, 1000, { leaving: "resigned", handoff: { to: c, passed: [] } });
+  assertEquals(await keys(), "jobs/c");
+  assertStringIncludes(await etcd.ctl("get", "jobs/c"), `"after":{"token":"${b.token}","left":"resigned"}`);
+  assertStringIncludes(await etcd.ctl("lease", "timetolive", leaseId.toString(16), "--keys"), "jobs/c");
+  await store.revoke(leaseId, 1000);
   await link.close();
 });
 

@@ -404,7 +404,7 @@ Deno.test("resigning stops the work, then deletes the key, then queues again", (
   node.send({ type: "resign" });
   assert(!node.leads);
   assertEquals(node.core.ended, "resigned");
-  assertEquals(node.did(), ["mark", "drain"]);
+  assertEquals(node.did(), ["drain"]);
   node.pass(1000);
   assertEquals(node.did(), [], "the key stays while somebody works");
   node.send({ type: "drained", leaseId: LEASE });
@@ -443,13 +443,16 @@ Deno.test("one who waits passes over nobody when it leaves", () => {
 Deno.test("a key that goes says why, if it led", () => {
   for (const [to, leaving] of [[undefined, "resigned"], [later.token, "switchover"]] as const) {
     const node = new Node().lead();
+    node.list([{ ...me, priority: 0 }, { ...later, priority: 0 }], 15n);
     node.send({ type: "resign", to });
-    const { key, token, leaving: why } = node.take("mark");
-    assertEquals([key, token, why], [KEY, TOKEN, leaving]);
+    node.send({ type: "drained", leaseId: LEASE });
+    const withdraw = node.take("withdraw");
+    assertEquals([withdraw.leaving, withdraw.handoff?.to.id], [leaving, "later"]);
   }
   const waiting = new Node().queue();
   waiting.send({ type: "stop" });
-  assert(!waiting.did().includes("mark"));
+  waiting.send({ type: "drained", leaseId: LEASE });
+  assertEquals(waiting.take("withdraw").leaving, undefined);
 });
 
 Deno.test("work that does not end holds up a resignation no longer than the lease", () => {

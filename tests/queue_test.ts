@@ -5,6 +5,7 @@ import {
   type Candidate,
   decodeCandidate,
   encodeCandidate,
+  encodeSuccessor,
   planHandoff,
   sortQueue,
 } from "../election/queue.ts";
@@ -27,7 +28,24 @@ Deno.test("a candidate's value is compact JSON and reads back", () => {
     since,
     priority: 0,
     leaving: undefined,
+    after: undefined,
   });
+});
+
+Deno.test("a successor is told who left and why, and stays who it is", () => {
+  const since = new Date("2026-01-02T03:04:05.678Z");
+  const waiting = decodeCandidate(
+    "jobs/1f",
+    7n,
+    encodeCandidate({ id: "a", url: "http://host-a", priority: 3 }, since),
+  );
+  const told = decodeCandidate("jobs/1f", 7n, encodeSuccessor(waiting, 2n ** 62n, "switchover"));
+  assertEquals(told, { ...waiting, after: { token: 2n ** 62n, left: "switchover" } });
+  for (
+    const after of [null, 1, {}, { token: 1, left: "resigned" }, { token: "1e3", left: "resigned" }, { token: "1" }]
+  ) {
+    assertEquals(decodeCandidate("jobs/1f", 7n, bytes(JSON.stringify({ id: "a", after }))).after, undefined);
+  }
 });
 
 /** A queue of candidates with these priorities; the first one leads, with token 1. */

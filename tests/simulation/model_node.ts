@@ -246,9 +246,6 @@ export class ModelNode implements Clock {
     switch (action.type) {
       case "watch":
         return this.#openWatch(action.generation);
-      case "mark":
-        // Nothing depends on it.
-        return;
       case "drain":
         return this.#timer(
           random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000),
