@@ -16,6 +16,16 @@ export function silent(what: string): Error {
   return new Error(`4 DEADLINE_EXCEEDED: ${what}`);
 }
 
+/** Whether etcd has done nothing because the token is too old, or older than a change of its users. */
+export function isStaleToken(error: unknown): boolean {
+  return /invalid auth token|revision of auth store is old/.test(String(error));
+}
+
+/** Whether etcd lets anybody in: then there is no token, and none is needed. */
+export function isOpenToAll(error: unknown): boolean {
+  return String(error).includes("authentication is not enabled");
+}
+
 /** What went wrong, for the election and for a person. */
 export function storeError(error: unknown, endpoint: string): StoreError {
   if (error instanceof StoreError) return error;
@@ -27,15 +37,17 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {
-    const lasting = code !== "14" && !answered.includes("invalid auth token");
+    const lasting = code !== "14" && !isStaleToken(error);
     return new StoreError(lasting ? "refused" : "unreachable", `etcd at ${host} answers: ${answered}`, cause);
   }
   let reason = shortReason(detail);
+  if (reason === HUNG_UP && !endpoint.startsWith("https:")) reason = CLOSED;
   if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may want a client certificate that it trusts";
   return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, cause);
 }
 
 const CLOSED = "connection closed";
+const HUNG_UP = "it hung up during TLS: it may want a client certificate that it trusts";
 
 /** What TLS says, and what it means to a person. */
 const TLS_REASONS: readonly [sign: string, reason: string][] = [
@@ -53,7 +65,7 @@ const TLS_REASONS: readonly [sign: string, reason: string][] = [
   ["not valid for name", "its certificate is for another name"],
   ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
   ["does not match certificate's altnames", "its certificate is for another name"],
-  ["write EPIPE", "it hung up during TLS: it may want a client certificate that it trusts"],
+  ["write EPIPE", HUNG_UP],
   ["CertificateRequired", "it wants a client certificate"],
   ["BadCertificate", "it does not trust the client certificate"],
   ["UnknownCA", "it does not trust the client certificate"],

@@ -2,7 +2,7 @@ import type { TransportName } from "./access.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { EtcdAccess, EtcdClient, Transport } from "./etcd_client.ts";
-import { storeError } from "./etcd_errors.ts";
+import { isStaleToken, storeError } from "./etcd_errors.ts";
 import { QueueWatches, type WatchOptions } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "./store.ts";
 
@@ -51,6 +51,16 @@ export class EtcdLink {
 
   /** Makes a call; rejects with a {@linkcode StoreError}. */
   async call<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
+    try {
+      return await this.#try(run);
+    } catch (error) {
+      // As a rule the first one to notice is who takes over after a long wait: a new client logs in anew.
+      if (this.#closed || !isStaleToken(error)) throw error;
+      return await this.#try(run);
+    }
+  }
+
+  async #try<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
     const transport = this.#ready ?? await this.#loaded();
     if (this.#closed) throw new StoreError("unreachable", "the connection to etcd was closed");
     const client = this.#calls ??= this.#connect(transport, this.#callsAt, () => this.#leave(client));
@@ -74,11 +84,15 @@ export class EtcdLink {
     this.#closed = true;
     this.#calls?.close();
     this.#watches.close();
-    await (await this.#transport)?.settled();
+    await (await this.#transport?.catch(() => undefined))?.settled();
   }
 
   #loaded(): Promise<Transport> {
-    return this.#transport ??= this.#load().then((transport) => this.#ready = transport);
+    return this.#transport ??= this.#load().then((transport) => this.#ready = transport).catch((error) => {
+      // What could not be loaded is tried again.
+      this.#transport = undefined;
+      throw error;
+    });
   }
 
   /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */

@@ -14,7 +14,7 @@ import type {
   WatchRequest,
   WatchSource,
 } from "./etcd_client.ts";
-import { silent } from "./etcd_errors.ts";
+import { isOpenToAll, silent } from "./etcd_errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./gateway_json.ts";
 import { watchByGateway } from "./gateway_watch.ts";
 
@@ -26,7 +26,7 @@ export class GatewayClient implements EtcdClient {
   readonly #user: UserOptions | undefined;
   readonly #clock: Clock;
   readonly #underWay = new Map<AbortController, Promise<unknown>>();
-  #token: Promise<string> | undefined;
+  #token: Promise<string | undefined> | undefined;
   #answered = false;
   #closed = false;
 
@@ -78,11 +78,15 @@ export class GatewayClient implements EtcdClient {
       if (!response.ok) throw failed(response.status, await response.text());
       const reader = response.body!.getReader();
       const decoder = new TextDecoder();
-      let rest = "";
+      const begun: string[] = [];
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        const lines = (rest + decoder.decode(piece.value, { stream: true })).split("\n");
-        rest = lines.pop()!;
-        for (const line of lines) if (line !== "") yield answered(line, response.status);
+        const [end, ...next] = decoder.decode(piece.value, { stream: true }).split("\n");
+        begun.push(end!);
+        // Joined once, at its end: a line may be long, and come in many pieces.
+        for (const start of next) {
+          const line = begun.splice(0, Infinity, start).join("");
+          if (line !== "") yield answered(line, response.status);
+        }
       }
     } catch (error) {
       throw explained(error);
@@ -97,13 +101,21 @@ export class GatewayClient implements EtcdClient {
     this.#closed = true;
     const ended: Promise<unknown> = Promise.all(this.#underWay.values()).then(() => closing.delete(ended));
     closing.add(ended);
-    for (const controller of this.#underWay.keys()) controller.abort();
+    const left = new Error("14 UNAVAILABLE: another request has failed");
+    for (const controller of this.#underWay.keys()) controller.abort(left);
     this.#http?.close();
+    this.#http = undefined;
   }
 
   async #logIn(timeoutMs: number): Promise<string | undefined> {
     if (!this.#user) return undefined;
-    this.#token ??= this.#post("auth/authenticate", this.#user, timeoutMs).then(({ token }) => String(token));
+    this.#token ??= this.#post("auth/authenticate", this.#user, timeoutMs).then(
+      ({ token }) => String(token),
+      (error) => {
+        if (isOpenToAll(error)) return undefined;
+        throw error;
+      },
+    );
     try {
       return await this.#token;
     } catch (error) {
@@ -176,6 +188,7 @@ interface HttpClientOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly poolIdleTimeout: false;
+  readonly poolMaxIdlePerHost: number;
 }
 
 /** Deno's; other runtimes have a `fetch` that cannot be told as much. */
@@ -186,6 +199,8 @@ function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpCl
   const proxy = { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) } as const;
   return deno?.createHttpClient({
     poolIdleTimeout: false,
+    // A thousand elections renew at once, now and then; what they need for that need not stay.
+    poolMaxIdlePerHost: 8,
     ...(protocol === "http:" ? { proxy } : {}),
     ...(tls?.ca === undefined ? {} : { caCerts: [tls.ca] }),
     ...(tls?.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
@@ -211,7 +226,7 @@ function failed(status: number, text: string): Error {
   if (typeof message === "string" && message !== "Not Found") return new Error(`${code} GATEWAY: ${message}`);
   return status === 404
     ? new Error(
-      "12 GATEWAY: etcdserver: its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
+      "14 GATEWAY: etcdserver: its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
     )
     : new Error(`14 GATEWAY: it answers HTTP with status ${status}`);
 }

@@ -79,7 +79,8 @@ class GatewayWatch implements WatchSource {
 
   async #probe(): Promise<void> {
     const seen = this.#request.seen();
-    if (this.#probing || this.#closed || !seen) return;
+    if (this.#probing || this.#closed) return;
+    if (!seen) return this.#probeLater();
     this.#probing = true;
     clearTimeout(this.#timer);
     const timeoutMs = this.#request.timeoutMs();

@@ -15,6 +15,7 @@ import type {
   WatchRequest,
   WatchSource,
 } from "./etcd_client.ts";
+import { isOpenToAll } from "./etcd_errors.ts";
 import { WatchStream } from "./grpc_watch.ts";
 import { guardHttp2, sessionsClosed } from "./http2_guard.ts";
 import { KeepAliveStream } from "./keep_alive_stream.ts";
@@ -34,9 +35,12 @@ interface Channel {
 }
 
 /** What is needed of etcd3's connections, which it does not show. */
-interface Host {
-  cachedServices: Record<string, { close(): void }>;
-  resetAllServices(): void;
+interface Pool {
+  readonly hosts: readonly {
+    cachedServices: Record<string, { close(): void }>;
+    resetAllServices(): void;
+  }[];
+  readonly authenticator: { invalidateMetadata(): void };
 }
 
 /** `connectivityState.READY` of gRPC: the connection stands. */
@@ -83,8 +87,12 @@ export class GrpcClient implements EtcdClient {
         ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
       },
     });
+    const { client: { hosts, authenticator } } = this.etcd.leaseClient as unknown as { client: Pool };
+    // With a token that is refused, etcd3 would ask again at once, with the same one, until the deadline.
+    authenticator.invalidateMetadata = () => {
+      throw new Error("16 UNAUTHENTICATED: etcdserver: invalid auth token");
+    };
     // Those that are still being made etcd3 would go on to make for a second, again and again.
-    const { client: { hosts } } = this.etcd.leaseClient as unknown as { client: { hosts: Host[] } };
     for (const host of hosts) {
       host.resetAllServices = () => {
         for (const service of Object.values(host.cachedServices)) service.close();
@@ -103,6 +111,9 @@ export class GrpcClient implements EtcdClient {
     this.#loggingIn ??= this.etcd.auth.authenticate(this.#user, { deadline: Date.now() + timeoutMs }).then(
       ({ token }) => {
         this.#token = token;
+      },
+      (error) => {
+        if (!isOpenToAll(error)) throw error;
       },
     );
     try {

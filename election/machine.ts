@@ -62,6 +62,8 @@ export type Campaign =
     readonly guard: Call;
     /** Just before the last guard was sent that found our key there, and first. */
     readonly guardedAt?: Instant;
+    /** When the first of the guards was sent that have not been answered. */
+    readonly askedSince?: Instant;
   }
   /** Leaving: the key stays until the work of the term has ended, but no longer than a TTL after `since`. */
   | {
@@ -271,13 +273,15 @@ export function nextTickMs(core: Core, now: Instant): number {
 
 /**
  * Leaves the queue for the end of it if the lease may once have run out. etcd may have begun to revoke it then
- * and come to it only now, whatever it said of the lease or the key in between.
+ * and come to it only now, whatever it said of the lease or the key in between. Also if etcd renews the lease, but has
+ * not answered a guard for a TTL: one who may not ask shall not be in the way of others.
  */
 function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign } = core;
   if (campaign.stage !== "enqueueing" && campaign.stage !== "queued") return core;
   const { lease } = campaign;
-  if (leaseRemaining(lease, now) > 0) return core;
+  const asked = campaign.stage === "queued" ? campaign.askedSince : undefined;
+  if (leaseRemaining(lease, now) > 0 && !(asked && elapsed(asked, now) > lease.ttlMs)) return core;
   if (campaign.stage === "enqueueing") return { ...core, campaign: withdrawing(lease, undefined, now) };
   actions.push({ type: "drain", leaseId: lease.id });
   return endTerm({ ...core, campaign: draining(lease, campaign.token, now) }, "expired");
@@ -421,13 +425,15 @@ function recordQueued(
       if (event.answer.first !== keyOf(core, lease.id)) {
         // The view was wrong: somebody is before us.
         const doubting = closeWatch(endTerm(core, "lost"), now);
-        return { ...doubting, campaign: { ...campaign, guardedAt: undefined, guard: retry(now) } };
+        const next = { guardedAt: undefined, askedSince: undefined, guard: retry(now) };
+        return { ...doubting, campaign: { ...campaign, ...next } };
       }
       return {
         ...core,
         campaign: {
           ...campaign,
           guardedAt: event.sentAt,
+          askedSince: undefined,
           guard: { since: event.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
         },
       };
@@ -541,6 +547,7 @@ function decideQueued(
       ...campaign,
       renewal: renew ? "sent" : campaign.renewal,
       guard: guard ? "sent" : campaign.guard,
+      askedSince: guard ? campaign.askedSince ?? now : campaign.askedSince,
     },
     term: core.term ?? (safe ? { token, since: now } : undefined),
   };

@@ -177,14 +177,18 @@ class QueueWatch {
     this.#revision = BigInt(header.revision);
     this.#contact = sentAt;
     this.tell({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });
-    const early = this.#early!.filter(({ revision }) => revision > this.#revision);
+    const early = this.#early!;
     this.#early = undefined;
     this.#apply(early);
     this.tell({ type: "alive", sentAt });
+    // Whoever has joined meanwhile may be more impatient than those before.
+    this.#source?.probe();
   }
 
   #apply(events: readonly KeyEvent[]): void {
-    for (const { queue, revision } of stagesOf(this.#queue, events)) {
+    // What the list has told already may come later than the list.
+    const news = events.filter(({ revision }) => revision > this.#revision);
+    for (const { queue, revision } of stagesOf(this.#queue, news)) {
       [this.#queue, this.#revision] = [queue, revision];
       this.tell({ type: "changed", queue, revision });
     }

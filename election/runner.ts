@@ -240,7 +240,10 @@ export class Runner {
           async () => {
             const { key, token, leaving, handoff, timeoutMs } = action;
             if (token) {
-              await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff });
+              await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff }).catch((error) => {
+                // Who may not delete its key may still give its lease back.
+                if (!(error instanceof StoreError && error.failure === "refused")) throw error;
+              });
               await new Promise((resolve) => setTimeout(resolve, YIELD_MS));
             }
             await this.#store.revoke(action.leaseId, timeoutMs);

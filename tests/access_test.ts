@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { cpuMs } from "../dev/usage.ts";
 import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
-import { Candidate } from "./support/candidate.ts";
+import { Candidate, stopAll } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
@@ -78,8 +78,8 @@ Deno.test("TLS: an etcd that wants client certificates lets in those that it tru
 });
 
 /** An etcd with a root user, and a user `worker` that may do all under `jobs/`. */
-async function withUsers(): Promise<LocalEtcd> {
-  const etcd = await LocalEtcd.start();
+async function withUsers(...flags: string[]): Promise<LocalEtcd> {
+  const etcd = await LocalEtcd.start({ flags });
   await askForUsers(etcd, { user: "worker", kind: "readwrite", prefix: "jobs/" });
   return etcd;
 }
@@ -103,6 +103,49 @@ Deno.test("passwords: the right one leads, also after etcd has forgotten its tok
   await follower.stop();
 });
 
+Deno.test("passwords: who waited until its token was too old takes over; so does one from before a change of users", async () => {
+  await using files = await Certificates.make();
+  const jwt = `jwt,sign-method=ES256,pub-key=${files.path("ca.pem")},priv-key=${files.path("ca.key")},ttl=2s`;
+  await using etcd = await withUsers("--auth-token", jwt);
+  const post = async (path: string, body: unknown, headers = {}) => {
+    const init = { method: "POST", headers, body: JSON.stringify(body) };
+    return await (await fetch(`${etcd.endpoint}/v3/${path}`, init)).json();
+  };
+  const [a, b] = [new Candidate(etcd, "a", { user: USER, ttl: 60 }), new Candidate(etcd, "b", { user: USER, ttl: 60 })];
+  const leader = await Promise.any([a, b].map((one) => leads(one).then(() => one)));
+  const follower = leader === a ? b : a;
+  await follows(follower, leader.state.leader!.id);
+  const { token } = await post("auth/authenticate", USER);
+  const accepted = async () =>
+    (await post("kv/range", { key: btoa("jobs/") }, { authorization: token })).code === undefined;
+  while (await accepted()) await new Promise((resolve) => setTimeout(resolve, 100));
+  await leader.resign();
+  await leads(follower);
+  await follows(leader, follower.state.leader!.id);
+  await etcd.ctl("--user", "root:rootpw", "user", "add", "another:pw");
+  await follower.resign();
+  await leads(leader);
+  await stopAll([a, b]);
+  const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+  const refused = /^grpc_server_handled_total\{grpc_code="Unauthenticated",grpc_method="Txn".* (\d+)$/m.exec(metrics)
+    ?.[1];
+  assertGreater(20, Number(refused ?? 0), "nobody asks again and again with a token that was refused");
+});
+
+Deno.test("passwords: a leader that may no longer ask gives way to one that may", async () => {
+  await using etcd = await withUsers();
+  const root = ["--user", "root:rootpw"];
+  await etcd.ctl(...root, "user", "add", "other:secret");
+  await etcd.ctl(...root, "user", "grant-role", "other", "limited");
+  const a = new Candidate(etcd, "a", { user: USER, ttl: 2 });
+  await leads(a);
+  const b = new Candidate(etcd, "b", { user: { ...USER, name: "other" }, ttl: 2 });
+  await follows(b, "a");
+  await etcd.ctl(...root, "user", "revoke-role", "worker", "limited");
+  await leads(b, 20_000);
+  await stopAll([a, b]);
+});
+
 Deno.test("passwords: the wrong one, none, or no permission is named", async () => {
   await using etcd = await withUsers();
   const at = `etcd at 127.0.0.1:${etcd.port} answers: `;
@@ -117,20 +160,27 @@ Deno.test("passwords: the wrong one, none, or no permission is named", async () 
 Deno.test("a node is let in by files and environment, says why not in readyz, and shows no secret", async () => {
   await using files = await Certificates.make();
   await files.sign("server", "localhost");
-  const tls = { cert: files.path("server.pem"), key: files.path("server.key") };
-  await using etcd = await LocalEtcd.start({ tls });
   await Deno.writeTextFile(files.path("password"), "secret\n");
-  const flags = ["--cacert", files.path("ca.pem"), "--user", "worker", "--password-file", files.path("password")];
-  // Without users in etcd, a login is refused: that is said, and no more than that.
-  await using node = await TestNode.start(etcd, flags);
-  const { message } = await node.logs("etcd-failing");
-  assertStringIncludes(String(message), "authentication is not enabled");
-  const { status, body } = await node.get("/readyz?verbose");
+  const flags = ["--user", "worker", "--password-file", files.path("password")];
+  const env = { ETCDCTL_CACERT: files.path("ca.pem") };
+  const tls = { cert: files.path("server.pem"), key: files.path("server.key") };
+  await using open = await LocalEtcd.start({ tls });
+  // This etcd does not ask for users yet: those who name one can go first.
+  await using a = await TestNode.start(open, [...flags, "--cacert", files.path("ca.pem")]);
+  await a.logs("leading");
+  await using b = await TestNode.start(open, [], { env });
+  await b.logs("following");
+
+  await using etcd = await withUsers();
+  await using c = await TestNode.start(etcd, [...flags, "--election", "jobs"]);
+  await c.logs("leading");
+  await using d = await TestNode.start(etcd, [...flags, "--election", "elsewhere"]);
+  const { message } = await d.logs("etcd-failing");
+  assertStringIncludes(String(message), "permission denied");
+  const { status, body } = await d.get("/readyz?verbose");
   assertEquals(status, 503);
-  assertStringIncludes(body, "[-] etcd has not answered yet: etcd at localhost");
-  await using other = await TestNode.start(etcd, [], { env: { ETCDCTL_CACERT: files.path("ca.pem") } });
-  await other.logs("leading");
-  assert(!JSON.stringify([node.log, other.log, body]).includes("secret"));
+  assertStringIncludes(body, "[-] etcd has not answered yet: etcd at 127.0.0.1");
+  assert(!JSON.stringify([a.log, b.log, c.log, d.log, body]).includes("secret"));
 });
 
 /** What a process holds, and for how long it has computed. */

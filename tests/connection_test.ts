@@ -63,15 +63,54 @@ Deno.test("when a shared connection breaks, or its endpoint falls silent, all it
   await grpcSettles();
 });
 
+Deno.test("a watch that opens while others come and go never goes back", async () => {
+  await using etcd = await LocalEtcd.start();
+  const access = checkAccess({ endpoints: [etcd.endpoint] });
+  const writer = new EtcdLink(access);
+  let over = false;
+  const comeAndGo = async (key: Uint8Array) => {
+    while (!over) {
+      const put = { request_put: { key, value: key } };
+      await writer.call((client) => client.txn({ compare: [], success: [put] }, 1000));
+      await writer.call((client) => client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 1000));
+    }
+  };
+  const writers = ["jobs/1", "jobs/2", "jobs/3"].map((key) => comeAndGo(new TextEncoder().encode(key)));
+  for (let round = 0; round < 40; round++) {
+    const link = new EtcdLink(access);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let [revision, changes] = [0n, 0];
+    const close = link.watch({
+      prefix: "jobs/",
+      probeEveryMs: 1000,
+      timeoutMs: 1000,
+      notify: (notice) => {
+        if (notice.type === "lost") reject(notice.error);
+        if (notice.type !== "listed" && notice.type !== "changed") return;
+        if (notice.revision <= revision) reject(new Error(`${notice.revision} was told after ${revision}`));
+        revision = notice.revision;
+        if (++changes > 10) resolve();
+      },
+    });
+    await within(5000, "ten changes", promise);
+    close();
+    await link.close();
+  }
+  over = true;
+  await Promise.all(writers);
+  await writer.close();
+});
+
 Deno.test("one that is closed while it connects gives up at once", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoints = [`http://127.0.0.1:${listener.addr.port}`];
   const link = new EtcdLink(checkAccess({ endpoints }));
   const call = assertRejects(() => link.call((client) => client.range({ key: new Uint8Array([1]) }, 10_000)));
-  using _unanswered = await listener.accept();
+  const unanswered = await listener.accept();
   await link.close();
   // Less than the second that etcd3 by itself would go on for.
   await within(700, "its call to fail", call);
+  unanswered.close();
   await grpcSettles();
 });
 

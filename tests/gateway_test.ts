@@ -57,6 +57,40 @@ Deno.test("a gateway that is switched off, and what is no etcd, is named in a li
   );
 });
 
+Deno.test("an endpoint whose gateway is switched off is passed over", async () => {
+  await using off = await LocalEtcd.start({ flags: ["--enable-grpc-gateway=false"] });
+  await using etcd = await LocalEtcd.start();
+  const a = new Candidate(etcd, "a", { transport, endpoints: [off.endpoint, etcd.endpoint] });
+  await leads(a);
+  await a.stop();
+});
+
+Deno.test("a watch by HTTP whose list was late is probed all the same", async () => {
+  await using etcd = await LocalEtcd.start();
+  let [watching, lists] = [false, 0];
+  // The fault itself: the list comes later than the first probe is due.
+  await using slow = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/v3/watch") watching = true;
+    if (watching && pathname === "/v3/kv/range" && lists++ === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    return await fetch(etcd.endpoint + pathname, { method: "POST", body: request.body });
+  });
+  const link = new EtcdLink(checkAccess({ endpoints: [`http://127.0.0.1:${slow.addr.port}`], transport }));
+  const probed = Promise.withResolvers<void>();
+  let alive = 0;
+  const close = link.watch({
+    prefix: "jobs/",
+    probeEveryMs: 10,
+    timeoutMs: 1000,
+    notify: ({ type }) => type === "alive" && ++alive === 3 && probed.resolve(),
+  });
+  await within(5000, "two probes", probed.promise);
+  close();
+  await link.close();
+});
+
 Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async () => {
   await using etcd = await LocalEtcd.start();
   await using proxy = new Proxy(etcd.port);

@@ -455,6 +455,30 @@ Deno.test("a key that goes says why, if it led", () => {
   assertEquals(waiting.take("withdraw").leaving, undefined);
 });
 
+Deno.test("one who is not answered whether it leads gives its place up after a TTL, though its lease is renewed", () => {
+  for (const node of [new Node().lead(), new Node().queue()]) {
+    node.list([me, later], 15n);
+    const refused = () => node.send({ type: "guard-failed", leaseId: LEASE });
+    refused();
+    for (let passed = 0; passed < 2 * TTL && node.core.campaign.stage === "queued"; passed += 500) {
+      node.pass(500);
+      node.renewed();
+      refused();
+    }
+    assertEquals(node.core.campaign.stage, "draining");
+    assert(!node.leads);
+  }
+  const hesitant = new Node().queue();
+  hesitant.list([me, later], 15n);
+  for (let passed = 0; passed < 2 * TTL; passed += 500) {
+    hesitant.send({ type: "guard-failed", leaseId: LEASE });
+    hesitant.pass(500);
+    hesitant.renewed();
+    if (passed % 2000 === 0) hesitant.guarded();
+  }
+  assertEquals(hesitant.core.campaign.stage, "queued", "an answer now and then will do");
+});
+
 Deno.test("work that does not end holds up a resignation no longer than the lease", () => {
   const node = new Node().lead();
   node.send({ type: "resign" });
