@@ -5,10 +5,9 @@ import { decodeCandidate, type QueueChange } from "./queue.ts";
 /** A comparison in a transaction. As in all of these messages, names are etcd's, and 64-bit numbers are texts. */
 export interface Compare {
   readonly key: Uint8Array;
-  readonly target: "Create" | "Mod";
-  readonly result: "Equal" | "Greater";
-  readonly create_revision?: string;
-  readonly mod_revision?: string;
+  readonly target: "Create";
+  readonly result: "Equal";
+  readonly create_revision: string;
 }
 
 /** A question for keys; without `range_end` for one. */
