@@ -78,6 +78,29 @@ async function bareStarts(): Promise<Samples> {
   return took;
 }
 
+/** A handoff and nothing else: what is left is for the election. */
+async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
+  const took: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const key = `bare/${round}`;
+    const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+    const put = { request_put: { key: keyBytes(key), value: keyBytes(key) } };
+    await link.call((client) => client.txn({ compare: [], success: [put] }, 1000));
+    await link.close();
+    const [leader, next] = [Running.bareNode(etcd, key, "leader"), Running.bareNode(etcd, key, "next")];
+    await Promise.all([leader, next].map((node) => node.answers(() => true)));
+    await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
+    const from = performance.now();
+    leader.kill("SIGTERM");
+    await next.answers((text) => text === "I am the leader\n");
+    took.push(performance.now() - from);
+    await leader.ended;
+    next.kill("SIGKILL");
+    await next.ended;
+  }
+  return took;
+}
+
 /** Resident memory of a node that has led for a while, in MB. */
 async function memory(start: () => Running): Promise<Samples> {
   const node = start();
@@ -91,16 +114,17 @@ async function memory(start: () => Running): Promise<Samples> {
 {
   await using etcd = await LocalEtcd.start();
   console.log("| measure | median | p95 | times the least |\n| --- | ---: | ---: | ---: |");
-  const least = await floor(etcd);
+  const bareHandoff = await bareHandoffs(etcd);
   const bare = await bareStarts();
-  console.log(row("etcd: delete to event, ms", least));
+  console.log(row("etcd: delete to event, ms", await floor(etcd)));
+  console.log(row("two bare Deno programs: handoff at SIGTERM, ms", bareHandoff));
   console.log(row("bare Deno.serve: start to first answer, ms", bare));
   for (const transport of ["grpc", "http"]) {
     const start = (...flags: string[]) => Running.start(executable, etcd, ["--transport", transport, ...flags]);
     const tell = (what: string, samples: Samples, least?: Samples) =>
       console.log(row(`by ${transport}: ${what}`, samples, least));
-    tell("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", () => start()), least);
-    tell("kill -9, with a watchdog, ms", await takeover(rounds, "SIGKILL", () => start("--watchdog")), least);
+    tell("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", () => start()), bareHandoff);
+    tell("kill -9, with a watchdog, ms", await takeover(rounds, "SIGKILL", () => start("--watchdog")), bareHandoff);
     const [answers, leads] = await starts(() => start());
     tell("start to first answer, ms", answers, bare);
     tell("start to leader, ms", leads, bare);

@@ -29,6 +29,14 @@ export class Running {
     return new Running(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file], port);
   }
 
+  /** Starts a program that does nothing but hand over, or take over, `key`. */
+  static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): Running {
+    const port = freePort();
+    const file = new URL("bare_node.js", import.meta.url).pathname;
+    const args = ["run", "-A", "--quiet", "--no-config", file, etcd.endpoint, key, String(port), role];
+    return new Running(Deno.execPath(), args, port);
+  }
+
   /** The first of some nodes that says that it leads. */
   static async leaderOf(nodes: readonly Running[]): Promise<Running> {
     const over = new AbortController();
