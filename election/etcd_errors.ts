@@ -16,9 +16,9 @@ export function silent(what: string): Error {
   return new Error(`4 DEADLINE_EXCEEDED: ${what}`);
 }
 
-/** Whether etcd has done nothing because the token is too old, or older than a change of its users. */
+/** Whether etcd has done nothing because the token is too old, or was got before its users changed or there were any. */
 export function isStaleToken(error: unknown): boolean {
-  return /invalid auth token|revision of auth store is old/.test(String(error));
+  return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));
 }
 
 /** Whether etcd lets anybody in: then there is no token, and none is needed. */

@@ -77,10 +77,12 @@ Deno.test("TLS: an etcd that wants client certificates lets in those that it tru
   assertMatch(await trouble(etcd, { tls: cert("client", "stranger") }), /do not fit together/);
 });
 
+const PERMISSION = { user: "worker", kind: "readwrite", prefix: "jobs/" } as const;
+
 /** An etcd with a root user, and a user `worker` that may do all under `jobs/`. */
-async function withUsers(...flags: string[]): Promise<LocalEtcd> {
-  const etcd = await LocalEtcd.start({ flags });
-  await askForUsers(etcd, { user: "worker", kind: "readwrite", prefix: "jobs/" });
+async function withUsers(): Promise<LocalEtcd> {
+  const etcd = await LocalEtcd.start();
+  await askForUsers(etcd, PERMISSION);
   return etcd;
 }
 
@@ -103,10 +105,10 @@ Deno.test("passwords: the right one leads, also after etcd has forgotten its tok
   await follower.stop();
 });
 
-Deno.test("passwords: who waited until its token was too old takes over; so does one from before a change of users", async () => {
+Deno.test("passwords: who waited until its token was too old takes over; so does one from before etcd had users, or others", async () => {
   await using files = await Certificates.make();
   const jwt = `jwt,sign-method=ES256,pub-key=${files.path("ca.pem")},priv-key=${files.path("ca.key")},ttl=2s`;
-  await using etcd = await withUsers("--auth-token", jwt);
+  await using etcd = await LocalEtcd.start({ flags: ["--auth-token", jwt] });
   const post = async (path: string, body: unknown, headers = {}) => {
     const init = { method: "POST", headers, body: JSON.stringify(body) };
     return await (await fetch(`${etcd.endpoint}/v3/${path}`, init)).json();
@@ -115,16 +117,20 @@ Deno.test("passwords: who waited until its token was too old takes over; so does
   const leader = await Promise.any([a, b].map((one) => leads(one).then(() => one)));
   const follower = leader === a ? b : a;
   await follows(follower, leader.state.leader!.id);
+  await askForUsers(etcd, PERMISSION);
+  await leader.resign();
+  await leads(follower);
+  await follows(leader, follower.state.leader!.id);
   const { token } = await post("auth/authenticate", USER);
   const accepted = async () =>
     (await post("kv/range", { key: btoa("jobs/") }, { authorization: token })).code === undefined;
   while (await accepted()) await new Promise((resolve) => setTimeout(resolve, 100));
-  await leader.resign();
-  await leads(follower);
-  await follows(leader, follower.state.leader!.id);
-  await etcd.ctl("--user", "root:rootpw", "user", "add", "another:pw");
   await follower.resign();
   await leads(leader);
+  await follows(follower, leader.state.leader!.id);
+  await etcd.ctl("--user", "root:rootpw", "user", "add", "another:pw");
+  await leader.resign();
+  await leads(follower);
   await stopAll([a, b]);
   const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
   const refused = /^grpc_server_handled_total\{grpc_code="Unauthenticated",grpc_method="Txn".* (\d+)$/m.exec(metrics)
