@@ -79,8 +79,7 @@ class GatewayWatch implements WatchSource {
 
   async #probe(): Promise<void> {
     const seen = this.#request.seen();
-    if (this.#probing || this.#closed) return;
-    if (!seen) return this.#probeLater();
+    if (this.#probing || this.#closed || !seen) return;
     this.#probing = true;
     clearTimeout(this.#timer);
     const timeoutMs = this.#request.timeoutMs();

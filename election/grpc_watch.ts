@@ -132,7 +132,7 @@ export class WatchStream {
   async #probe(): Promise<void> {
     this.#probeAt = Infinity;
     const watches = [...this.#watches.values()].filter(({ request }) => request.seen() !== undefined);
-    if (watches.length === 0) return this.#probeLater();
+    if (watches.length === 0) return;
     const sentAt = this.#clock.now();
     this.#probed = () => {
       this.#probed = undefined;

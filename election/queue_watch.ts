@@ -181,7 +181,7 @@ class QueueWatch {
     this.#early = undefined;
     this.#apply(early);
     this.tell({ type: "alive", sentAt });
-    // Whoever has joined meanwhile may be more impatient than those before.
+    // No probe was sent before; whoever has joined meanwhile may be more impatient than the first.
     this.#source?.probe();
   }
 

@@ -86,9 +86,12 @@ Deno.test("a watch by HTTP whose list was late is probed all the same", async ()
     timeoutMs: 1000,
     notify: ({ type }) => type === "alive" && ++alive === 3 && probed.resolve(),
   });
-  await within(5000, "two probes", probed.promise);
-  close();
-  await link.close();
+  try {
+    await within(5000, "two probes", probed.promise);
+  } finally {
+    close();
+    await link.close();
+  }
 });
 
 Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async () => {
