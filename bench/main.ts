@@ -80,13 +80,12 @@ async function bareStarts(): Promise<Samples> {
 
 /** A handoff and nothing else: what is left is for the election. */
 async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
+  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const key = `bare/${round}`;
-    const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
     const put = { request_put: { key: keyBytes(key), value: keyBytes(key) } };
     await link.call((client) => client.txn({ compare: [], success: [put] }, 1000));
-    await link.close();
     const [leader, next] = [Running.bareNode(etcd, key, "leader"), Running.bareNode(etcd, key, "next")];
     await Promise.all([leader, next].map((node) => node.answers(() => true)));
     await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
@@ -98,6 +97,7 @@ async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
     next.kill("SIGKILL");
     await next.ended;
   }
+  await link.close();
   return took;
 }
 

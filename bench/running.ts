@@ -26,15 +26,18 @@ export class Running {
     const port = freePort();
     const file = `${folder}/bare.js`;
     Deno.writeTextFileSync(file, `Deno.serve({ port: ${port}, onListen() {} }, () => new Response("bare\\n"));`);
-    return new Running(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file], port);
+    return Running.#program(port, file);
   }
 
   /** Starts a program that does nothing but hand over, or take over, `key`. */
   static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): Running {
     const port = freePort();
     const file = new URL("bare_node.js", import.meta.url).pathname;
-    const args = ["run", "-A", "--quiet", "--no-config", file, etcd.endpoint, key, String(port), role];
-    return new Running(Deno.execPath(), args, port);
+    return Running.#program(port, file, etcd.endpoint, key, String(port), role);
+  }
+
+  static #program(port: number, file: string, ...args: string[]): Running {
+    return new Running(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file, ...args], port);
   }
 
   /** The first of some nodes that says that it leads. */

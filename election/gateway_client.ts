@@ -64,6 +64,7 @@ export class GatewayClient implements EtcdClient {
 
   /** One question, one answer. */
   async call(path: string, body: unknown, timeoutMs: number): Promise<Json> {
+    // Not even a turn is lost where there is nobody to log in.
     const token = this.#user && await this.#logIn(timeoutMs);
     return await this.#post(path, body, timeoutMs, token);
   }

@@ -155,6 +155,7 @@ export class GrpcClient implements EtcdClient {
    * to end before it does, the client is left at once.
    */
   async #call<T>(timeoutMs: number, run: (options: { deadline: number }) => Promise<T>): Promise<T> {
+    // Not even a turn is lost where there is nobody to log in.
     if (this.#user) await this.logIn(timeoutMs);
     const fresh = this.#keepAlive === undefined;
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);

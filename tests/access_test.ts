@@ -113,24 +113,24 @@ Deno.test("passwords: who waited until its token was too old takes over; so does
     const init = { method: "POST", headers, body: JSON.stringify(body) };
     return await (await fetch(`${etcd.endpoint}/v3/${path}`, init)).json();
   };
-  const [a, b] = [new Candidate(etcd, "a", { user: USER, ttl: 60 }), new Candidate(etcd, "b", { user: USER, ttl: 60 })];
-  const leader = await Promise.any([a, b].map((one) => leads(one).then(() => one)));
-  const follower = leader === a ? b : a;
-  await follows(follower, leader.state.leader!.id);
+  const a = new Candidate(etcd, "a", { user: USER, ttl: 60 });
+  await leads(a);
+  const b = new Candidate(etcd, "b", { user: USER, ttl: 60 });
+  await follows(b, "a");
   await askForUsers(etcd, PERMISSION);
-  await leader.resign();
-  await leads(follower);
-  await follows(leader, follower.state.leader!.id);
+  await a.resign();
+  await leads(b);
+  await follows(a, "b");
   const { token } = await post("auth/authenticate", USER);
   const accepted = async () =>
     (await post("kv/range", { key: btoa("jobs/") }, { authorization: token })).code === undefined;
   while (await accepted()) await new Promise((resolve) => setTimeout(resolve, 100));
-  await follower.resign();
-  await leads(leader);
-  await follows(follower, leader.state.leader!.id);
+  await b.resign();
+  await leads(a);
+  await follows(b, "a");
   await etcd.ctl("--user", "root:rootpw", "user", "add", "another:pw");
-  await leader.resign();
-  await leads(follower);
+  await a.resign();
+  await leads(b);
   await stopAll([a, b]);
   const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
   const refused = /^grpc_server_handled_total\{grpc_code="Unauthenticated",grpc_method="Txn".* (\d+)$/m.exec(metrics)
