@@ -13,9 +13,9 @@
 import { helpText, parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
 import { VERSION } from "./cli/version.ts";
-import { CommandError } from "./command/program.ts";
+import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
-import { AskError } from "./inspect/ask.ts";
+import { AskError } from "./cli/inspect/ask.ts";
 
 /**
  * Does what the command line says; what is not needed is not loaded. Whatever is the user's to mend, it says in a
@@ -40,9 +40,9 @@ export async function main(args: readonly string[]): Promise<number> {
         console.log(await (await import("./cli/control.ts")).moveLead(command.config));
         return 0;
       case "inspect":
-        return await (await import("./cli/inspect.ts")).inspect(command.config);
+        return await (await import("./cli/inspect/command.ts")).inspect(command.config);
       case "watchdog":
-        await (await import("./watchdog/main.ts")).runWatchdog();
+        await runWatchdog();
         return 0;
     }
   } catch (error) {
@@ -51,6 +51,11 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`leader-node: ${(error as Error).message}`);
     return code;
   }
+}
+
+async function runWatchdog(): Promise<void> {
+  const [{ createLog }, watchdog] = await Promise.all([import("./cli/log.ts"), import("./supervise/watchdog_main.ts")]);
+  await watchdog.runWatchdog(createLog);
 }
 
 /** The exit code of an error that is the user's to mend. */

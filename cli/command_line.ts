@@ -1,7 +1,7 @@
 import { CONTROL_FLAGS, type ControlConfig, readControlConfig } from "./control_flags.ts";
 import { ETCD_FLAGS } from "./etcd_flags.ts";
 import { type Env, flagLines } from "./flags.ts";
-import { INSPECT_FLAGS, type InspectConfig, INSPECTIONS, readInspectConfig } from "./inspect_flags.ts";
+import { INSPECT_FLAGS, type InspectConfig, INSPECTIONS, readInspectConfig } from "./inspect/flags.ts";
 import { type Config, NODE_FLAGS, readNodeConfig } from "./node_flags.ts";
 
 /** What the command line asks for. */

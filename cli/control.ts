@@ -1,4 +1,4 @@
-import { AskError, askNode } from "../inspect/ask.ts";
+import { AskError, askNode } from "./inspect/ask.ts";
 import type { ControlConfig } from "./control_flags.ts";
 
 /** To stop a command may take long. */

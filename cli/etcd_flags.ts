@@ -1,14 +1,15 @@
 import {
   checkEndpoints,
+  checkName,
   checkTransport,
   DEFAULT_ENDPOINT,
+  EXPECTED,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
   type TlsOptions,
   type TransportName,
   type UserOptions,
-} from "../election/access.ts";
-import { checkName, EXPECTED } from "../election/options.ts";
+} from "../election/internal.ts";
 import { type FlagTable, readFile, type Settings, UsageError } from "./flags.ts";
 
 /** Where etcd is, how to be let in, and which election is meant. */

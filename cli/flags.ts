@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli";
 import { closestString } from "@std/text";
-import { InvalidOptionError } from "../election/errors.ts";
+import { InvalidOptionError } from "../election/internal.ts";
 
 /** The command line cannot be used; the message is one line for the user. */
 export class UsageError extends Error {

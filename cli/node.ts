@@ -1,11 +1,12 @@
-import { checkProgram } from "../command/program.ts";
-import type { Supervisor } from "../command/supervisor.ts";
+import type { Log, LogFields } from "../supervise/log.ts";
+import { checkProgram } from "../supervise/program.ts";
+import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Candidate, Election, ElectionEvent, Observation, Term } from "../election/mod.ts";
 import type { Control } from "../http/mod.ts";
-import { Face } from "../http/face.ts";
+import { Face } from "../http/handler.ts";
 import { serve } from "../http/server.ts";
-import { createLog, type Log, type LogFields } from "../log/log.ts";
-import type { Watchdog } from "../watchdog/watchdog.ts";
+import { createLog } from "./log.ts";
+import type { Watchdog } from "../supervise/watchdog.ts";
 import type { CommandConfig, Config } from "./node_flags.ts";
 import { logEvent, logStates, Namesakes } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
@@ -68,7 +69,7 @@ export async function runNode(config: Config, version: string): Promise<number> 
   const host = ownHost(config.hostname);
   const id = config.id ?? `${host}:${server.port}`;
   const url = config.advertiseUrl ?? `${config.httpTls ? "https" : "http"}://${host}:${server.port}`;
-  const log = createLog(config.logFormat, config.logLevel, id);
+  const log = createLog({ format: config.logFormat, level: config.logLevel, id });
   const mark = crypto.randomUUID();
   if (config.watchdog) watchdog = await startWatchdog(config, { id, url }, mark, log);
   if (config.command) supervisor = await supervise(config.command, config.ttl, mark, watchdog, log);
@@ -165,7 +166,7 @@ async function supervise(
   watchdog: Watchdog | undefined,
   log: Log,
 ): Promise<Supervisor> {
-  const { Supervisor } = await import("../command/supervisor.ts");
+  const { Supervisor } = await import("../supervise/supervisor.ts");
   return new Supervisor({
     argv,
     mark,
@@ -209,7 +210,7 @@ async function startWatchdog(
     mark: command && mark,
     log: { format, level, id: self.id },
   } as const;
-  const { Watchdog } = await import("../watchdog/watchdog.ts");
+  const { Watchdog } = await import("../supervise/watchdog.ts");
   return new Watchdog(node, log);
 }
 

@@ -1,6 +1,7 @@
-import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/options.ts";
+import type { LogFormat, LogLevel } from "../supervise/log.ts";
+import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/internal.ts";
 import { ETCD_FLAGS, type EtcdAccess, pem, PEM_FILE, readEtcdAccess } from "./etcd_flags.ts";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../log/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 import {
   type Env,
   type FlagTable,

@@ -1,5 +1,5 @@
 import type { ElectionEvent, Observation, Queue } from "../election/mod.ts";
-import type { Log } from "../log/log.ts";
+import type { Log } from "../supervise/log.ts";
 
 /** Writes a line for each change of the role, until the election is stopped. */
 export async function logStates(election: Observation, log: Log): Promise<void> {

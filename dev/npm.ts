@@ -35,20 +35,27 @@ const TSCONFIG = {
 
 async function main([folder = `${ROOT}npm`]: string[]): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.mkdir(`${folder}/src`, { recursive: true });
-  for await (const { name } of Deno.readDir(`${ROOT}election`)) {
-    const code = await Deno.readTextFile(`${ROOT}election/${name}`);
-    // The examples name the package.
-    await Deno.writeTextFile(
-      `${folder}/src/${name}`,
-      code.replaceAll(/^( \* import .* from) "\.\/mod\.ts"/gm, '$1 "leader-node"'),
-    );
-  }
+  await copySources(`${ROOT}election`, `${folder}/src`);
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${folder}/${name}`);
   await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(PACKAGE, null, 2) + "\n");
   await Deno.writeTextFile(`${folder}/tsconfig.json`, JSON.stringify(TSCONFIG));
   await run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts");
   await run(folder, "npx", "tsc");
+}
+
+/** Copies the library; its examples name the package. */
+async function copySources(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copySources(`${from}/${name}`, `${to}/${name}`);
+    else {
+      const code = await Deno.readTextFile(`${from}/${name}`);
+      await Deno.writeTextFile(
+        `${to}/${name}`,
+        code.replaceAll(/^( \* import .* from) "\.\/mod\.ts"/gm, '$1 "leader-node"'),
+      );
+    }
+  }
 }
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<void> {

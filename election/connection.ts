@@ -1,5 +1,5 @@
-import { EtcdLink } from "./etcd_link.ts";
-import { checkAccess, type ConnectionOptions } from "./access.ts";
+import { EtcdLink } from "./etcd/link.ts";
+import { checkAccess, type ConnectionOptions } from "./etcd/options.ts";
 
 const links = new WeakMap<Connection, EtcdLink>();
 

@@ -1,8 +1,8 @@
 import type { ElectionOptions, ObserveOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
-import type { Candidate } from "./queue.ts";
+import type { Candidate } from "./machine/queue.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./status.ts";
+import type { ElectionStatus, Observation } from "./observation.ts";
 
 /**
  * A candidate in an election. It queues as soon as it is made, and for ever again when it loses its

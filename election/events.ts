@@ -1,4 +1,4 @@
-import type { Queue } from "./queue.ts";
+import type { Queue } from "./machine/queue.ts";
 import type { Term } from "./term.ts";
 
 /** Something that happened on the way, worth a line in a log. The roles come by the iterator instead. */

@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from "./access.ts";
+import type { ConnectionOptions } from "./etcd/options.ts";
 import type { Connection } from "./connection.ts";
 import { InvalidOptionError } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";

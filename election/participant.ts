@@ -1,11 +1,11 @@
-import { checkAccess } from "./access.ts";
-import { systemClock } from "./clock.ts";
+import { checkAccess } from "./etcd/options.ts";
+import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
-import { remaining } from "./deadline.ts";
+import { remaining } from "./machine/deadline.ts";
 import { InvalidOptionError } from "./errors.ts";
-import { EtcdLink } from "./etcd_link.ts";
-import { EtcdStore } from "./etcd_store.ts";
-import * as machine from "./machine.ts";
+import { EtcdLink } from "./etcd/link.ts";
+import { EtcdStore } from "./etcd/store.ts";
+import * as machine from "./machine/mod.ts";
 import {
   checkConnection,
   checkName,
@@ -15,11 +15,11 @@ import {
   DEFAULT_TTL,
   type ElectionOptions,
 } from "./options.ts";
-import { type Candidate, planHandoff, type Self } from "./queue.ts";
+import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
 import { Readers } from "./readers.ts";
 import { Runner } from "./runner.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./status.ts";
+import type { ElectionStatus, Observation } from "./observation.ts";
 
 /** One who takes part in an election, as a candidate or as an observer. */
 export class Participant implements Observation {

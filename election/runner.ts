@@ -1,7 +1,7 @@
-import { type Clock, elapsed, type Instant } from "./clock.ts";
+import { type Clock, elapsed, type Instant } from "./machine/clock.ts";
 import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
-import * as machine from "./machine.ts";
+import * as machine from "./machine/mod.ts";
 import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
 import { OwnTerm } from "./term.ts";

@@ -1,16 +1,5 @@
-import type { Instant } from "./clock.ts";
-import type { Handoff, LeaveReason, Queue } from "./queue.ts";
-
-/** Why a call to the store failed, as far as the election must know. */
-export type StoreFailure =
-  /** No answer came: the call may or may not have been carried out. */
-  | "unreachable"
-  /** etcd answered that the lease does not exist (any more). */
-  | "lease-gone"
-  /** The queue is not what the caller took it for; nothing was done. */
-  | "changed"
-  /** etcd answered something else: wrong password, no permission, no space. */
-  | "refused";
+import type { Handoff, LeaveReason } from "./machine/queue.ts";
+import type { StoreFailure, WatchNotice } from "./machine/types.ts";
 
 /** A failed call to the store, with a message for a person. */
 export class StoreError extends Error {
@@ -20,15 +9,9 @@ export class StoreError extends Error {
   }
 }
 
-/** What a watch on the election's prefix tells, in order. */
-export type WatchNotice =
-  /** The whole queue, read at `revision` by a request sent at `sentAt`. */
-  | { readonly type: "listed"; readonly queue: Queue; readonly revision: bigint; readonly sentAt: Instant }
-  /** The queue has changed, and is so at `revision`. Each leader is told, however short its time was. */
-  | { readonly type: "changed"; readonly queue: Queue; readonly revision: bigint }
-  /** The watch was open, and all told that happened, when a probe was sent at `sentAt`. */
-  | { readonly type: "alive"; readonly sentAt: Instant }
-  /** Nothing more comes: list and watch again. */
+/** What a watch on the election's prefix reports, in order. When it is lost, it says why. */
+export type StoreNotice =
+  | Exclude<WatchNotice, { readonly type: "lost" }>
   | { readonly type: "lost"; readonly error: StoreError };
 
 /** Ends a watch without a word. */
@@ -64,5 +47,5 @@ export interface Store {
    * Lists, then watches the prefix until `lost` or until the returned function is called: with `"doubted"` by one who
    * has reason to think that the watch is wrong, and wants the next one to owe nothing to it.
    */
-  watch(notify: (notice: WatchNotice) => void): CloseWatch;
+  watch(notify: (notice: StoreNotice) => void): CloseWatch;
 }

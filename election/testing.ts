@@ -32,7 +32,7 @@
 import type { TermEndReason } from "./errors.ts";
 import { Readers } from "./readers.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./status.ts";
+import type { ElectionStatus, Observation } from "./observation.ts";
 import { OwnTerm, type Term } from "./term.ts";
 
 /** An election that does what a test says. It begins as `connecting`. */

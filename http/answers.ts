@@ -1,6 +1,25 @@
-import type { CommandStatus } from "../command/supervisor.ts";
 import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
+
+/** How a command ended. */
+export interface CommandExit {
+  /** Its exit code, or 128 and the number of the signal that ended it. */
+  readonly code: number;
+  /** The signal that ended it, if one did. */
+  readonly signal: string | null;
+}
+
+/** What is known of the command at one moment. */
+export interface CommandStatus {
+  /** Whether it runs. */
+  readonly running: boolean;
+  /** The first process of it, while it runs. */
+  readonly pid?: number;
+  /** How often it was started. */
+  readonly starts: number;
+  /** How it ended last. */
+  readonly lastExit?: CommandExit;
+}
 
 /** How the lead can be moved by HTTP. */
 export interface Control {

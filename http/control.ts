@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "../election/errors.ts";
+import { InvalidOptionError } from "../election/internal.ts";
 import type { RoleState } from "../election/mod.ts";
 import type { Control, NodeSource } from "./answers.ts";
 

@@ -1,6 +1,6 @@
 import type { ElectionEvent } from "../election/mod.ts";
 import type { NodeSource } from "./answers.ts";
-import { Distribution, metricLines, type Sample } from "./exposition.ts";
+import { Distribution, metricLines, type Sample } from "./prometheus_text.ts";
 
 /** The content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";

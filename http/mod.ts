@@ -15,6 +15,5 @@
  *
  * @module
  */
-export type { CommandExit, CommandStatus } from "../command/supervisor.ts";
-export type { Control } from "./answers.ts";
-export { Face, type FaceOptions } from "./face.ts";
+export type { CommandExit, CommandStatus, Control } from "./answers.ts";
+export { Face, type FaceOptions } from "./handler.ts";

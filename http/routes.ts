@@ -1,6 +1,6 @@
 import { historyBody, membersBody, type NodeSource, readiness, statusBody } from "./answers.ts";
 import { moveLead } from "./control.ts";
-import type { Events } from "./events.ts";
+import type { Events } from "./event_streams.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";

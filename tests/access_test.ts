@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { cpuMs } from "../dev/usage.ts";
+import { cpuMs } from "../dev/process_stats.ts";
 import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
 import { Candidate, stopAll } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { play } from "./chaos/report.ts";
+import { play } from "./chaos/play.ts";
 import { SCENARIOS } from "./chaos/scenarios.ts";
 
 for (const scenario of SCENARIOS) {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/access.ts";
-import { EtcdLink } from "../election/etcd_link.ts";
+import { checkAccess } from "../election/etcd/options.ts";
+import { EtcdLink } from "../election/etcd/link.ts";
 import { Connection, Election, InvalidOptionError, observe } from "../election/mod.ts";
 import { Proxy } from "./support/proxy.ts";
 import { grpcSettles, isLeader, leads, until, within } from "./support/until.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { picture } from "../bench/picture.ts";
+import { picture } from "../dev/bench/growth_chart.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
@@ -10,7 +10,7 @@ const SOURCES = [
   "docs/library.md",
   "main.ts",
   "http/mod.ts",
-  "http/face.ts",
+  "http/handler.ts",
   ...["mod", "connection", "election", "term", "state", "errors", "testing"].map((name) => `election/${name}.ts`),
 ];
 
@@ -48,7 +48,7 @@ Deno.test("the picture of growth shows the tables of the document that it stands
   const [tables, drawn] = await Promise.all(
     ["docs/performance.md", "docs/growth.svg"].map((file) => Deno.readTextFile(new URL(file, ROOT))),
   );
-  assertEquals(drawn, picture(tables!), "run: deno run -A bench/picture.ts");
+  assertEquals(drawn, picture(tables!), "run: deno run -A dev/bench/growth_chart.ts");
 });
 
 Deno.test("the README's line for production is enough to lead with", async () => {
@@ -73,7 +73,7 @@ Deno.test("the README's line for production is enough to lead with", async () =>
 
 Deno.test("every event that is logged is explained, and no other", async () => {
   const logged = new Set(["lease-granted", "queued", "queue-changed", "etcd-failing", "etcd-answers", "connecting"]);
-  for (const folder of ["cli", "command", "watchdog", "http"]) {
+  for (const folder of ["cli", "supervise", "http"]) {
     for (const { name } of Deno.readDirSync(new URL(folder, ROOT))) {
       if (!name.endsWith(".ts")) continue;
       const code = await Deno.readTextFile(new URL(`${folder}/${name}`, ROOT));

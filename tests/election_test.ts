@@ -2,7 +2,7 @@ import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, a
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Election, type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
-import { sessionsClosed } from "../election/http2_guard.ts";
+import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
 

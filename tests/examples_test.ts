@@ -5,7 +5,7 @@ import { TestNode, threeNodes } from "./support/node.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url).pathname;
-const APP = new URL("support/app.ts", import.meta.url).pathname;
+const APP = new URL("./support/app.ts", import.meta.url).pathname;
 
 /** Three nodes, each of which would run a server on the port beside it. */
 async function nodesWithApps(etcd: LocalEtcd): Promise<{ nodes: TestNode[]; apps: number[] }> {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { TextLineStream } from "@std/streams";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { Feed } from "../http/feed.ts";
+import { Feed } from "../http/change_notifier.ts";
 import type { Candidate } from "../election/mod.ts";
 import { History } from "../http/history.ts";
 import { Certificates } from "./support/certificates.ts";

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/access.ts";
-import { EtcdLink } from "../election/etcd_link.ts";
-import { EtcdStore } from "../election/etcd_store.ts";
+import { checkAccess } from "../election/etcd/options.ts";
+import { EtcdLink } from "../election/etcd/link.ts";
+import { EtcdStore } from "../election/etcd/store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
-import type { Queue } from "../election/queue.ts";
+import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";

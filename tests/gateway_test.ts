@@ -1,8 +1,8 @@
 /** What is peculiar to etcd's JSON gateway; `deno task test:http` runs all other tests by it. */
 import { assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/access.ts";
-import { EtcdLink } from "../election/etcd_link.ts";
+import { checkAccess } from "../election/etcd/options.ts";
+import { EtcdLink } from "../election/etcd/link.ts";
 import { Candidate } from "./support/candidate.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, leads, within } from "./support/until.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
 import { type NodeSource, roleText } from "../http/answers.ts";
-import { Events } from "../http/events.ts";
-import { Feed } from "../http/feed.ts";
+import { Events } from "../http/event_streams.ts";
+import { Feed } from "../http/change_notifier.ts";
 import { History } from "../http/history.ts";
 import { Metrics } from "../http/metrics.ts";
 import { answer, type Ground } from "../http/routes.ts";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { diagnose, type Facts, type Finding, findingsText } from "../inspect/doctor.ts";
-import { historyTable, mergeHistories } from "../inspect/history.ts";
-import { judge, type NodeReport, statusText } from "../inspect/status.ts";
-import { span, table } from "../inspect/table.ts";
+import { diagnose, type Facts, type Finding, findingsText } from "../cli/inspect/doctor.ts";
+import { historyTable, mergeHistories } from "../cli/inspect/history.ts";
+import { judge, type NodeReport, statusText } from "../cli/inspect/status.ts";
+import { span, table } from "../cli/inspect/table.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
 import { askForUsers } from "./support/users.ts";

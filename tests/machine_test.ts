@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertExists } from "@std/assert";
-import * as machine from "../election/machine.ts";
-import type { Candidate } from "../election/queue.ts";
+import * as machine from "../election/machine/mod.ts";
+import type { Candidate } from "../election/machine/queue.ts";
 import { FakeClock } from "./support/clock.ts";
 
 const TTL = 5000;
@@ -346,8 +346,7 @@ Deno.test("what the watch told before it broke says nothing of a key that was ma
   // An etcd that comes back without its data counts revisions from the beginning.
   const node = new Node().queue();
   node.list([me, later], 100n);
-  const error = { failure: "unreachable", message: "gone" } as never;
-  node.send({ type: "watch", generation: node.core.watch.generation, notice: { type: "lost", error } });
+  node.send({ type: "watch", generation: node.core.watch.generation, notice: { type: "lost" } });
   node.renewed({ ttlMs: 0 });
   node.pass(250);
   node.send({ type: "granted", sentAt: node.clock.now(), leaseId: 0x2fn, ttlMs: TTL });
@@ -372,8 +371,7 @@ Deno.test("a guard that finds somebody before us is believed, and the queue is r
 Deno.test("what a former watch tells is not heard", () => {
   const node = new Node().queue();
   const { generation } = node.core.watch;
-  const error = { failure: "unreachable", message: "gone" } as never;
-  node.send({ type: "watch", generation, notice: { type: "lost", error } });
+  node.send({ type: "watch", generation, notice: { type: "lost" } });
   node.pass(100);
   node.send({
     type: "watch",

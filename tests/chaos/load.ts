@@ -1,6 +1,6 @@
-import { checkAccess } from "../../election/access.ts";
-import { EtcdLink } from "../../election/etcd_link.ts";
-import { EtcdStore } from "../../election/etcd_store.ts";
+import { checkAccess } from "../../election/etcd/options.ts";
+import { EtcdLink } from "../../election/etcd/link.ts";
+import { EtcdStore } from "../../election/etcd/store.ts";
 
 /** So many processes that do nothing but compute. */
 export function busyCores(count: number): AsyncDisposable {

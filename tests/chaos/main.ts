@@ -1,7 +1,7 @@
 /** `deno task chaos --minutes M`: each kind of fault for an equal share of the time, and a table. */
 import { endTogether } from "../../dev/children.ts";
-import { readNumbers } from "../../dev/numbers.ts";
-import { play } from "./report.ts";
+import { readNumbers } from "../../dev/number_flags.ts";
+import { play } from "./play.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 const share = readNumbers("deno task chaos", { minutes: 10 }).minutes * 60_000 / SCENARIOS.length;

@@ -1,7 +1,7 @@
 import type { TestNode } from "../support/node.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { busyCores, unrulyNeighbour } from "./load.ts";
-import { randomFaults } from "./mix.ts";
+import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Stage, TTL } from "./stage.ts";
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */

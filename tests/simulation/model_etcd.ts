@@ -5,7 +5,7 @@ import {
   type QueueChange,
   type Self,
   sortQueue,
-} from "../../election/queue.ts";
+} from "../../election/machine/queue.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** etcd's default election timeout; also what a new leader adds to every lease. */

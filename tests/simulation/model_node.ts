@@ -1,8 +1,9 @@
-import type { Clock, Instant } from "../../election/clock.ts";
-import { callTimeoutMs, remaining } from "../../election/deadline.ts";
-import * as machine from "../../election/machine.ts";
-import { applyChanges, type Queue } from "../../election/queue.ts";
-import { StoreError, type StoreFailure, type WatchNotice } from "../../election/store.ts";
+import type { StoreFailure } from "../../election/machine/types.ts";
+import type { Clock, Instant } from "../../election/machine/clock.ts";
+import { callTimeoutMs, remaining } from "../../election/machine/deadline.ts";
+import * as machine from "../../election/machine/mod.ts";
+import { applyChanges, type Queue } from "../../election/machine/queue.ts";
+import { StoreError, type StoreNotice } from "../../election/store.ts";
 import type { ModelEtcd } from "./model_etcd.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
@@ -380,7 +381,7 @@ export class ModelNode implements Clock {
   }
 
   /** Sends a notice down the watch: in order, and held up while the link is down. */
-  #tell(watch: Watch, notice: WatchNotice, told = () => {}): void {
+  #tell(watch: Watch, notice: StoreNotice, told = () => {}): void {
     const { schedule } = this.#world;
     const life = this.#life;
     const deliver = () => {
@@ -433,6 +434,6 @@ function withoutLapse(core: machine.Core, now: Instant): machine.Core {
   return { ...core, campaign: { ...core.campaign, lease: { ...lease, sentAt } } };
 }
 
-function lostNotice(why: string): WatchNotice {
+function lostNotice(why: string): StoreNotice {
   return { type: "lost", error: new StoreError("unreachable", why) };
 }

@@ -1,5 +1,5 @@
-import * as machine from "../../election/machine.ts";
-import type { Candidate } from "../../election/queue.ts";
+import * as machine from "../../election/machine/mod.ts";
+import type { Candidate } from "../../election/machine/queue.ts";
 import { ModelEtcd } from "./model_etcd.ts";
 import { ModelNode, type Sabotage } from "./model_node.ts";
 import { Random } from "./random.ts";

@@ -5,7 +5,7 @@
 import { endTogether } from "../../dev/children.ts";
 import { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Candidate } from "../support/candidate.ts";
-import { readNumbers } from "../../dev/numbers.ts";
+import { readNumbers } from "../../dev/number_flags.ts";
 import { Proxy } from "../support/proxy.ts";
 import { leads } from "../support/until.ts";
 

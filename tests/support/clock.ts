@@ -1,4 +1,4 @@
-import type { Clock, Instant } from "../../election/clock.ts";
+import type { Clock, Instant } from "../../election/machine/clock.ts";
 
 /** A clock that stands still until it is told otherwise. */
 export class FakeClock implements Clock {

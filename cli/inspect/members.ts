@@ -1,0 +1,26 @@
+import type { ElectionStatus } from "../../election/mod.ts";
+import { membersBody } from "../../http/answers.ts";
+import { type Show, since, table } from "./table.ts";
+
+/** The queue as a table. */
+export function membersTable({ queue, state }: ElectionStatus, show: Show): string {
+  if (queue.length === 0) return "nobody is in the queue";
+  const rows = queue.map(({ id, url, token, since: from, priority }, index) => {
+    const leads = token === state.leader?.token;
+    return [
+      String(index + 1),
+      { text: id, colour: leads ? "green" : undefined } as const,
+      leads ? "leader" : "candidate",
+      String(token),
+      priority === undefined ? "" : String(priority),
+      since(from),
+      url ?? "",
+    ];
+  });
+  return table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
+}
+
+/** The queue as a line of JSON, as `/members` has it. */
+export function membersJson(status: ElectionStatus): string {
+  return JSON.stringify(membersBody(status).members);
+}

@@ -1,0 +1,39 @@
+import type { Log, LogFields, LogFormat, LogLevel, LogOptions } from "../supervise/log.ts";
+
+/** The levels, the most verbose first. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+/** The formats of a log line. */
+export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
+
+/** A log of one line an event to stderr: time, level, the node's id, the event, its fields. */
+export function createLog({ format, level: minimum, id }: LogOptions): Log {
+  const encoder = new TextEncoder();
+  const write = format === "json" ? jsonLine : textLine;
+  return (level, event, fields = {}) => {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(minimum)) return;
+    const line = encoder.encode(write(new Date().toISOString(), level, id, event, fields) + "\n");
+    try {
+      for (let sent = 0; sent < line.length;) sent += Deno.stderr.writeSync(line.subarray(sent));
+    } catch {
+      // Nobody reads stderr any more. An election must not end for that.
+    }
+  };
+}
+
+function jsonLine(time: string, level: LogLevel, id: string, event: string, fields: LogFields): string {
+  return JSON.stringify(
+    { time, level, id, event, ...fields },
+    (_, value) => typeof value === "bigint" ? Number(value) : value,
+  );
+}
+
+function textLine(time: string, level: LogLevel, id: string, event: string, fields: LogFields): string {
+  const words = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${word(String(value))}`);
+  return [time, level.toUpperCase().padEnd(5), word(id), event, ...words].join(" ");
+}
+
+function word(text: string): string {
+  return /^[^\s"=\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,106 @@
+import type { Candidate, LeaveReason, QueueChange, Self } from "../machine/queue.ts";
+import type { KeyEvent, KeyValue } from "./client.ts";
+
+const LEAVE_REASONS: readonly LeaveReason[] = ["resigned", "switchover", "crashed"];
+const MAX_NAME_LENGTH = 200;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The bytes of a key. */
+export function keyBytes(key: string): Uint8Array {
+  return encoder.encode(key);
+}
+
+/** The text of a key, another one for each: bytes that are no text are shown one by one. */
+export function keyText(key: Uint8Array): string {
+  const text = decoder.decode(key);
+  return text.includes("\uFFFD") ? "\uFFFD" + Array.from(key, (byte) => String.fromCharCode(byte)).join("") : text;
+}
+
+/** The range of all keys that begin with `prefix`, which ends with a slash. */
+export function prefixRange(prefix: string): { key: Uint8Array; range_end: Uint8Array } {
+  return { key: keyBytes(prefix), range_end: keyBytes(prefix.slice(0, -1) + "0") };
+}
+
+/** An event of a watch. */
+export function keyEvent(deleted: boolean, { key, value, create_revision, mod_revision }: KeyValue): KeyEvent {
+  const name = keyText(key);
+  const change: QueueChange = deleted
+    ? { type: "delete", key: name }
+    : { type: "put", candidate: decodeCandidate(name, BigInt(create_revision), value) };
+  return { revision: BigInt(mod_revision), change };
+}
+
+/** What a candidate of ours writes into its key: compact JSON. */
+export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
+}
+
+/** The same of another candidate, to whom the one with `token` hands the lead on. */
+export function encodeSuccessor({ id, url, since, priority }: Candidate, token: bigint, left: LeaveReason): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since, priority, after: { token: String(token), left } }));
+}
+
+/** What it writes when it is about to leave, and there is nobody to hand the lead on to. */
+export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveReason): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, priority, leaving }));
+}
+
+/**
+ * Reads a candidate's value. Anybody may have written it: whatever is not ours is shown as the name,
+ * on one line, and nothing in it can break a log, a header or a page.
+ */
+export function decodeCandidate(key: string, token: bigint, value: Uint8Array): Candidate {
+  const text = decoder.decode(value);
+  const ours = parseObject(text);
+  return {
+    key,
+    token,
+    id: printable(typeof ours?.id === "string" ? ours.id : text) || key.slice(key.lastIndexOf("/") + 1),
+    url: httpUrl(ours?.url),
+    since: date(ours?.since),
+    priority: Number.isSafeInteger(ours?.priority) ? ours!.priority as number : undefined,
+    leaving: leaveReason(ours?.leaving),
+    after: predecessor(ours?.after),
+  };
+}
+
+function leaveReason(value: unknown): LeaveReason | undefined {
+  return LEAVE_REASONS.find((reason) => reason === value);
+}
+
+function predecessor(value: unknown): Candidate["after"] {
+  const { token, left } = (value ?? {}) as Record<string, unknown>;
+  const reason = leaveReason(left);
+  return reason && typeof token === "string" && /^\d{1,19}$/.test(token)
+    ? { token: BigInt(token), left: reason }
+    : undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function printable(name: string): string {
+  // Control and format characters, lone surrogates: nothing that moves a cursor or hides text.
+  const clean = name.slice(0, MAX_NAME_LENGTH + 1).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  return clean.length > MAX_NAME_LENGTH ? clean.slice(0, MAX_NAME_LENGTH) + "…" : clean;
+}
+
+function httpUrl(value: unknown): string | undefined {
+  if (typeof value !== "string" || value.length > 2048) return undefined;
+  const url = URL.canParse(value) && new URL(value);
+  return url && /^https?:$/.test(url.protocol) && !url.username && !url.password
+    ? url.href.replace(/\/$/, "")
+    : undefined;
+}
+
+function date(value: unknown): Date | undefined {
+  const parsed = new Date(typeof value === "string" ? value : NaN);
+  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
+}

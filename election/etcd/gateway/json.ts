@@ -1,0 +1,58 @@
+import type { KeyValue, RangeAnswer, TxnAnswer } from "../client.ts";
+
+/** A JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A request as the gateway wants it: bytes in base64, names of choices in capitals. */
+export function toJson(request: unknown): string {
+  return JSON.stringify(request, (name, value) => {
+    if (value instanceof Uint8Array) return btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join(""));
+    return CHOICES.has(name) ? String(value).toUpperCase() : value;
+  });
+}
+
+const CHOICES = new Set(["target", "result", "sort_target", "sort_order"]);
+
+/** A text as an object, if it is one. */
+export function fromJson(text: string): Json | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// The gateway leaves out what is empty, false or zero.
+
+/** The answer to a range request. */
+export function rangeAnswer({ header, kvs = [], count = "0" }: Json): RangeAnswer {
+  return { header: header as RangeAnswer["header"], kvs: (kvs as Json[]).map(keyValue), count: String(count) };
+}
+
+/** The answer to a transaction. */
+export function txnAnswer({ header, succeeded = false, responses = [] }: Json): TxnAnswer {
+  return {
+    header: header as TxnAnswer["header"],
+    succeeded: succeeded === true,
+    responses: (responses as Json[]).map(({ response_range: range }) =>
+      range ? { response_range: rangeAnswer(range as Json) } : {}
+    ),
+  };
+}
+
+/** A key, of an answer or an event. */
+export function keyValue(
+  { key = "", value = "", create_revision = "0", mod_revision = "0" }: Json,
+): KeyValue {
+  return {
+    key: bytes(String(key)),
+    value: bytes(String(value)),
+    create_revision: String(create_revision),
+    mod_revision: String(mod_revision),
+  };
+}
+
+function bytes(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,54 @@
+import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
+import { type Deferred, deferred } from "../../deferred.ts";
+
+type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
+
+/** The stream over which leases are renewed, open as long as its client is used. */
+export class KeepAliveStream {
+  readonly #stream: Promise<Stream>;
+  readonly #waiting = new Map<string, Deferred<ILeaseKeepAliveResponse>>();
+  #ended: Error | undefined;
+
+  /** Opens the stream; `onEnd` is told when it ends by itself. */
+  constructor(etcd: Etcd3, onEnd: (reason: Error) => void) {
+    this.#stream = etcd.leaseClient.leaseKeepAlive();
+    const end = (error: Error) => {
+      if (this.#ended) return;
+      this.#ended = error;
+      for (const { reject } of this.#waiting.values()) reject(error);
+      onEnd(error);
+    };
+    this.#stream.then((stream) => {
+      stream.on("data", (answer: ILeaseKeepAliveResponse) => this.#waiting.get(answer.ID)?.resolve(answer));
+      stream.on("error", end);
+      stream.on("end", () => end(new Error("14 UNAVAILABLE: the keep-alive stream ended")));
+    }, end);
+  }
+
+  /** Resolves when the stream is on its way. */
+  async opened(): Promise<void> {
+    await this.#stream;
+  }
+
+  /** Renews a lease once. */
+  async renew(id: string, timeoutMs: number): Promise<ILeaseKeepAliveResponse> {
+    const stream = await this.#stream;
+    if (this.#ended) throw this.#ended;
+    const answer = deferred<ILeaseKeepAliveResponse>();
+    this.#waiting.set(id, answer);
+    const late = () => answer.reject(new Error("4 DEADLINE_EXCEEDED: the renewal was not answered"));
+    const timer = setTimeout(late, timeoutMs);
+    stream.write({ ID: id });
+    try {
+      return await answer.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(id);
+    }
+  }
+
+  close(): void {
+    this.#ended ??= new Error("1 CANCELLED: the keep-alive stream was closed");
+    this.#stream.then((stream) => stream.cancel(), () => {});
+  }
+}

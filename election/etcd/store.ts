@@ -1,0 +1,137 @@
+import { encodeCandidate, encodeLeaving, encodeSuccessor, keyBytes, keyText, prefixRange } from "./codec.ts";
+import { type Clock, systemClock } from "../machine/clock.ts";
+import { callTimeoutMs } from "../machine/deadline.ts";
+import type { Compare, LeaseAnswer, Operation } from "./client.ts";
+import { storeError } from "./errors.ts";
+import type { EtcdLink } from "./link.ts";
+import type { LeaveReason, Self } from "../machine/queue.ts";
+import { type CloseWatch, type Store, StoreError, type StoreNotice, type WithdrawOptions } from "../store.ts";
+
+/** What the store must know. */
+export interface EtcdStoreOptions {
+  /** The election's prefix, with its last `/`. */
+  readonly prefix: string;
+  /** Who the candidate is. */
+  readonly self: Self;
+  /** The TTL asked for: how soon a silent watch is doubted follows from it. */
+  readonly ttlMs: number;
+}
+
+/** The store on etcd. */
+export class EtcdStore implements Store {
+  readonly #options: EtcdStoreOptions;
+  readonly #link: EtcdLink;
+  readonly #clock: Clock;
+  readonly #range: { readonly key: Uint8Array; readonly range_end: Uint8Array };
+
+  constructor(options: EtcdStoreOptions, link: EtcdLink, clock: Clock = systemClock) {
+    this.#options = options;
+    this.#link = link;
+    this.#clock = clock;
+    this.#range = prefixRange(options.prefix);
+  }
+
+  grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#link.call(async (client) => leaseOf(await client.grant(ttlMs / 1000, timeoutMs)));
+  }
+
+  renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#link.call(async (client) => leaseOf(await client.renew(String(leaseId), timeoutMs)));
+  }
+
+  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
+    const name = keyBytes(key);
+    const value = encodeCandidate(this.#options.self, new Date(this.#clock.now().wall));
+    return this.#link.call(async (client) => {
+      const { header, succeeded, responses } = await client.txn({
+        compare: [{ key: name, target: "Create", result: "Equal", create_revision: "0" }],
+        success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
+        failure: [{ request_range: { key: name, keys_only: true } }],
+      }, timeoutMs);
+      // The key is named after its lease: if it is there already, an earlier try of ours got through.
+      return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range!.kvs[0]!.create_revision) };
+    });
+  }
+
+  guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
+    return this.#link.call(async (client) => {
+      const { succeeded, responses } = await client.txn({
+        compare: [this.#isThere(key, token)],
+        success: [{
+          request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
+        }],
+      }, timeoutMs);
+      const first = responses[0]?.response_range?.kvs[0];
+      return { held: succeeded, first: first && keyText(first.key) };
+    });
+  }
+
+  async withdraw(
+    key: string,
+    token: bigint,
+    timeoutMs: number,
+    { leaving, handoff }: WithdrawOptions = {},
+  ): Promise<void> {
+    if (handoff && await this.#leave(key, token, timeoutMs, { leaving, handoff })) return;
+    if (handoff && handoff.passed.length > 0) throw new StoreError("changed", "the queue has changed");
+    if (leaving) await this.mark(key, token, leaving, timeoutMs).catch(() => {});
+    await this.#leave(key, token, timeoutMs);
+  }
+
+  /** Says in the key why it is about to go. */
+  async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
+    const value = encodeLeaving(this.#options.self, leaving);
+    await this.#link.call((client) =>
+      client.txn({
+        compare: [this.#isThere(key, token)],
+        success: [this.#rewrite(key, value)],
+      }, timeoutMs)
+    );
+  }
+
+  async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
+    try {
+      await this.#link.call((client) => client.revoke(String(leaseId), timeoutMs));
+    } catch (error) {
+      if (storeError(error, "").failure !== "lease-gone") throw error;
+    }
+  }
+
+  watch(notify: (notice: StoreNotice) => void): CloseWatch {
+    const { prefix, ttlMs } = this.#options;
+    return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
+  }
+
+  /** Deletes the key and those that are passed, and tells the next leader why; false if the queue has changed. */
+  async #leave(
+    key: string,
+    token: bigint,
+    timeoutMs: number,
+    { leaving, handoff }: WithdrawOptions = {},
+  ): Promise<boolean> {
+    const { passed = [], to } = handoff ?? {};
+    const gone = [{ key, token }, ...passed];
+    // In one revision: another one, just for the word, would be a write that the next leader waits for.
+    const told = to && leaving ? [this.#rewrite(to.key, encodeSuccessor(to, token, leaving))] : [];
+    const { succeeded, responses } = await this.#link.call((client) =>
+      client.txn({
+        compare: [...gone, ...to ? [to] : []].map(({ key, token }) => this.#isThere(key, token)),
+        success: [...gone.map(({ key }) => ({ request_delete_range: { key: keyBytes(key) } })), ...told],
+        failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
+      }, timeoutMs)
+    );
+    return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
+  }
+
+  #rewrite(key: string, value: Uint8Array): Operation {
+    return { request_put: { key: keyBytes(key), value, ignore_lease: true } };
+  }
+
+  #isThere(key: string, token: bigint): Compare {
+    return { key: keyBytes(key), target: "Create", result: "Equal", create_revision: String(token) };
+  }
+}
+
+function leaseOf({ ID, TTL }: LeaseAnswer): { leaseId: bigint; ttlMs: number } {
+  return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
+}

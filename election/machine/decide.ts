@@ -1,0 +1,104 @@
+import type { Instant } from "./clock.ts";
+import { callTimeoutMs, remaining } from "./deadline.ts";
+import { contests, keyOf, leads, stopBudgetMs, termRemaining } from "./queries.ts";
+import { type Handoff, isQueued, planHandoff } from "./queue.ts";
+import { endTerm, isDue, lose, WITHDRAW_ATTEMPTS, withdrawing } from "./transitions.ts";
+import type { Action, Core, In } from "./types.ts";
+
+/** Decides what to do by all facts and the clock. */
+export function decide(core: Core, now: Instant, actions: Action[]): Core {
+  if (core.term && !leads(core, now)) core = endTerm(core, "expired");
+  core = decideLoss(core, now, actions);
+  if (!core.watch.open && !core.stopping && isDue(core.watch.next, now)) {
+    const generation = core.watch.generation + 1;
+    actions.push({ type: "watch", generation });
+    core = { ...core, watch: { open: true, failures: core.watch.failures, generation } };
+  }
+  return { ...core, ...decideCampaign(core, now, actions) };
+}
+
+/** The view says that our key is gone, or that another stands in its place. */
+function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
+  const { campaign, view, watch } = core;
+  // What a former watch told may be of another time, or even of another etcd.
+  if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
+  if (view.revision < campaign.token) return core;
+  const key = keyOf(core, campaign.lease.id);
+  if (isQueued(view.queue, key, campaign.token)) return core;
+  actions.push({ type: "revoke", leaseId: campaign.lease.id, timeoutMs: callTimeoutMs(campaign.lease.ttlMs) });
+  return lose(core, now);
+}
+
+function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core, "campaign" | "term"> {
+  const { campaign, stopping, settings, term } = core;
+  switch (campaign.stage) {
+    case "idle":
+      if (stopping) return { campaign: { stage: "off" }, term };
+      if (!isDue(campaign.next, now)) break;
+      actions.push({ type: "grant", ttlMs: settings.ttlMs, timeoutMs: callTimeoutMs(settings.ttlMs) });
+      return { campaign: { stage: "granting", failures: campaign.failures }, term };
+    case "enqueueing": {
+      if (stopping) return { campaign: withdraw(core, withdrawing(campaign.lease, undefined, now), actions), term };
+      if (!isDue(campaign.call, now)) break;
+      const { id, ttlMs } = campaign.lease;
+      actions.push({ type: "enqueue", leaseId: id, key: keyOf(core, id), timeoutMs: callTimeoutMs(ttlMs) });
+      return { campaign: { ...campaign, call: "sent" }, term };
+    }
+    case "queued":
+      return decideQueued(core, campaign, now, actions);
+    case "draining": {
+      const { lease, token, since, drained, leaving, to } = campaign;
+      if (!drained && remaining(since, lease.ttlMs, now) > 0) break;
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
+    }
+    case "withdrawing":
+      if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
+      break;
+  }
+  return { campaign, term };
+}
+
+function decideQueued(
+  core: Core,
+  campaign: In<"queued">,
+  now: Instant,
+  actions: Action[],
+): Pick<Core, "campaign" | "term"> {
+  const { lease, token } = campaign;
+  const timeoutMs = callTimeoutMs(lease.ttlMs);
+  const renew = isDue(campaign.renewal, now);
+  if (renew) actions.push({ type: "renew", leaseId: lease.id, timeoutMs });
+  const guard = contests(core) && (isDue(campaign.guard, now) || (renew && campaign.guard !== "sent"));
+  if (guard) actions.push({ type: "guard", leaseId: lease.id, key: keyOf(core, lease.id), token, timeoutMs });
+  const safe = termRemaining(core, now) > stopBudgetMs(core);
+  return {
+    campaign: {
+      ...campaign,
+      renewal: renew ? "sent" : campaign.renewal,
+      guard: guard ? "sent" : campaign.guard,
+      askedSince: guard ? campaign.askedSince ?? now : campaign.askedSince,
+    },
+    term: core.term ?? (safe ? { token, since: now } : undefined),
+  };
+}
+
+function withdraw(
+  core: Core,
+  campaign: In<"withdrawing">,
+  actions: Action[],
+): In<"withdrawing"> {
+  const { lease, token, leaving, attempts } = campaign;
+  const timeoutMs = callTimeoutMs(lease.ttlMs);
+  // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
+  const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
+  const key = keyOf(core, lease.id);
+  actions.push({ type: "withdraw", leaseId: lease.id, key, token, leaving, handoff, timeoutMs });
+  return { ...campaign, call: "sent", attempts: attempts + 1 };
+}
+
+/** Whom the lead goes to, if that one must be told why, or is not the next in the queue, who needs no help. */
+function handoffOf({ view }: Core, { token, leaving, to }: In<"withdrawing">): Handoff | undefined {
+  if (token === undefined || view?.queue[0]?.token !== token) return undefined;
+  const handoff = planHandoff(view.queue, token, to);
+  return handoff && (leaving || handoff.passed.length > 0) ? handoff : undefined;
+}

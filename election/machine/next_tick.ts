@@ -1,0 +1,38 @@
+import { elapsed, type Instant } from "./clock.ts";
+import { remaining } from "./deadline.ts";
+import { contests, leaseRemaining, stopBudgetMs, termRemaining, viewIsCurrent } from "./queries.ts";
+import type { Call, Core } from "./types.ts";
+
+/** How often a leader looks at the wall clock: a timer cannot know that the machine slept. */
+const WALL_CHECK_MS = 100;
+
+/** Milliseconds until the next `tick` is needed. */
+export function nextTickMs(core: Core, now: Instant): number {
+  const waits: number[] = [];
+  const wait = (call: Call) => call === "sent" || waits.push(call.afterMs - elapsed(call.since, now));
+  const { campaign, watch, view } = core;
+  if (!watch.open && !core.stopping) wait(watch.next);
+  if (view && viewIsCurrent(core, now)) waits.push(core.settings.ttlMs - elapsed(view.contact, now) + 1);
+  switch (campaign.stage) {
+    case "idle":
+      wait(campaign.next);
+      break;
+    case "queued":
+      wait(campaign.renewal);
+      waits.push(leaseRemaining(campaign.lease, now));
+      if (contests(core)) wait(campaign.guard);
+      if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
+      break;
+    case "draining":
+      waits.push(remaining(campaign.since, campaign.lease.ttlMs, now));
+      break;
+    case "enqueueing":
+      waits.push(leaseRemaining(campaign.lease, now));
+      wait(campaign.call);
+      break;
+    case "withdrawing":
+      wait(campaign.call);
+      break;
+  }
+  return Math.max(0, Math.min(...waits));
+}

@@ -1,0 +1,91 @@
+import type { TermEndReason } from "../errors.ts";
+import type { Instant } from "./clock.ts";
+import { renewEveryMs } from "./deadline.ts";
+import { isFirst, leaseOf } from "./queries.ts";
+import { recordQueued } from "./record_queued.ts";
+import { recordNotice } from "./record_view.ts";
+import { backOffMs, draining, endTerm, idle, retry, WITHDRAW_ATTEMPTS } from "./transitions.ts";
+import type { Action, Core, Event, In } from "./types.ts";
+
+/** Records an event as facts. */
+export function record(core: Core, event: Event, now: Instant, actions: Action[]): Core {
+  const { campaign } = core;
+  switch (event.type) {
+    case "tick":
+      return core;
+    case "watch":
+      return recordNotice(core, event.generation, event.notice, now);
+    case "stop":
+      return leave({ ...core, stopping: true }, "stopped", actions);
+    case "resign":
+      return core.term || isFirst(core) ? leave(core, "resigned", actions, event.to) : core;
+    case "granted": {
+      if (campaign.stage !== "granting") return core;
+      const lease = { id: event.leaseId, ttlMs: event.ttlMs, sentAt: event.sentAt };
+      return { ...core, campaign: { stage: "enqueueing", lease, call: { since: now, afterMs: 0 } } };
+    }
+    case "grant-failed":
+      if (campaign.stage !== "granting") return core;
+      return {
+        ...core,
+        campaign: {
+          stage: "idle",
+          next: { since: now, afterMs: backOffMs(campaign.failures) },
+          failures: campaign.failures + 1,
+        },
+      };
+  }
+  // The rest answers a call for one lease; what comes for a former lease is of no interest.
+  if (leaseOf(core)?.id !== event.leaseId) return core;
+  if (campaign.stage === "enqueueing") return recordEnqueue(core, campaign, event, now);
+  if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
+  if (campaign.stage === "draining" && event.type === "drained") {
+    return { ...core, campaign: { ...campaign, drained: true } };
+  }
+  if (campaign.stage === "withdrawing") return recordWithdraw(core, campaign, event, now);
+  return core;
+}
+
+function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: Event, now: Instant): Core {
+  if (event.type === "enqueued") {
+    const { lease } = campaign;
+    return {
+      ...core,
+      campaign: {
+        stage: "queued",
+        lease,
+        token: event.token,
+        since: now,
+        renewal: { since: lease.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
+        guard: { since: now, afterMs: 0 },
+      },
+    };
+  }
+  if (event.type === "enqueue-failed") {
+    return event.failure === "lease-gone"
+      ? { ...core, campaign: idle(now) }
+      : { ...core, campaign: { ...campaign, call: retry(now) } };
+  }
+  return core;
+}
+
+function recordWithdraw(core: Core, campaign: In<"withdrawing">, event: Event, now: Instant): Core {
+  const failed = event.type === "withdraw-failed";
+  if (!failed && event.type !== "withdrawn") return core;
+  const { attempts } = campaign;
+  // One who stops leaves the rest to the lease, which nobody renews. For the others the key is in the way.
+  if (failed && !(core.stopping && attempts >= WITHDRAW_ATTEMPTS)) {
+    return { ...core, campaign: { ...campaign, call: { since: now, afterMs: backOffMs(attempts - 1) } } };
+  }
+  return { ...core, campaign: idle(now) };
+}
+
+/** Leaves the queue for the end of it, or for good. */
+function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint): Core {
+  const { campaign } = core;
+  if (campaign.stage !== "queued") return core;
+  const { lease, token } = campaign;
+  const leaving = core.term && (to === undefined ? "resigned" : "switchover");
+  actions.push({ type: "drain", leaseId: lease.id });
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to } }, reason);
+}

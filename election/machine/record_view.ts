@@ -1,0 +1,43 @@
+import type { Instant } from "./clock.ts";
+import { closeWatch } from "./transitions.ts";
+import type { Core, View, WatchNotice } from "./types.ts";
+
+/** Records what the watch reported. */
+export function recordNotice(core: Core, generation: number, notice: WatchNotice, now: Instant): Core {
+  const { watch, view } = core;
+  if (!watch.open || watch.generation !== generation) return core;
+  switch (notice.type) {
+    case "listed":
+      return withView(
+        core,
+        { queue: notice.queue, revision: notice.revision, contact: notice.sentAt, generation },
+        now,
+      );
+    case "changed":
+      if (!view) return core;
+      return withView(
+        core,
+        { ...view, queue: notice.queue, revision: notice.revision },
+        now,
+      );
+    case "alive":
+      if (!view) return core;
+      return { ...core, view: { ...view, contact: notice.sentAt }, watch: { ...watch, failures: 0 } };
+    case "lost":
+      return closeWatch(core, now);
+  }
+}
+
+function withView(core: Core, view: View, now: Instant): Core {
+  const before = core.view?.queue[0];
+  const first = view.queue[0];
+  const firstSince = first === undefined
+    ? undefined
+    : first.key === before?.key && first.token === before.token
+    ? core.view?.firstSince
+    : core.view
+    ? now.wall
+    // Seen for the first time: it cannot have led before it queued.
+    : first.since?.getTime();
+  return { ...core, view: { ...view, firstSince } };
+}
