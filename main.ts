@@ -37,7 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case "run":
         return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":
-        console.log(await (await import("./cli/control.ts")).moveLead(command.config));
+        console.log(await (await import("./cli/control.ts")).transferLeadership(command.config));
         return 0;
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 30_000;
  *
  * @throws {AskError} If it did not, with a line that says why.
  */
-export async function moveLead({ action, url, leader, candidate, token }: ControlConfig): Promise<string> {
+export async function transferLeadership({ action, url, leader, candidate, token }: ControlConfig): Promise<string> {
   const status = (await askNode(`${url}/status`)).body;
   if (!status.leader) throw new AskError("there is no leader");
   if (leader !== undefined && leader !== status.leader) {

@@ -3,25 +3,19 @@ import {
   checkName,
   checkTransport,
   DEFAULT_ENDPOINT,
+  type EtcdOptions,
   EXPECTED,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
   type TlsOptions,
-  type TransportName,
   type UserOptions,
 } from "../election/internal.ts";
-import { type FlagTable, readFile, type Settings, UsageError } from "./flags.ts";
+import { type FlagTable, type FlagValues, readFile, UsageError } from "./flags.ts";
 
-/** Where etcd is, how to be let in, and which election is meant. */
-export interface EtcdAccess {
-  endpoints: string[];
-  election: string;
-  /** How to speak to etcd. */
-  transport: TransportName;
-  /** For https endpoints. */
-  tls?: TlsOptions;
-  /** The etcd user to log in as. */
-  user?: UserOptions;
+/** How to reach etcd, and which election. */
+export interface EtcdConfig {
+  readonly election: string;
+  readonly etcd: EtcdOptions;
 }
 
 /** What a flag for a PEM file expects. */
@@ -43,7 +37,7 @@ export const ETCD_FLAGS = {
     fallback: "leader-node",
   },
   "transport": {
-    value: "grpc|http",
+    value: "grpc|gateway",
     help: "how to speak to etcd: its own protocol, or its JSON gateway",
     expected: EXPECTED_TRANSPORT,
     fallback: "grpc",
@@ -87,28 +81,24 @@ export const ETCD_FLAGS = {
   },
 } as const satisfies FlagTable<string>;
 
-type Read = Settings<keyof typeof ETCD_FLAGS>;
+type Read = FlagValues<keyof typeof ETCD_FLAGS>;
 
 /**
  * Reads how etcd is reached.
  *
  * @throws {UsageError} If anything cannot be used.
  */
-export function readEtcdAccess(settings: Read): EtcdAccess {
+export function readEtcdConfig(settings: Read): EtcdConfig {
   const { read } = settings;
   const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
   const transport = read("transport", checkTransport)!;
   const tls = readTls(settings, endpoints);
-  if (transport === "http" && tls?.serverName !== undefined) {
-    throw new UsageError("--tls-server-name goes with --transport grpc; http knows certificates for IP addresses");
+  if (transport === "gateway" && tls?.serverName !== undefined) {
+    throw new UsageError(
+      "--tls-server-name needs --transport grpc; with gateway, certificates may be for IP addresses",
+    );
   }
-  return {
-    endpoints,
-    election: read("election", checkName)!,
-    transport,
-    tls,
-    user: readUser(settings),
-  };
+  return { election: read("election", checkName)!, etcd: { endpoints, transport, tls, user: readUser(settings) } };
 }
 
 function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | undefined {

@@ -34,7 +34,7 @@ export type FlagTable<Name extends string> = Readonly<Record<Name, Flag>>;
 export type Env = (name: string) => string | undefined;
 
 /** What was set, by the command line, the environment or default. */
-export interface Settings<Name extends string> {
+export interface FlagValues<Name extends string> {
   /** The setting as `parse` understands it; `parse` gives nothing, or throws, for what it does not. */
   read<T>(name: Name, parse: (text: string) => T | undefined): T | undefined;
   /** Whether somebody set it. */
@@ -54,7 +54,7 @@ export function readFlags<Name extends string>(
   args: readonly string[],
   env: Env,
   expectedWords: string,
-): Settings<Name> {
+): FlagValues<Name> {
   const flags = parseFlags(table, args, expectedWords);
   return {
     isSet: (name) => flags[name] !== undefined || variablesOf(name, table).some((variable) => env(variable)),

@@ -1,22 +1,23 @@
+import type { Candidate, Election, ElectionEvent, ElectionView } from "../election/mod.ts";
+import { NodeHandler, type NodeHandlerOptions } from "../http/handler.ts";
+import type { CommandStatus, Control } from "../http/mod.ts";
+import { type NodeServer, serve } from "../http/server.ts";
+import { stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
-import type { Candidate, Election, ElectionEvent, Observation, Term } from "../election/mod.ts";
-import type { Control } from "../http/mod.ts";
-import { Face } from "../http/handler.ts";
-import { serve } from "../http/server.ts";
-import { createLog } from "./log.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
-import type { CommandConfig, Config } from "./node_flags.ts";
-import { logEvent, logStates, Namesakes } from "./node_log.ts";
+import { createLog } from "./log.ts";
+import type { Config } from "./node_flags.ts";
+import { DuplicateIdCheck, logEvent, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
-/** How long open requests may hold up the end. */
+/** How long open requests may delay the exit. */
 const HTTP_GRACE_MS = 1000;
 
-/** Who asks already shall not wait for what takes long to load. */
-const ANSWER_FIRST_MS = 4;
+/** Requests that are already waiting are served before the election modules, which are slow to load. */
+const SERVE_FIRST_MS = 4;
 
 /** Why a node ends, and its exit code. */
 interface Ending {
@@ -25,215 +26,254 @@ interface Ending {
 }
 
 /**
- * Runs a node until a signal or its command ends it, and gives the exit code.
+ * Runs a node until a signal or its command ends it, and returns the exit code.
  *
  * @throws {CommandError} If the command cannot be run.
- * @throws {ListenError} If HTTP cannot be served.
+ * @throws {ListenError} If the HTTP port cannot be opened.
  */
 export async function runNode(config: Config, version: string): Promise<number> {
-  checkPrivileges(config);
-  dropPrivileges(config);
-  const ending = Promise.withResolvers<Ending>();
-  onStopSignal((signal) => ending.resolve({ code: 0, because: { signal } }), () => supervisor?.kill());
-  if (config.command) checkProgram(config.command.argv[0]!);
-  let control: Control | undefined;
-  let watchdog: Watchdog | undefined;
-  let supervisor: Supervisor | undefined;
-  const face = new Face({
-    name: config.election,
-    version,
-    get id() {
-      return id;
-    },
-    get url() {
-      return url;
-    },
-    get command() {
-      return supervisor?.status;
-    },
-    get watchdog() {
-      return watchdog && { pid: watchdog.pid };
-    },
-    get control() {
-      return control;
-    },
-  });
-  const server = serve({
-    port: config.port,
-    hostname: config.hostname,
-    tls: config.httpTls,
-    handler: face.handler,
-    onClose: () => face.close(),
-    onError: (error) => log("error", "http-error", { message: String(error) }),
-  });
-  const host = ownHost(config.hostname);
-  const id = config.id ?? `${host}:${server.port}`;
-  const url = config.advertiseUrl ?? `${config.httpTls ? "https" : "http"}://${host}:${server.port}`;
-  const log = createLog({ format: config.logFormat, level: config.logLevel, id });
-  const mark = crypto.randomUUID();
-  if (config.watchdog) watchdog = await startWatchdog(config, { id, url }, mark, log);
-  if (config.command) supervisor = await supervise(config.command, config.ttl, mark, watchdog, log);
-  log("info", "listening", { url, port: server.port });
-  const namesake = new Namesakes(id, url);
-  const { candidate, observer } = await enter(config, { id, url }, (event) => {
-    logEvent(event, log);
-    if (event.type === "queue-changed") namesake.seen(event.queue, log);
-    if (watchdog) informWatchdog(watchdog, event, config);
-    face.onEvent(event);
-  });
-  const election = candidate ?? observer;
-  if (candidate && config.controlToken !== undefined) {
-    control = {
-      token: config.controlToken,
-      resign: (options: { to?: Candidate }) => candidate.resign(options),
-      told: (fields: LogFields) => log("info", "control", fields),
+  const node = new Node(config, version);
+  return await node.run();
+}
+
+/** One node: HTTP, the election, and the command with its watchdog. */
+class Node implements NodeHandlerOptions {
+  readonly version: string;
+  readonly #config: Config;
+  readonly #ttlMs: number;
+  /** By which the processes of the command are known. */
+  readonly #runId = crypto.randomUUID();
+  readonly #handler: NodeHandler;
+  readonly #ending = Promise.withResolvers<Ending>();
+  #stopping = false;
+  #id = "";
+  #url = "";
+  #log: Log = () => {};
+  #server!: NodeServer;
+  #watchdog: Watchdog | undefined;
+  #supervisor: Supervisor | undefined;
+  #control: Control | undefined;
+
+  constructor(config: Config, version: string) {
+    this.version = version;
+    this.#config = config;
+    this.#ttlMs = config.ttl * 1000;
+    this.#handler = new NodeHandler(this);
+  }
+
+  // What the HTTP handler reads at each request.
+
+  get name(): string {
+    return this.#config.election;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get command(): CommandStatus | undefined {
+    return this.#supervisor?.status;
+  }
+
+  get watchdog(): NodeHandlerOptions["watchdog"] {
+    return this.#watchdog && { pid: this.#watchdog.pid };
+  }
+
+  get control(): Control | undefined {
+    return this.#control;
+  }
+
+  async run(): Promise<number> {
+    this.#prepare();
+    this.#listen();
+    await this.#startWatchdog();
+    await this.#createSupervisor();
+    const work = await this.#join();
+    const { code, because } = await this.#ending.promise;
+    await this.#stop(work, because);
+    return code;
+  }
+
+  #prepare(): void {
+    checkPrivileges(this.#config);
+    dropPrivileges(this.#config);
+    onStopSignal(
+      (signal) => this.#ending.resolve({ code: 0, because: { signal } }),
+      () => this.#supervisor?.kill(),
+    );
+    const { command } = this.#config;
+    if (command) checkProgram(command.argv[0]!);
+  }
+
+  #listen(): void {
+    const { port, hostname, httpTls, id, advertiseUrl, logFormat: format, logLevel: level } = this.#config;
+    this.#server = serve({
+      port,
+      hostname,
+      tls: httpTls,
+      handler: this.#handler.handle,
+      onClose: () => this.#handler.close(),
+      onError: (error) => this.#log("error", "http-error", { message: String(error) }),
+    });
+    const host = ownHost(hostname);
+    this.#id = id ?? `${host}:${this.#server.port}`;
+    this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
+    this.#log = createLog({ format, level, id: this.#id });
+    this.#log("info", "listening", { url: this.#url, port: this.#server.port });
+  }
+
+  // Modules that need much memory are loaded only where they are used.
+
+  async #startWatchdog(): Promise<void> {
+    const { watchdog, etcd, command, priority, logFormat: format, logLevel: level } = this.#config;
+    if (!watchdog) return;
+    const { Watchdog } = await import("../supervise/watchdog.ts");
+    this.#watchdog = new Watchdog({
+      type: "node",
+      self: { id: this.#id, url: this.#url, priority },
+      etcd,
+      ttlMs: this.#ttlMs,
+      runId: command && this.#runId,
+      log: { format, level, id: this.#id },
+    }, this.#log);
+  }
+
+  async #createSupervisor(): Promise<void> {
+    const { command } = this.#config;
+    if (!command) return;
+    const { Supervisor } = await import("../supervise/supervisor.ts");
+    this.#supervisor = new Supervisor({
+      argv: command.argv,
+      runId: this.#runId,
+      stopGraceMs: command.stopGraceMs,
+      ttlMs: this.#ttlMs,
+      restart: command.onExit === "restart",
+      hooks: {
+        started: (pid) => {
+          this.#watchdog?.send({ type: "command", pid });
+          this.#log("info", "command-started", { pid });
+        },
+        stopping: (pid) => {
+          this.#watchdog?.send({ type: "command", pid, stopping: true });
+          this.#log("info", "command-stopping", { pid });
+        },
+        ended: ({ code, signal }, byItself) => {
+          this.#watchdog?.send({ type: "command" });
+          this.#log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
+        },
+        failed: ({ message }) => this.#log("error", "command-failed", { message }),
+      },
+    });
+  }
+
+  /** Joins the election, or observes it; what that takes is loaded now that HTTP is served. */
+  async #join(): Promise<Work> {
+    await new Promise((resolve) => setTimeout(resolve, SERVE_FIRST_MS));
+    const { Election, observe } = await import("../election/mod.ts");
+    const { election: name, etcd, ttl: ttlSeconds, command, priority, observe: observeOnly } = this.#config;
+    const options = { name, ...etcd, ttlSeconds, onEvent: this.#eventHandler() };
+    this.#log("info", observeOnly ? "observing" : "joining", {
+      election: name,
+      endpoints: etcd.endpoints.join(","),
+      ttl: ttlSeconds,
+    });
+    if (observeOnly) return this.#follow(observe(options));
+    const election = new Election({
+      ...options,
+      candidate: { id: this.#id, url: this.#url, priority },
+      stopBudgetMs: command && stopBudgetMs(command.stopGraceMs, this.#ttlMs),
+    });
+    this.#allowControl(election);
+    const work = this.#follow(election);
+    return { ...work, commandEnded: this.#runCommand(election) };
+  }
+
+  #eventHandler(): (event: ElectionEvent) => void {
+    const duplicateId = new DuplicateIdCheck(this.#id, this.#url);
+    return (event) => {
+      logEvent(event, this.#log);
+      if (event.type === "queue-changed") duplicateId.seen(event.queue, this.#log);
+      this.#informWatchdog(event);
+      this.#handler.onEvent(event);
     };
   }
-  log("info", config.observe ? "observing" : "joining", {
-    election: config.election,
-    endpoints: config.endpoints.join(","),
-    ttl: config.ttl,
-  });
-  let stopping = false;
-  const told = logStates(election, (level, event, fields) => {
-    // A node that leaves has nothing to say of who leads.
-    if (!stopping || event === "term-ended") log(level, event, fields);
-  });
-  const shown = face.show(election);
-  const env = { LEADER_NODE_ELECTION: config.election, LEADER_NODE_ID: id, LEADER_NODE_URL: url };
-  const worked = supervisor && candidate
-    ? runCommand(candidate, supervisor, config.command!.onExit, env, (code) => {
-      ending.resolve({ code, because: { code, message: "the command has ended" } });
-    })
-    : undefined;
 
-  const { code, because } = await ending.promise;
-  log("info", "stopping", because);
-  stopping = true;
-  await election.stop();
-  await Promise.all([told, shown, worked, watchdog?.close()]);
-  await server.close(HTTP_GRACE_MS);
-  log("info", "stopped");
-  return code;
-}
+  #informWatchdog(event: ElectionEvent): void {
+    const watchdog = this.#watchdog;
+    if (!watchdog) return;
+    const { command } = this.#config;
+    if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
+    if (event.type === "queued") watchdog.send({ type: "place", key: event.key, token: String(event.token) });
+    if (event.type === "term-extended" && command) {
+      watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs));
+    }
+  }
 
-/** Joins the election, or looks at it. What that needs is loaded only now: HTTP is served by then. */
-async function enter(
-  config: Config,
-  self: { id: string; url: string },
-  onEvent: (event: ElectionEvent) => void,
-): Promise<{ candidate: Election; observer?: undefined } | { candidate?: undefined; observer: Observation }> {
-  await new Promise((resolve) => setTimeout(resolve, ANSWER_FIRST_MS));
-  const { Election, observe } = await import("../election/mod.ts");
-  const { election: name, endpoints, transport, tls, user, ttl, command, priority } = config;
-  const options = { name, endpoints, transport, tls, user, ttl, onEvent };
-  if (config.observe) return { observer: observe(options) };
-  const stopBudget = command && stopBudgetMs(command, ttl);
-  return { candidate: new Election({ ...options, candidate: { ...self, priority }, stopBudget }) };
-}
+  /** Allows leadership transfers over HTTP, if there is a control token. */
+  #allowControl(election: Election): void {
+    const { controlToken: token } = this.#config;
+    if (token === undefined) return;
+    this.#control = {
+      token,
+      resign: (options: { to?: Candidate }) => election.resign(options),
+      onRequest: (fields) => this.#log("info", "control", fields),
+    };
+  }
 
-/** Runs the command in each term of the election, until that is over or the command's end is the node's. */
-async function runCommand(
-  election: Election,
-  supervisor: Supervisor,
-  onExit: CommandConfig["onExit"],
-  env: Readonly<Record<string, string>>,
-  end: (code: number) => void,
-): Promise<void> {
-  for await (const state of election) {
-    if (state.role !== "leader") continue;
-    const { term } = state;
-    const [key] = term.guard;
-    const token = String(term.token);
-    const code = await supervisor.during(term, {
-      ...env,
-      LEADER_NODE_TOKEN: token,
-      ETCD_LOCK_KEY: key,
-      ETCD_LOCK_REV: token,
+  /** Logs and serves the states of the election until it is stopped. */
+  #follow(election: ElectionView): Work {
+    const logged = logStates(election, (level, event, fields) => {
+      // While stopping, log no more role changes.
+      if (!this.#stopping || event === "term-ended") this.#log(level, event, fields);
     });
-    if (code === undefined) continue;
-    if (onExit === "exit") return end(code);
-    if (onExit === "resign") election.resign();
+    return { election, logged, shown: this.#handler.show(election) };
+  }
+
+  /** Runs the command in each term, until the election is stopped or the end of the command ends the node. */
+  async #runCommand(election: Election): Promise<void> {
+    const supervisor = this.#supervisor;
+    if (!supervisor) return;
+    const { election: name, command } = this.#config;
+    for await (const state of election) {
+      if (state.role !== "leader") continue;
+      const { term } = state;
+      const token = String(term.token);
+      const code = await supervisor.during(term, {
+        LEADER_NODE_ELECTION: name,
+        LEADER_NODE_ID: this.#id,
+        LEADER_NODE_URL: this.#url,
+        LEADER_NODE_TOKEN: token,
+        ETCD_LOCK_KEY: term.guard[0],
+        ETCD_LOCK_REV: token,
+      });
+      if (code === undefined) continue;
+      if (command!.onExit === "exit") {
+        return this.#ending.resolve({ code, because: { code, message: "the command has ended" } });
+      }
+      if (command!.onExit === "resign") election.resign();
+    }
+  }
+
+  async #stop({ election, logged, shown, commandEnded }: Work, because: LogFields): Promise<void> {
+    this.#log("info", "stopping", because);
+    this.#stopping = true;
+    await election.stop();
+    await Promise.all([logged, shown, commandEnded, this.#watchdog?.close()]);
+    await this.#server.close(HTTP_GRACE_MS);
+    this.#log("info", "stopped");
   }
 }
 
-// What needs much memory is loaded by those alone who use it.
-
-async function supervise(
-  { argv, onExit, stopGraceMs }: CommandConfig,
-  ttl: number,
-  mark: string,
-  watchdog: Watchdog | undefined,
-  log: Log,
-): Promise<Supervisor> {
-  const { Supervisor } = await import("../supervise/supervisor.ts");
-  return new Supervisor({
-    argv,
-    mark,
-    stopGraceMs,
-    killBeforeMs: killBeforeMs(ttl),
-    restart: onExit === "restart",
-    hooks: {
-      started(pid) {
-        watchdog?.tell({ type: "command", pid });
-        log("info", "command-started", { pid });
-      },
-      stopping(pid) {
-        watchdog?.tell({ type: "command", pid, stopping: true });
-        log("info", "command-stopping", { pid });
-      },
-      ended({ code, signal }, byItself) {
-        watchdog?.tell({ type: "command" });
-        log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
-      },
-      failed: ({ message }) => log("error", "command-failed", { message }),
-    },
-  });
-}
-
-async function startWatchdog(
-  config: Config,
-  self: { id: string; url: string },
-  mark: string,
-  log: Log,
-): Promise<Watchdog> {
-  const { endpoints, transport, tls, user, ttl, logFormat: format, logLevel: level, command, priority } = config;
-  const ttlMs = ttl * 1000;
-  const node = {
-    type: "node",
-    self: { ...self, priority },
-    endpoints,
-    transport,
-    tls,
-    user,
-    ttlMs,
-    mark: command && mark,
-    log: { format, level, id: self.id },
-  } as const;
-  const { Watchdog } = await import("../supervise/watchdog.ts");
-  return new Watchdog(node, log);
-}
-
-function informWatchdog(watchdog: Watchdog, event: ElectionEvent, { command, ttl }: Config): void {
-  if (event.type === "lease-granted") watchdog.tell({ type: "lease", id: event.leaseId.toString(16) });
-  if (event.type === "queued") watchdog.tell({ type: "place", key: event.key, token: String(event.token) });
-  if (event.type === "term-extended" && command) watchdog.tell(deadline(event.term, command, ttl));
-}
-
-/** By when the command must have ended; a little later than the node itself would see to it. */
-function deadline(term: Term, command: CommandConfig, ttl: number) {
-  const left = term.validFor();
-  const stopMs = left - stopBudgetMs(command, ttl);
-  return { type: "deadline", sentAt: Date.now(), stopMs, killMs: left - killBeforeMs(ttl) / 2 } as const;
-}
-
-/** Milliseconds that the command must have been dead for when its lease may end. */
-function killBeforeMs(ttl: number): number {
-  return 100 * ttl;
-}
-
-function stopBudgetMs({ stopGraceMs }: CommandConfig, ttl: number): number {
-  return stopGraceMs + killBeforeMs(ttl);
+/** What runs until the election is stopped. */
+interface Work {
+  readonly election: ElectionView;
+  readonly logged: Promise<void>;
+  readonly shown: Promise<void>;
+  readonly commandEnded?: Promise<void>;
 }
 
 /** The name under which others reach an address of this machine. */

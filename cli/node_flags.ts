@@ -1,15 +1,15 @@
 import type { LogFormat, LogLevel } from "../supervise/log.ts";
 import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/internal.ts";
-import { ETCD_FLAGS, type EtcdAccess, pem, PEM_FILE, readEtcdAccess } from "./etcd_flags.ts";
+import { ETCD_FLAGS, type EtcdConfig, pem, PEM_FILE, readEtcdConfig } from "./etcd_flags.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 import {
   type Env,
   type FlagTable,
+  type FlagValues,
   parseSwitch,
   parseUrl,
   readFile,
   readFlags,
-  type Settings,
   SWITCH,
   UsageError,
 } from "./flags.ts";
@@ -26,7 +26,7 @@ export interface CommandConfig {
 }
 
 /** How one node is to run. */
-export interface Config extends EtcdAccess {
+export interface Config extends EtcdConfig {
   port: number;
   hostname: string;
   /** Made of host and port if not set. */
@@ -129,7 +129,7 @@ export const NODE_FLAGS = {
   "help": { help: "print this help and exit", expected: SWITCH, argOnly: true },
 } as const satisfies FlagTable<string>;
 
-type Read = Settings<keyof typeof NODE_FLAGS>;
+type Read = FlagValues<keyof typeof NODE_FLAGS>;
 
 /**
  * Reads how a node is to run; what stands after `--` is its command.
@@ -148,7 +148,7 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   const command = readCommand(settings, argv, ttl);
   if (observe && command) throw new UsageError("--observe goes without a command: an observer never leads");
   return {
-    ...readEtcdAccess(settings),
+    ...readEtcdConfig(settings),
     port: read("port", parsePort)!,
     hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
     id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
@@ -187,7 +187,7 @@ function readCommand(
 }
 
 /** The token of those who may move the lead, if one is set. */
-export function readControlToken({ read }: Settings<"control-token" | "control-token-file">): string | undefined {
+export function readControlToken({ read }: FlagValues<"control-token" | "control-token-file">): string | undefined {
   const usable = (text: string) => /^[\x21-\x7e]{8,}$/.test(text) ? text : undefined;
   return read("control-token", usable) ?? read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""));
 }

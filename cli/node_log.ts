@@ -1,8 +1,8 @@
-import type { ElectionEvent, Observation, Queue } from "../election/mod.ts";
+import type { ElectionEvent, ElectionView, Queue } from "../election/mod.ts";
 import type { Log } from "../supervise/log.ts";
 
 /** Writes a line for each change of the role, until the election is stopped. */
-export async function logStates(election: Observation, log: Log): Promise<void> {
+export async function logStates(election: ElectionView, log: Log): Promise<void> {
   let began = false;
   for await (const state of election) {
     if (state.role === "leader") {
@@ -48,7 +48,7 @@ export function logEvent(event: ElectionEvent, log: Log): void {
 }
 
 /** Warns once when another node has this one's name. */
-export class Namesakes {
+export class DuplicateIdCheck {
   readonly #id: string;
   readonly #url: string;
   #told = false;

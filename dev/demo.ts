@@ -1,6 +1,7 @@
 /** `deno task demo [PORT]`: an etcd and three nodes, and a story of who leads. */
 import { styleText } from "node:util";
 import type { TermEndReason } from "../election/mod.ts";
+import { END_REASON_TEXTS } from "../http/history.ts";
 import { EtcdNotFoundError } from "./find_etcd.ts";
 import { interrupted } from "./interrupted.ts";
 import { LocalEtcd, portInUse } from "./local_etcd.ts";
@@ -12,8 +13,8 @@ const COLORS = ["cyan", "magenta", "yellow"] as const;
 const ENDED: Record<TermEndReason, string> = {
   stopped: "resigned",
   resigned: "resigned",
-  expired: "could not renew its lease",
-  lost: "lost its key",
+  expired: END_REASON_TEXTS.expired,
+  "key-gone": END_REASON_TEXTS["key-gone"],
 };
 
 /** Who leads, and when somebody ceased to. */

@@ -1,5 +1,5 @@
 import { EtcdLink } from "./etcd/link.ts";
-import { checkAccess, type ConnectionOptions } from "./etcd/options.ts";
+import { checkEtcdOptions, type ConnectionOptions } from "./etcd/options.ts";
 
 const links = new WeakMap<Connection, EtcdLink>();
 
@@ -32,7 +32,7 @@ export class Connection {
    * @throws {InvalidOptionError} If an option cannot work; the message says which and why.
    */
   constructor(options: ConnectionOptions = {}) {
-    links.set(this, new EtcdLink(checkAccess(options)));
+    links.set(this, new EtcdLink(checkEtcdOptions(options)));
   }
 
   /**

@@ -2,7 +2,7 @@ import type { ElectionOptions, ObserveOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
 import type { Candidate } from "./machine/queue.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./observation.ts";
+import type { ElectionStatus, ElectionView } from "./observation.ts";
 
 /**
  * A candidate in an election. It queues as soon as it is made, and for ever again when it loses its
@@ -31,7 +31,7 @@ import type { ElectionStatus, Observation } from "./observation.ts";
  * }
  * ```
  */
-export class Election implements Observation {
+export class Election implements ElectionView {
   readonly #participant: Participant;
 
   /**
@@ -119,6 +119,6 @@ export class Election implements Observation {
  * }
  * ```
  */
-export function observe(options: ObserveOptions): Observation {
+export function observe(options: ObserveOptions): ElectionView {
   return new Participant(options, false);
 }

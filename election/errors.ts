@@ -3,7 +3,7 @@ export type TermEndReason =
   /** The lease was not renewed in time: etcd may give the lead to another. */
   | "expired"
   /** The key or its lease is gone in etcd: deleted, revoked or expired there. */
-  | "lost"
+  | "key-gone"
   /** {@linkcode Election.resign} was called. */
   | "resigned"
   /** {@linkcode Election.stop} was called. */
@@ -65,10 +65,10 @@ export class TermEndedError extends ElectionError {
  * import { Election, InvalidOptionError } from "./mod.ts";
  *
  * try {
- *   new Election({ name: "jobs", ttl: 0.5 });
+ *   new Election({ name: "jobs", ttlSeconds: 0.5 });
  * } catch (error) {
  *   if (!(error instanceof InvalidOptionError)) throw error;
- *   console.log(error.message); // Cannot take part with ttl 0.5: expected whole seconds from 1 to 86400
+ *   console.log(error.message); // Cannot take part with ttlSeconds 0.5: expected whole seconds from 1 to 86400
  * }
  * ```
  */

@@ -19,7 +19,7 @@ export class Health {
   }
 
   /** What fails now. */
-  get trouble(): string | undefined {
+  get error(): string | undefined {
     return this.#failing.values().next().value;
   }
 

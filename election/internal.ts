@@ -4,10 +4,11 @@
  */
 export { InvalidOptionError } from "./errors.ts";
 export {
-  checkAccess,
   checkEndpoints,
+  checkEtcdOptions,
   checkTransport,
   DEFAULT_ENDPOINT,
+  type EtcdOptions,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
   type TlsOptions,

@@ -23,4 +23,4 @@ export type { ElectionOptions, ObserveOptions } from "./options.ts";
 export type { Candidate, LeaveReason, Queue } from "./machine/queue.ts";
 export type { ConnectingState, FollowerState, Leader, LeaderState, RoleState, StoppedState } from "./state.ts";
 export type { Term, TermGuard } from "./term.ts";
-export type { ElectionStatus, LeaseStatus, Observation } from "./observation.ts";
+export type { ElectionStatus, ElectionView, LeaseStatus } from "./observation.ts";

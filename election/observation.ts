@@ -20,15 +20,15 @@ export interface ElectionStatus {
   /** This candidate's lease, if it has one. */
   readonly lease?: LeaseStatus;
   /** Whether this candidate stands in the queue; true for an observer that sees it. */
-  readonly takesPart: boolean;
+  readonly inQueue: boolean;
   /** What keeps etcd from answering at this moment, for a person. */
-  readonly trouble?: string;
+  readonly etcdError?: string;
   /** Milliseconds since etcd last confirmed the queue; absent before the first time. */
-  readonly viewAgeMs?: number;
+  readonly queueAgeMs?: number;
 }
 
 /** An election as one who only looks sees it. */
-export interface Observation extends AsyncIterable<RoleState>, AsyncDisposable {
+export interface ElectionView extends AsyncIterable<RoleState>, AsyncDisposable {
   /** The role at this moment, computed against the clock. */
   readonly state: RoleState;
   /** All that is known at this moment. */

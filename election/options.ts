@@ -15,7 +15,7 @@ export interface ObserveOptions extends ConnectionOptions {
    *
    * @default {5}
    */
-  ttl?: number;
+  ttlSeconds?: number;
   /** Told what happens on the way, for logs. An error that it throws is not caught. */
   onEvent?: (event: ElectionEvent) => void;
 }
@@ -33,9 +33,9 @@ export interface ElectionOptions extends ObserveOptions {
    * Milliseconds between a term's signal and the moment at which its lease may end: the time that the
    * work has to stop. Less than half of the TTL.
    *
-   * @default {ttl * 100, a tenth of the TTL}
+   * @default {ttlSeconds * 100, a tenth of the TTL}
    */
-  stopBudget?: number;
+  stopBudgetMs?: number;
 }
 
 /** The TTL in seconds if nothing else is said. */
@@ -68,7 +68,7 @@ export function checkName(name: string): string {
  */
 export function checkTtl(ttl: number): number {
   if (Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL) return ttl;
-  throw new InvalidOptionError("ttl", ttl, EXPECTED.ttl);
+  throw new InvalidOptionError("ttlSeconds", ttl, EXPECTED.ttl);
 }
 
 /**
@@ -100,11 +100,11 @@ export function checkConnection({ connection, endpoints, tls, user, transport }:
  *
  * @throws {InvalidOptionError} If it is negative or leaves too little of the TTL to lead in.
  */
-export function checkStopBudget(stopBudget: number | undefined, ttl: number): number | undefined {
-  if (stopBudget === undefined || (stopBudget >= 0 && stopBudget < ttl * 500)) return stopBudget;
+export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: number): number | undefined {
+  if (stopBudgetMs === undefined || (stopBudgetMs >= 0 && stopBudgetMs < ttlSeconds * 500)) return stopBudgetMs;
   throw new InvalidOptionError(
-    "stopBudget",
-    stopBudget,
-    `milliseconds from 0 to less than half of the TTL, ${ttl * 500}`,
+    "stopBudgetMs",
+    stopBudgetMs,
+    `milliseconds from 0 to less than half of the TTL, ${ttlSeconds * 500}`,
   );
 }

@@ -1,4 +1,4 @@
-import { checkAccess } from "./etcd/options.ts";
+import { checkEtcdOptions } from "./etcd/options.ts";
 import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
 import { remaining } from "./machine/deadline.ts";
@@ -19,10 +19,10 @@ import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
 import { Readers } from "./readers.ts";
 import { Runner } from "./runner.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./observation.ts";
+import type { ElectionStatus, ElectionView } from "./observation.ts";
 
 /** One who takes part in an election, as a candidate or as an observer. */
-export class Participant implements Observation {
+export class Participant implements ElectionView {
   readonly #runner: Runner;
   readonly #readers: Readers;
   readonly #ownLink: EtcdLink | undefined;
@@ -30,13 +30,13 @@ export class Participant implements Observation {
 
   constructor(options: ElectionOptions, candidate: boolean) {
     const prefix = checkName(options.name) + "/";
-    const ttl = checkTtl(options.ttl ?? DEFAULT_TTL);
+    const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
     const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
     checkPriority(priority);
     checkConnection(options);
-    this.#ownLink = options.connection ? undefined : new EtcdLink(checkAccess(options));
+    this.#ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const link = this.#ownLink ?? linkOf(options.connection!);
-    const stopBudgetMs = checkStopBudget(options.stopBudget, ttl);
+    const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
     const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
     this.#readers = new Readers(() => this.#runner.state);
     this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
@@ -63,9 +63,9 @@ export class Participant implements Observation {
         ttlMs: lease.ttlMs,
         expiresInMs: Math.max(0, remaining(lease.sentAt, lease.ttlMs, this.#runner.now())),
       },
-      takesPart: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
-      trouble: this.#runner.trouble,
-      viewAgeMs: this.#runner.viewAgeMs(),
+      inQueue: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
+      etcdError: this.#runner.etcdError,
+      queueAgeMs: this.#runner.queueAgeMs(),
     };
   }
 

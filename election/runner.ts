@@ -28,7 +28,7 @@ export class Runner {
   readonly #clock: Clock;
   readonly #hooks: RunnerHooks;
   readonly #health: Health;
-  readonly #pending: machine.Event[] = [];
+  readonly #pending: machine.MachineEvent[] = [];
   readonly #calls = new Set<Promise<void>>();
   readonly #settled = new Set<() => void>();
   #core: machine.Core;
@@ -45,7 +45,7 @@ export class Runner {
   /** What the state was derived from. */
   #derived: { readonly core: machine.Core; readonly current: boolean } | undefined;
 
-  constructor(settings: machine.Settings, store: Store, clock: Clock, hooks: RunnerHooks) {
+  constructor(settings: machine.MachineSettings, store: Store, clock: Clock, hooks: RunnerHooks) {
     this.#store = store;
     this.#clock = clock;
     this.#hooks = hooks;
@@ -76,7 +76,7 @@ export class Runner {
     return this.#clock.now();
   }
 
-  dispatch(event: machine.Event): void {
+  dispatch(event: machine.MachineEvent): void {
     this.#pending.push(event);
     // An abort listener may call back into the election: its event waits for its turn.
     if (this.#stepping) return;
@@ -148,9 +148,9 @@ export class Runner {
     if (!this.#term || this.#term.of === this.#core.term) return;
     const { term } = this.#term;
     this.#term = undefined;
-    const reason = this.#core.ended ?? "lost";
+    const reason = this.#core.ended ?? "key-gone";
     const endedAt = this.now();
-    const left = reason === "lost" ? 0 : machine.termRemaining(before, endedAt);
+    const left = reason === "key-gone" ? 0 : machine.termRemaining(before, endedAt);
     term.end(reason, () => Math.max(0, left - elapsed(endedAt, this.now())));
   }
 
@@ -264,8 +264,8 @@ export class Runner {
 
   /** One call to etcd: its answer, or its failure, comes back as an event. */
   #call(
-    run: (sentAt: Instant) => Promise<machine.Event>,
-    failed: (error: StoreError) => machine.Event,
+    run: (sentAt: Instant) => Promise<machine.MachineEvent>,
+    failed: (error: StoreError) => machine.MachineEvent,
   ): void {
     const sentAt = this.now();
     const call = run(sentAt).then(
@@ -294,12 +294,12 @@ export class Runner {
   }
 
   /** What keeps etcd from answering. */
-  get trouble(): string | undefined {
-    return this.#health.trouble;
+  get etcdError(): string | undefined {
+    return this.#health.error;
   }
 
   /** Milliseconds since the queue was surely as this node knows it. */
-  viewAgeMs(): number | undefined {
+  queueAgeMs(): number | undefined {
     const { view } = this.#core;
     return view && Math.max(0, elapsed(view.contact, this.now()));
   }

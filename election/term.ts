@@ -49,7 +49,7 @@ export interface Term {
   readonly token: bigint;
   /**
    * Fires when the work must stop, with a {@linkcode TermEndedError} as its reason, and early enough
-   * that `stopBudget` milliseconds are left before another node can lead.
+   * that `stopBudgetMs` milliseconds are left before another node can lead.
    */
   readonly signal: AbortSignal;
   /** A compare that makes an etcd transaction succeed only while this term's key is there. */

@@ -4,10 +4,10 @@
  *
  * @example A job that must stop when the lead is lost
  * ```ts
- * import type { Observation } from "./mod.ts";
+ * import type { ElectionView } from "./mod.ts";
  * import { FakeElection } from "./testing.ts";
  *
- * async function work(election: Observation, done: string[]) {
+ * async function work(election: ElectionView, done: string[]) {
  *   for await (const state of election) {
  *     if (state.role !== "leader") continue;
  *     done.push(`begun with ${state.term.token}`);
@@ -32,11 +32,11 @@
 import type { TermEndReason } from "./errors.ts";
 import { Readers } from "./readers.ts";
 import type { RoleState } from "./state.ts";
-import type { ElectionStatus, Observation } from "./observation.ts";
+import type { ElectionStatus, ElectionView } from "./observation.ts";
 import { OwnTerm, type Term } from "./term.ts";
 
 /** An election that does what a test says. It begins as `connecting`. */
-export class FakeElection implements Observation {
+export class FakeElection implements ElectionView {
   readonly #id: string;
   readonly #readers: Readers = new Readers(() => this.#state);
   #state: RoleState = { role: "connecting" };
@@ -64,8 +64,8 @@ export class FakeElection implements Observation {
     return {
       state: this.#state,
       queue: leader ? [{ key: `fake/${leader.token}`, ...leader }] : [],
-      takesPart: this.#state.role !== "stopped",
-      viewAgeMs: 0,
+      inQueue: this.#state.role !== "stopped",
+      queueAgeMs: 0,
     };
   }
 
@@ -81,7 +81,7 @@ export class FakeElection implements Observation {
    * @returns The term.
    */
   lead(validForMs = 5000): Term {
-    this.lose("lost");
+    this.lose("key-gone");
     this.#validForMs = validForMs;
     const token = ++this.#lastToken;
     this.#term = new OwnTerm(`fake/${token}`, token, () => this.#validForMs);
@@ -96,7 +96,7 @@ export class FakeElection implements Observation {
    */
   lose(reason: TermEndReason = "expired"): void {
     if (!this.#term) return;
-    const [term, left] = [this.#term, reason === "lost" ? 0 : this.#validForMs];
+    const [term, left] = [this.#term, reason === "key-gone" ? 0 : this.#validForMs];
     this.#term = undefined;
     this.#set({ role: "follower" });
     term.end(reason, () => left);
@@ -109,7 +109,7 @@ export class FakeElection implements Observation {
    * @param url Where it answers HTTP.
    */
   follow(id: string, url?: string): void {
-    this.lose("lost");
+    this.lose("key-gone");
     this.#set({ role: "follower", leader: { id, url, token: ++this.#lastToken, since: new Date() } });
   }
 

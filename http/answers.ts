@@ -28,11 +28,11 @@ export interface Control {
   /** Hands the lead on; rejects with {@linkcode InvalidOptionError} if `to` cannot have it. */
   resign(options: { to?: Candidate }): Promise<void>;
   /** Told what was asked for. */
-  told(request: Readonly<Record<string, string | undefined>>): void;
+  onRequest(request: Readonly<Record<string, string | undefined>>): void;
 }
 
 /** What the answers are made of. It is asked anew for every request. */
-export interface NodeSource {
+export interface NodeSnapshot {
   /** This node's id. */
   readonly id: string;
   /** Where others reach this node. */
@@ -67,8 +67,8 @@ function whereIs({ id, url }: Leader, ownUrl: string): string {
 }
 
 /** The body of `/status`; its first fields are those of the leader-elector sidecar. */
-export function statusBody({ id, url, version, status, command, watchdog }: NodeSource): Record<string, unknown> {
-  const { state, lease, viewAgeMs } = status;
+export function statusBody({ id, url, version, status, command, watchdog }: NodeSnapshot): Record<string, unknown> {
+  const { state, lease, queueAgeMs } = status;
   const { leader } = state;
   return {
     name: leader?.id ?? "",
@@ -82,7 +82,7 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
     token: leader ? Number(leader.token) : null,
     since: leader?.since?.toISOString() ?? null,
     lease: lease ? { id: lease.id, ttl: lease.ttlMs / 1000, expires_in_ms: Math.round(lease.expiresInMs) } : null,
-    view_age_ms: viewAgeMs === undefined ? null : Math.round(viewAgeMs),
+    queue_age_ms: queueAgeMs === undefined ? null : Math.round(queueAgeMs),
     command: command
       ? {
         running: command.running,
@@ -97,7 +97,7 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
 }
 
 /** The body of `/members`: the queue, as this node last saw it. */
-export function membersBody({ queue, state, viewAgeMs }: ElectionStatus): Record<string, unknown> {
+export function membersBody({ queue, state, queueAgeMs }: ElectionStatus): Record<string, unknown> {
   const members = queue.map(({ id, url, token, since, priority }) => ({
     id,
     url: url ?? null,
@@ -106,11 +106,11 @@ export function membersBody({ queue, state, viewAgeMs }: ElectionStatus): Record
     since: since?.toISOString() ?? null,
     priority: priority ?? null,
   }));
-  return { members, view_age_ms: viewAgeMs === undefined ? null : Math.round(viewAgeMs) };
+  return { members, queue_age_ms: queueAgeMs === undefined ? null : Math.round(queueAgeMs) };
 }
 
 /** The body of `/history`: the terms that this node has seen, the newest first. */
-export function historyBody({ history }: NodeSource): Record<string, unknown> {
+export function historyBody({ history }: NodeSnapshot): Record<string, unknown> {
   const terms = history.terms.map(({ token, id, url, from, to, ended }) => ({
     token: Number(token),
     id,
@@ -124,14 +124,14 @@ export function historyBody({ history }: NodeSource): Record<string, unknown> {
 
 /** Whether the node takes part and knows a leader, with a line for each thing that it needs. */
 export function readiness(
-  { status: { state, takesPart, viewAgeMs, trouble } }: NodeSource,
+  { status: { state, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
   const inTouch = state.role === "leader" || state.role === "follower";
-  const answered = viewAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(viewAgeMs)} ms ago`;
-  const age = trouble === undefined ? answered : `${answered}: ${trouble}`;
+  const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
+  const age = etcdError === undefined ? answered : `${answered}: ${etcdError}`;
   const checks: [boolean, string][] = [
     [inTouch, `etcd ${age}`],
-    [takesPart, takesPart ? "takes part in the election" : "does not take part in the election"],
+    [inQueue, inQueue ? "takes part in the election" : "does not take part in the election"],
     [state.leader !== undefined, state.leader ? `the leader is ${state.leader.id}` : "there is no leader"],
   ];
   return {

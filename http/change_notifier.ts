@@ -1,5 +1,5 @@
 /** Tells those who wait that something has changed; each gets the newest when it asks, however slow it is. */
-export class Feed {
+export class ChangeNotifier {
   #version = 0;
   #closed = false;
   readonly #waiting = new Set<() => void>();

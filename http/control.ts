@@ -1,6 +1,6 @@
 import { InvalidOptionError } from "../election/internal.ts";
 import type { RoleState } from "../election/mod.ts";
-import type { Control, NodeSource } from "./answers.ts";
+import type { Control, NodeSnapshot } from "./answers.ts";
 
 /** How long to wait for a successor. */
 const SUCCESSOR_MS = 5000;
@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 2;
 const MAX_BODY = 4096;
 
 /** What came of a request to move the lead: a status, and a body or what went wrong. */
-export interface Outcome {
+export interface TransferResult {
   readonly status: number;
   readonly body?: Record<string, unknown>;
   readonly problem?: string;
@@ -21,15 +21,19 @@ interface Wanted {
 }
 
 /** `POST /resign` and `POST /switchover`. */
-export async function moveLead(source: () => NodeSource, request: Request, named: boolean): Promise<Outcome> {
-  const { control } = source();
+export async function handleTransfer(
+  snapshot: () => NodeSnapshot,
+  request: Request,
+  named: boolean,
+): Promise<TransferResult> {
+  const { control } = snapshot();
   if (!control) return { status: 403, problem: "this node does not let the lead be moved: it has no control token" };
   if (!await isAuthorized(request, control)) {
     return { status: 401, problem: "expected Authorization: Bearer CONTROL-TOKEN" };
   }
   const wanted = await readWanted(request, named);
   if ("status" in wanted) return wanted;
-  const { state, queue } = source().status;
+  const { state, queue } = snapshot().status;
   const { leader, candidate } = wanted;
   if (leader !== undefined && state.leader?.id !== leader) {
     return {
@@ -41,14 +45,14 @@ export async function moveLead(source: () => NodeSource, request: Request, named
   const { token } = state.term;
   const to = queue.find((one) => one.id === candidate && one.token > token);
   if (candidate !== undefined && !to) return { status: 412, problem: `${candidate} does not wait for the lead` };
-  control.told({ request: named ? "switchover" : "resign", candidate });
+  control.onRequest({ request: named ? "switchover" : "resign", candidate });
   try {
     await control.resign({ to });
   } catch (error) {
     if (!(error instanceof InvalidOptionError)) throw error;
     return { status: 412, problem: `${candidate} cannot be next: a candidate of another program waits before it` };
   }
-  const next = await successor(source, token);
+  const next = await successor(snapshot, token);
   if (to && next?.token !== to.token) return { status: 503, problem: `${next?.id ?? "nobody"} leads now` };
   return { status: next ? 200 : 202, body: { leader: next?.id ?? null, leader_url: next?.url ?? null } };
 }
@@ -63,7 +67,7 @@ async function isAuthorized(request: Request, { token }: Control): Promise<boole
 }
 
 /** What the body says; a resignation needs none, but may name who is to resign. */
-async function readWanted(request: Request, named: boolean): Promise<Wanted | Outcome> {
+async function readWanted(request: Request, named: boolean): Promise<Wanted | TransferResult> {
   const expected = named
     ? `expected JSON such as {"leader": "node-a", "candidate": "node-b"}`
     : `expected no body, or JSON such as {"leader": "node-a"}`;
@@ -96,10 +100,10 @@ function elsewhere({ leader }: RoleState): string {
 }
 
 /** Who leads after the term with this token. */
-async function successor(source: () => NodeSource, token: bigint): Promise<RoleState["leader"]> {
+async function successor(snapshot: () => NodeSnapshot, token: bigint): Promise<RoleState["leader"]> {
   const until = performance.now() + SUCCESSOR_MS;
   while (performance.now() < until) {
-    const { state: { leader }, queue } = source().status;
+    const { state: { leader }, queue } = snapshot().status;
     if (leader && leader.token > token) return leader;
     if (queue.length === 0) return undefined;
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

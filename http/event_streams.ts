@@ -1,5 +1,5 @@
-import { historyBody, membersBody, type NodeSource, statusBody } from "./answers.ts";
-import type { Feed } from "./change_notifier.ts";
+import { historyBody, membersBody, type NodeSnapshot, statusBody } from "./answers.ts";
+import type { ChangeNotifier } from "./change_notifier.ts";
 
 /** How often a stream says that it is still there. */
 const HEARTBEAT_MS = 15_000;
@@ -12,14 +12,14 @@ const encoder = new TextEncoder();
 const TERMS = 50;
 
 /** Server-Sent Events: the state now, then again after each change. A slow reader skips what is no longer so. */
-export class Events {
-  readonly #source: () => NodeSource;
-  readonly #feed: Feed;
+export class EventStreams {
+  readonly #snapshot: () => NodeSnapshot;
+  readonly #feed: ChangeNotifier;
   /** What is the same for all streams, made once for each change. */
   #shared = { version: -1, json: "" };
 
-  constructor(source: () => NodeSource, feed: Feed) {
-    this.#source = source;
+  constructor(snapshot: () => NodeSnapshot, feed: ChangeNotifier) {
+    this.#snapshot = snapshot;
     this.#feed = feed;
   }
 
@@ -51,16 +51,16 @@ export class Events {
 
   #event(): string {
     const { version } = this.#feed;
-    const source = this.#source();
-    if (this.#shared.version !== version) this.#shared = { version, json: JSON.stringify(shared(source)) };
+    const snapshot = this.#snapshot();
+    if (this.#shared.version !== version) this.#shared = { version, json: JSON.stringify(shared(snapshot)) };
     // The status depends on the moment.
-    const data = `${JSON.stringify(statusBody(source)).slice(0, -1)},${this.#shared.json.slice(1)}`;
+    const data = `${JSON.stringify(statusBody(snapshot)).slice(0, -1)},${this.#shared.json.slice(1)}`;
     return `id: ${version}\nevent: state\ndata: ${data}\n\n`;
   }
 }
 
-function shared(source: NodeSource): Record<string, unknown> {
-  const { members } = membersBody(source.status);
-  const { terms, ...history } = historyBody(source);
-  return { members, ...history, terms: (terms as unknown[]).slice(0, TERMS), control: source.control !== undefined };
+function shared(snapshot: NodeSnapshot): Record<string, unknown> {
+  const { members } = membersBody(snapshot.status);
+  const { terms, ...history } = historyBody(snapshot);
+  return { members, ...history, terms: (terms as unknown[]).slice(0, TERMS), control: snapshot.control !== undefined };
 }

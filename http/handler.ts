@@ -1,13 +1,13 @@
-import type { ElectionEvent, ElectionStatus, Observation } from "../election/mod.ts";
-import { type CommandStatus, type Control, type NodeSource, roleText } from "./answers.ts";
-import { Events } from "./event_streams.ts";
-import { Feed } from "./change_notifier.ts";
+import type { ElectionEvent, ElectionStatus, ElectionView } from "../election/mod.ts";
+import { type CommandStatus, type Control, type NodeSnapshot, roleText } from "./answers.ts";
+import { EventStreams } from "./event_streams.ts";
+import { ChangeNotifier } from "./change_notifier.ts";
 import { History } from "./history.ts";
 import { Metrics } from "./metrics.ts";
-import { answer, type Ground } from "./routes.ts";
+import { answer, type RouteContext } from "./routes.ts";
 
 /** Who answers, and for which election. What may change is read at each request. */
-export interface FaceOptions {
+export interface NodeHandlerOptions {
   /** The election's name, for the metrics. */
   readonly name: string;
   /** This node's id. */
@@ -28,7 +28,7 @@ export interface FaceOptions {
   readonly control?: Control;
 }
 
-const NOT_YET: ElectionStatus = { state: { role: "connecting" }, queue: [], takesPart: false };
+const NOT_YET: ElectionStatus = { state: { role: "connecting" }, queue: [], inQueue: false };
 
 /**
  * What a node answers over HTTP: who leads, probes, the queue, the history, metrics, events and the page.
@@ -36,39 +36,39 @@ const NOT_YET: ElectionStatus = { state: { role: "connecting" }, queue: [], take
  * @example A node of your own
  * ```ts
  * import { Election } from "../election/mod.ts";
- * import { Face } from "./mod.ts";
+ * import { NodeHandler } from "./mod.ts";
  *
  * const self = { id: "worker-1", url: "http://localhost:8080" };
- * const face = new Face({ name: "jobs", ...self });
- * await using election = new Election({ name: "jobs", candidate: self, onEvent: face.onEvent });
- * face.show(election);
- * await using server = Deno.serve({ port: 0, onListen() {} }, face.handler);
+ * const node = new NodeHandler({ name: "jobs", ...self });
+ * await using election = new Election({ name: "jobs", candidate: self, onEvent: node.onEvent });
+ * node.show(election);
+ * await using server = Deno.serve({ port: 0, onListen() {} }, node.handle);
  * for await (const { role } of election) if (role === "leader") break;
  * console.log(await (await fetch(`http://localhost:${server.addr.port}/`)).text());
- * face.close();
+ * node.close();
  * ```
  */
-export class Face {
-  readonly #options: FaceOptions;
+export class NodeHandler {
+  readonly #options: NodeHandlerOptions;
   readonly #history = new History();
-  readonly #feed = new Feed();
+  readonly #feed = new ChangeNotifier();
   readonly #metrics: Metrics;
-  readonly #events: Events;
-  readonly #ground: Ground;
-  #election: Observation | undefined;
+  readonly #events: EventStreams;
+  readonly #context: RouteContext;
+  #election: ElectionView | undefined;
 
   /**
    * Answers as one who knows nothing yet.
    *
    * @param options Who answers, and for which election.
    */
-  constructor(options: FaceOptions) {
+  constructor(options: NodeHandlerOptions) {
     this.#options = options;
-    const source = () => this.#source();
+    const snapshot = () => this.#snapshot();
     this.#metrics = new Metrics(options.name);
-    this.#events = new Events(source, this.#feed);
-    const line = () => roleText((this.#election ?? NOT_YET).state, options.url);
-    this.#ground = { source, line, events: this.#events, metrics: this.#metrics };
+    this.#events = new EventStreams(snapshot, this.#feed);
+    const roleLine = () => roleText((this.#election ?? NOT_YET).state, options.url);
+    this.#context = { snapshot, roleLine, events: this.#events, metrics: this.#metrics };
   }
 
   /** Takes note of what happens: the `onEvent` of the election's options. */
@@ -79,7 +79,7 @@ export class Face {
   };
 
   /** Answers a request; a handler for `Deno.serve` and others of its kind. */
-  readonly handler = (request: Request): Response | Promise<Response> => answer(this.#ground, request);
+  readonly handle = (request: Request): Response | Promise<Response> => answer(this.#context, request);
 
   /**
    * Answers for this election from now on.
@@ -87,7 +87,7 @@ export class Face {
    * @param election The one whose `onEvent` this is.
    * @returns A promise that resolves when the election has stopped.
    */
-  async show(election: Observation): Promise<void> {
+  async show(election: ElectionView): Promise<void> {
     this.#election = election;
     for await (const state of election) {
       if (state.role === "leader") {
@@ -105,7 +105,7 @@ export class Face {
     this.#events.close();
   }
 
-  #source(): NodeSource {
+  #snapshot(): NodeSnapshot {
     const { id, url, version = "0.0.0", command, watchdog, control } = this.#options;
     const status = this.#election?.status ?? NOT_YET;
     return { id, url, version, command, watchdog, control, status, history: this.#history };

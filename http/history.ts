@@ -2,18 +2,28 @@ import type { Candidate, Queue, TermEndReason } from "../election/mod.ts";
 
 /** Why a term ended, as far as this node could see. */
 export type EndReason =
-  /** The leader handed the lead on, or left. */
+  /** The leader resigned or stopped. */
   | "resigned"
-  /** It handed the lead to one that was named. */
+  /** The leader handed over to a candidate that was named. */
   | "switchover"
-  /** Its process died, and its watchdog gave the lease back. */
+  /** The leader's process died, and its watchdog revoked the lease. */
   | "crashed"
-  /** Its lease ran out: it died without a watchdog, was frozen or cut off. */
+  /** The lease expired: the leader died without a watchdog, was frozen or cut off. Only the leader itself can tell. */
   | "expired"
-  /** It knows that somebody deleted its key or revoked its lease. */
-  | "deleted"
-  /** Its lease ran out, or somebody deleted its key. */
-  | "lost";
+  /** The key was deleted or the lease revoked. Only the leader itself can tell. */
+  | "key-gone"
+  /** One of the last two. */
+  | "unknown";
+
+/** The same for a person; the page has these words too. */
+export const END_REASON_TEXTS: Readonly<Record<EndReason, string>> = {
+  resigned: "resigned",
+  switchover: "switched over",
+  crashed: "crashed; its watchdog revoked the lease",
+  expired: "lease expired",
+  "key-gone": "key deleted or lease revoked",
+  unknown: "lease expired or key deleted",
+};
 
 /** One term that this node has seen. */
 export interface TermRecord {
@@ -28,7 +38,7 @@ export interface TermRecord {
 }
 
 /** A lease that by its own clock has not run out was taken away. */
-const OWN_REASONS = { resigned: "resigned", stopped: "resigned", expired: "expired", lost: "deleted" } as const;
+const OWN_REASONS = { resigned: "resigned", stopped: "resigned", expired: "expired", "key-gone": "key-gone" } as const;
 
 const MAX_TERMS = 200;
 
@@ -71,8 +81,8 @@ export class History {
     // This node's own term ends before its key goes.
     if (same && last.to) return;
     if (!same) {
-      const told = first?.after?.token === last?.token ? first?.after?.left : undefined;
-      if (last && !last.to) this.#replace({ ...last, to: now, ended: told ?? last.ended ?? "lost" });
+      const handoffReason = first?.after?.token === last?.token ? first?.after?.left : undefined;
+      if (last && !last.to) this.#replace({ ...last, to: now, ended: handoffReason ?? last.ended ?? "unknown" });
       if (first) this.#begin(first, now);
     } else if (first.leaving) this.#replace({ ...last, ended: first.leaving });
     this.#began = true;
@@ -88,7 +98,7 @@ export class History {
   ownTermEnded(token: bigint, reason: TermEndReason, now = new Date()): void {
     const index = this.#terms.findLastIndex((term) => term.token === token);
     const term = this.#terms[index];
-    if (!term || (term.ended && term.ended !== "lost")) return;
+    if (!term || (term.ended && term.ended !== "unknown")) return;
     this.#terms[index] = { ...term, to: term.to ?? now, ended: OWN_REASONS[reason] };
   }
 

@@ -1,6 +1,6 @@
 import type { ElectionEvent } from "../election/mod.ts";
-import type { NodeSource } from "./answers.ts";
-import { Distribution, metricLines, type Sample } from "./prometheus_text.ts";
+import type { NodeSnapshot } from "./answers.ts";
+import { Histogram, metricLines, type Sample } from "./prometheus_text.ts";
 
 /** The content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -11,7 +11,7 @@ const RENEWAL_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /** A node's metrics. What is a state is read when it is asked for. */
 export class Metrics {
   readonly #election: string;
-  readonly #renewals = new Distribution(RENEWAL_BOUNDS);
+  readonly #renewals = new Histogram(RENEWAL_BOUNDS);
   /** How often each path was answered with each status. */
   readonly #requests = new Map<string, Map<number, number>>();
   #failures = 0;
@@ -34,14 +34,14 @@ export class Metrics {
   }
 
   /** All of it, in the text format of Prometheus. */
-  text({ status, history, command, watchdog, version }: NodeSource): string {
+  text({ status, history, command, watchdog, version }: NodeSnapshot): string {
     const labels = { name: this.#election };
     // What is not known is not said.
     const one = (value: number | undefined): Sample[] => value === undefined ? [] : [{ labels, value }];
     const gauge = (name: string, help: string, value: number | undefined) =>
       metricLines(name, "gauge", help, one(value));
     const counter = (name: string, help: string, value: number) => metricLines(name, "counter", help, one(value));
-    const { state, queue, lease, viewAgeMs } = status;
+    const { state, queue, lease, queueAgeMs } = status;
     const token = state.leader && Number(state.leader.token);
     return [
       gauge(
@@ -74,7 +74,7 @@ export class Metrics {
       gauge(
         "leader_node_etcd_answer_age_seconds",
         "Time since etcd last confirmed the queue.",
-        viewAgeMs === undefined ? undefined : viewAgeMs / 1000,
+        queueAgeMs === undefined ? undefined : queueAgeMs / 1000,
       ),
       gauge(
         "leader_node_command_running",

@@ -27,7 +27,7 @@ function labelText(labels: Labels): string {
 }
 
 /** How values are distributed over buckets, each of which counts those up to its bound. */
-export class Distribution {
+export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
   #count = 0;

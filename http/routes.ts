@@ -1,17 +1,17 @@
-import { historyBody, membersBody, type NodeSource, readiness, statusBody } from "./answers.ts";
-import { moveLead } from "./control.ts";
-import type { Events } from "./event_streams.ts";
+import { historyBody, membersBody, type NodeSnapshot, readiness, statusBody } from "./answers.ts";
+import { handleTransfer } from "./control.ts";
+import type { EventStreams } from "./event_streams.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";
 
 /** What is answered from. */
-export interface Ground {
+export interface RouteContext {
   /** The node as it is at the moment of asking. */
-  readonly source: () => NodeSource;
+  readonly snapshot: () => NodeSnapshot;
   /** Who leads at the moment of asking, in one line. */
-  readonly line: () => string;
-  readonly events: Events;
+  readonly roleLine: () => string;
+  readonly events: EventStreams;
   readonly metrics: Metrics;
 }
 
@@ -21,7 +21,7 @@ interface Route {
   /** The path as metrics name it. */
   readonly path: string;
   readonly methods: readonly string[];
-  readonly answer: (ground: Ground, request: Request, search: string) => Answer;
+  readonly answer: (context: RouteContext, request: Request, search: string) => Answer;
   /** Whether OPTIONS gets the status that GET would, as load balancers like it. */
   readonly probe?: boolean;
 }
@@ -30,30 +30,30 @@ const VARY = { vary: "accept" };
 
 const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
   ...probe(["/leader", "/primary"], ({ state }) => state.role === "leader"),
-  ...probe(["/follower", "/replica"], ({ state, takesPart }) => state.role === "follower" && takesPart),
+  ...probe(["/follower", "/replica"], ({ state, inQueue }) => state.role === "follower" && inQueue),
   ...read(["/livez", "/health", "/healthz", "/liveness"], () => text(200, "ok"), true),
-  ...read(["/readyz", "/readiness"], ({ source }, _, search) => {
-    const { ready, lines } = readiness(source());
+  ...read(["/readyz", "/readiness"], ({ snapshot }, _, search) => {
+    const { ready, lines } = readiness(snapshot());
     const answer = ready ? "ok" : "not ready";
     return text(ready ? 200 : 503, new URLSearchParams(search).has("verbose") ? [...lines, answer].join("\n") : answer);
   }, true),
-  ...read(["/"], ({ source, line }, request) => {
+  ...read(["/"], ({ snapshot, roleLine }, request) => {
     switch (prefers(request)) {
       case "html":
         return page();
       case "json":
-        return json(200, statusBody(source()), VARY);
+        return json(200, statusBody(snapshot()), VARY);
       case "text":
-        return text(200, line(), VARY);
+        return text(200, roleLine(), VARY);
     }
   }),
-  ...read(["/status"], ({ source }) => json(200, statusBody(source()))),
-  ...read(["/members", "/cluster"], ({ source }) => json(200, membersBody(source().status))),
-  ...read(["/history"], ({ source }) => json(200, historyBody(source()))),
+  ...read(["/status"], ({ snapshot }) => json(200, statusBody(snapshot()))),
+  ...read(["/members", "/cluster"], ({ snapshot }) => json(200, membersBody(snapshot().status))),
+  ...read(["/history"], ({ snapshot }) => json(200, historyBody(snapshot()))),
   ...read(["/events"], ({ events }, request) => {
     return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());
   }),
-  ...read(["/metrics"], ({ metrics, source }) => respond(200, METRICS_TYPE, metrics.text(source()))),
+  ...read(["/metrics"], ({ metrics, snapshot }) => respond(200, METRICS_TYPE, metrics.text(snapshot()))),
   ...act("/resign", false),
   ...act("/switchover", true),
 ].map((route) => [route.path, route]));
@@ -64,49 +64,51 @@ const REDIRECT = "/redirect/";
 const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^?#]*)([^#]*)/;
 
 /** Answers a request. Every answer is computed against the clock at this moment. */
-export function answer(ground: Ground, request: Request): Answer {
+export function answer(context: RouteContext, request: Request): Answer {
   const [, path, search] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
-  if (known) return counted(ground, known.path, follow(known, ground, request, search!));
+  if (known) return counted(context, known.path, follow(known, context, request, search!));
   const url = URL.parse(request.url);
   if (!url) return problem(request, 400, "this is no request: its Host is no host name");
-  if (url.pathname.startsWith(REDIRECT)) return redirect(ground, request, url);
+  if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
   const route = routeOf(url.pathname);
-  if (!route) return counted(ground, "other", problem(request, 404, "there is nothing at this path; try / or /status"));
-  return counted(ground, route.path, follow(route, ground, request, url.search));
+  if (!route) {
+    return counted(context, "other", problem(request, 404, "there is nothing at this path; try / or /status"));
+  }
+  return counted(context, route.path, follow(route, context, request, url.search));
 }
 
 function routeOf(path: string): Route | undefined {
   return Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
 }
 
-function counted(ground: Ground, path: string, response: Answer): Answer {
-  if (response instanceof Promise) return response.then((response) => counted(ground, path, response));
-  ground.metrics.answered(path, response.status);
+function counted(context: RouteContext, path: string, response: Answer): Answer {
+  if (response instanceof Promise) return response.then((response) => counted(context, path, response));
+  context.metrics.answered(path, response.status);
   return response;
 }
 
-function follow(route: Route, ground: Ground, request: Request, search: string): Answer {
-  if (route.methods.includes(request.method)) return route.answer(ground, request, search);
+function follow(route: Route, context: RouteContext, request: Request, search: string): Answer {
+  if (route.methods.includes(request.method)) return route.answer(context, request, search);
   const allow = [...route.methods, "OPTIONS"].join(", ");
   if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
-  return options(route, ground, request, search, allow);
+  return options(route, context, request, search, allow);
 }
 
 async function options(
   route: Route,
-  ground: Ground,
+  context: RouteContext,
   request: Request,
   search: string,
   allow: string,
 ): Promise<Response> {
-  const status = route.probe ? (await route.answer(ground, request, search)).status : 204;
+  const status = route.probe ? (await route.answer(context, request, search)).status : 204;
   return new Response(null, { status, headers: { allow, "cache-control": "no-store" } });
 }
 
 /** Sends whoever asks to the same path at the leader, with whatever they carry. */
-function redirect({ source }: Ground, request: Request, url: URL): Response {
-  const { leader } = source().status.state;
+function redirect({ snapshot }: RouteContext, request: Request, url: URL): Response {
+  const { leader } = snapshot().status.state;
   if (!leader) return problem(request, 503, "there is no leader");
   if (!leader.url) return problem(request, 503, `the leader, ${leader.id}, does not say where it can be asked`);
   const location = `${leader.url}/${url.pathname.slice(REDIRECT.length)}${url.search}`;
@@ -117,16 +119,16 @@ function read(paths: readonly string[], answer: Route["answer"], probe = false):
   return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe }));
 }
 
-function probe(paths: readonly string[], is: (status: NodeSource["status"]) => boolean): Route[] {
-  return read(paths, ({ source }) => {
-    const node = source();
+function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) => boolean): Route[] {
+  return read(paths, ({ snapshot }) => {
+    const node = snapshot();
     return json(is(node.status) ? 200 : 503, statusBody(node));
   }, true);
 }
 
 function act(path: string, named: boolean): Route[] {
-  const answer: Route["answer"] = async ({ source }, request) => {
-    const { status, body, problem: message } = await moveLead(source, request, named);
+  const answer: Route["answer"] = async ({ snapshot }, request) => {
+    const { status, body, problem: message } = await handleTransfer(snapshot, request, named);
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
   };

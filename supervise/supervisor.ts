@@ -1,5 +1,6 @@
 import type { Term } from "../election/mod.ts";
-import { type Family, FAMILY_VARIABLE, familyEnds, killFamily, signalFamily } from "./process_tree.ts";
+import { killBeforeMs } from "./budgets.ts";
+import { killTree, type ProcessTree, RUN_ID_VARIABLE, signalTree, treeEnds } from "./process_tree.ts";
 import { type CommandError, startError } from "./program.ts";
 
 /** Secrets of the node, which are none of the command's business. */
@@ -26,11 +27,11 @@ export interface SupervisorOptions {
   /** The program and its arguments. */
   readonly argv: readonly string[];
   /** What all its processes are known by. */
-  readonly mark: string;
+  readonly runId: string;
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly stopGraceMs: number;
-  /** Milliseconds before the end of the lease at which nothing of the command may run any more. */
-  readonly killBeforeMs: number;
+  /** The TTL of the lease: nothing of the command may run when it ends. */
+  readonly ttlMs: number;
   /** Whether to start it again when it ends by itself. */
   readonly restart: boolean;
   readonly hooks: SupervisorHooks;
@@ -47,7 +48,7 @@ export interface CommandExit {
 /** Runs a command while a term lasts, never longer. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #running: Family | undefined;
+  #running: ProcessTree | undefined;
   #starts = 0;
   #lastExit: CommandExit | undefined;
   /** How long to wait before the next start: a command that ends right away shall not keep a core busy. */
@@ -81,7 +82,7 @@ export class Supervisor {
 
   /** Kills all of it at once, without waiting. */
   kill(): void {
-    if (this.#running) signalFamily(this.#running, "SIGKILL");
+    if (this.#running) signalTree(this.#running, "SIGKILL");
   }
 
   /** Its exit code if it ended by itself. */
@@ -96,15 +97,15 @@ export class Supervisor {
       hooks.failed(failure);
       return failure.exitCode;
     }
-    const family = { pid: child.pid, mark: this.#options.mark };
-    this.#running = family;
+    const tree = { pid: child.pid, runId: this.#options.runId };
+    this.#running = tree;
     this.#starts++;
     hooks.started(child.pid);
     await Promise.race([child.status, ends(term.signal)]);
     // A node that was frozen learns of both at once; then it is the term that ended.
     const byItself = term.validFor() > 0;
-    if (!byItself) await this.#stop(family, term);
-    await killFamily(family);
+    if (!byItself) await this.#stop(tree, term);
+    await killTree(tree);
     this.#running = undefined;
     const { code, signal } = await child.status;
     this.#lastExit = { code, signal };
@@ -113,13 +114,13 @@ export class Supervisor {
   }
 
   /** Asks it to end, and gives it the time that there is. */
-  async #stop(family: Family & { pid: number }, term: Term): Promise<void> {
-    const { hooks, stopGraceMs, killBeforeMs } = this.#options;
-    const grace = Math.min(stopGraceMs, term.stopWithin() - killBeforeMs);
-    hooks.stopping(family.pid);
+  async #stop(tree: ProcessTree & { pid: number }, term: Term): Promise<void> {
+    const { hooks, stopGraceMs, ttlMs } = this.#options;
+    const grace = Math.min(stopGraceMs, term.stopWithin() - killBeforeMs(ttlMs));
+    hooks.stopping(tree.pid);
     if (grace <= 0) return;
-    signalFamily(family, "SIGTERM");
-    await familyEnds(family, grace);
+    signalTree(tree, "SIGTERM");
+    await treeEnds(tree, grace);
   }
 
   #spawn(env: Readonly<Record<string, string>>): Deno.ChildProcess {
@@ -128,7 +129,7 @@ export class Supervisor {
     return new Deno.Command(program!, {
       args,
       clearEnv: true,
-      env: { ...Object.fromEntries(inherited), ...env, [FAMILY_VARIABLE]: this.#options.mark },
+      env: { ...Object.fromEntries(inherited), ...env, [RUN_ID_VARIABLE]: this.#options.runId },
       stdin: "inherit",
       stdout: "inherit",
       stderr: "inherit",

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Log } from "./log.ts";
-import type { Message } from "./watchdog_messages.ts";
+import type { WatchdogMessage } from "./watchdog_messages.ts";
 
 const FIRST_RESTART_MS = 100;
 const MAX_RESTART_MS = 5000;
@@ -14,14 +14,14 @@ const END_MS = 1000;
 export class Watchdog {
   readonly #log: Log;
   /** The last message of each type, in order: all that a new one must know. */
-  readonly #last = new Map<Message["type"], Message>();
+  readonly #last = new Map<WatchdogMessage["type"], WatchdogMessage>();
   #process: Deno.ChildProcess | undefined;
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #closed = false;
   #pause = FIRST_RESTART_MS;
   #restart: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(node: Message & { type: "node" }, log: Log) {
+  constructor(node: WatchdogMessage & { type: "node" }, log: Log) {
     this.#log = log;
     this.#last.set("node", node);
     this.#start();
@@ -32,7 +32,7 @@ export class Watchdog {
     return this.#process?.pid;
   }
 
-  tell(message: Message): void {
+  send(message: WatchdogMessage): void {
     this.#last.set(message.type, message);
     this.#send(message);
   }
@@ -70,7 +70,7 @@ export class Watchdog {
     }
   }
 
-  #send(message: Message): void {
+  #send(message: WatchdogMessage): void {
     // A watchdog that is gone is told nothing; its successor will be.
     this.#writer?.write(new TextEncoder().encode(JSON.stringify(message) + "\n")).catch(() => {});
   }

@@ -1,7 +1,7 @@
-import { killFamily, signalFamily } from "./process_tree.ts";
+import { killTree, signalTree } from "./process_tree.ts";
 import type { Log, LogOptions } from "./log.ts";
 import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
-import type { Message } from "./watchdog_messages.ts";
+import type { WatchdogMessage } from "./watchdog_messages.ts";
 
 /** The node sends SIGTERM itself, if it can: so much later it is done for it. */
 const STOP_SLACK_MS = 50;
@@ -10,10 +10,10 @@ const REVOKE_RETRY_MS = 100;
 /** How long the revoke waits for the word why, some milliseconds as a rule. */
 const MARK_PATIENCE_MS = 200;
 
-type Node = Message & { type: "node" };
+type Node = WatchdogMessage & { type: "node" };
 
 /** What a watchdog knows of its node, and does when the node cannot. */
-export class Guard {
+export class WatchdogAgent {
   #node: Node | undefined;
   #link: EtcdLink | undefined;
   #store: EtcdStore | undefined;
@@ -30,12 +30,12 @@ export class Guard {
   }
 
   /** Takes a message of the node. */
-  tell(message: Message): void {
+  receive(message: WatchdogMessage): void {
     switch (message.type) {
       case "node":
         this.#node = message;
         this.#log = this.#createLog(message.log);
-        this.#link = new EtcdLink({ ...message, access: message });
+        this.#link = new EtcdLink(message.etcd);
         this.#store = connect(message, this.#link);
         break;
       case "lease":
@@ -62,11 +62,11 @@ export class Guard {
   async nodeDied(): Promise<void> {
     clearTimeout(this.#timer);
     if (!this.#node) return;
-    const { mark } = this.#node;
-    this.#log("warn", "node-died", { message: `${mark ? "killing its command and " : ""}giving its lease back` });
+    const { runId } = this.#node;
+    this.#log("warn", "node-died", { message: `${runId ? "killing its command and " : ""}giving its lease back` });
     await Promise.all([
       this.#place && say(this.#store!, this.#place),
-      mark && killFamily({ pid: this.#command.pid, mark }),
+      runId && killTree({ pid: this.#command.pid, runId }),
     ]);
     if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
     await this.#link!.close();
@@ -76,21 +76,21 @@ export class Guard {
   #check(): void {
     clearTimeout(this.#timer);
     const { pid, stopping } = this.#command;
-    const mark = this.#node?.mark;
-    if (pid === undefined || !mark || !this.#deadline) return;
-    const family = { pid, mark };
+    const runId = this.#node?.runId;
+    if (pid === undefined || !runId || !this.#deadline) return;
+    const tree = { pid, runId };
     const { since, stopMs, killMs } = this.#deadline;
     const age = elapsed(since, systemClock.now());
     if (age >= killMs) {
       this.#log("warn", "node-stuck", { pid, message: "its command outlived its term; killed" });
       this.#command = {};
-      signalFamily(family, "SIGKILL");
+      signalTree(tree, "SIGKILL");
       return;
     }
     if (!stopping && age >= stopMs + STOP_SLACK_MS) {
       this.#log("warn", "node-stuck", { pid, message: "it does not stop its command; sending SIGTERM" });
       this.#command = { pid, stopping: true };
-      signalFamily(family, "SIGTERM");
+      signalTree(tree, "SIGTERM");
     }
     const next = this.#command.stopping ? killMs : stopMs + STOP_SLACK_MS;
     this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
@@ -114,7 +114,7 @@ export class Guard {
 
 /** Tells the others why the key goes; nothing depends on it. */
 async function say(store: EtcdStore, { key, token }: { key: string; token: string }): Promise<void> {
-  await store.mark(key, BigInt(token), "crashed", MARK_PATIENCE_MS).catch(() => {});
+  await store.markLeaving(key, BigInt(token), "crashed", MARK_PATIENCE_MS).catch(() => {});
 }
 
 /** A connection that stands ready: to make one takes longer than all the rest. */

@@ -1,25 +1,25 @@
 import { TextLineStream } from "@std/streams";
-import { Guard } from "./watchdog_agent.ts";
+import { WatchdogAgent } from "./watchdog_agent.ts";
 import type { Log, LogOptions } from "./log.ts";
-import type { Message } from "./watchdog_messages.ts";
+import type { WatchdogMessage } from "./watchdog_messages.ts";
 
 /** A watchdog's life: it ends with its node, and never before. */
 export async function runWatchdog(createLog: (options: LogOptions) => Log): Promise<void> {
   // Whoever stops a whole group or service means the node; this one ends when the node has.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) Deno.addSignalListener(signal, () => {});
-  const guard = new Guard(createLog);
+  const guard = new WatchdogAgent(createLog);
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
   for await (const line of lines) {
     const message = parse(line);
     if (message?.type === "done") return;
-    if (message) guard.tell(message);
+    if (message) guard.receive(message);
   }
   await guard.nodeDied();
 }
 
 /** A line may be torn, if the node died while it wrote. */
-function parse(line: string): Message | undefined {
+function parse(line: string): WatchdogMessage | undefined {
   try {
     return JSON.parse(line);
   } catch {

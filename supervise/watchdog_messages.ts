@@ -1,20 +1,17 @@
-import type { TlsOptions, TransportName, UserOptions } from "../election/mod.ts";
+import type { EtcdOptions } from "../election/internal.ts";
 import type { LogOptions } from "./log.ts";
 
 /** What a node tells its watchdog, as lines of JSON through a pipe: `ps` shows none of it. */
-export type Message =
+export type WatchdogMessage =
   /** Told first: how to reach etcd, and what it must know of the node. */
   | {
     readonly type: "node";
-    readonly endpoints: readonly string[];
-    readonly transport: TransportName;
-    readonly tls?: TlsOptions;
-    readonly user?: UserOptions;
+    readonly etcd: EtcdOptions;
     readonly ttlMs: number;
     /** Who the node is in the election. */
     readonly self: { readonly id: string; readonly url?: string; readonly priority?: number };
-    /** What the command's processes are known by, if there is a command. */
-    readonly mark?: string;
+    /** The id that all processes of the command have in their environment, if there is a command. */
+    readonly runId?: string;
     readonly log: LogOptions;
   }
   /** The lease that the node holds now, in hex. */

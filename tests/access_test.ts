@@ -113,9 +113,9 @@ Deno.test("passwords: who waited until its token was too old takes over; so does
     const init = { method: "POST", headers, body: JSON.stringify(body) };
     return await (await fetch(`${etcd.endpoint}/v3/${path}`, init)).json();
   };
-  const a = new Candidate(etcd, "a", { user: USER, ttl: 60 });
+  const a = new Candidate(etcd, "a", { user: USER, ttlSeconds: 60 });
   await leads(a);
-  const b = new Candidate(etcd, "b", { user: USER, ttl: 60 });
+  const b = new Candidate(etcd, "b", { user: USER, ttlSeconds: 60 });
   await follows(b, "a");
   await askForUsers(etcd, PERMISSION);
   await a.resign();
@@ -143,9 +143,9 @@ Deno.test("passwords: a leader that may no longer ask gives way to one that may"
   const root = ["--user", "root:rootpw"];
   await etcd.ctl(...root, "user", "add", "other:secret");
   await etcd.ctl(...root, "user", "grant-role", "other", "limited");
-  const a = new Candidate(etcd, "a", { user: USER, ttl: 2 });
+  const a = new Candidate(etcd, "a", { user: USER, ttlSeconds: 2 });
   await leads(a);
-  const b = new Candidate(etcd, "b", { user: { ...USER, name: "other" }, ttl: 2 });
+  const b = new Candidate(etcd, "b", { user: { ...USER, name: "other" }, ttlSeconds: 2 });
   await follows(b, "a");
   await etcd.ctl(...root, "user", "revoke-role", "worker", "limited");
   await leads(b, 20_000);

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/etcd/options.ts";
+import { checkEtcdOptions } from "../election/etcd/options.ts";
 import { EtcdLink } from "../election/etcd/link.ts";
 import { Connection, Election, InvalidOptionError, observe } from "../election/mod.ts";
 import { Proxy } from "./support/proxy.ts";
 import { grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
+import { transport } from "./support/transport.ts";
 
 /** A number that etcd counts, such as its watchers. */
 async function counted(etcd: LocalEtcd, name: string): Promise<number> {
@@ -30,7 +31,7 @@ Deno.test("hundreds of elections share two sockets and one watch stream, and one
   assertEquals(first.state.role, "stopped");
   while (await counted(etcd, "etcd_debugging_mvcc_watcher_total") !== 199);
   assert(rest.every(({ state }) => state.role === "leader"));
-  await using second = observe({ name: "many/1", endpoints: [etcd.endpoint] });
+  await using second = observe({ name: "many/1", endpoints: [etcd.endpoint], transport });
   await rest[0]!.resign();
   await until(second, "the second term", ({ leader }) => leader?.id === "one");
   await leads(rest[0]!);
@@ -45,7 +46,7 @@ Deno.test("when a shared connection breaks, or its endpoint falls silent, all it
   await using etcd = await LocalEtcd.start();
   await using near = new Proxy(etcd.port);
   await using far = new Proxy(etcd.port);
-  const connection = new Connection({ endpoints: [near.endpoint, far.endpoint] });
+  const connection = new Connection({ endpoints: [near.endpoint, far.endpoint], transport });
   const elections = names(50).map((name) => new Election({ name, connection }));
   const terms = await Promise.all(elections.map(async (election) => (await leads(election)).term));
   near.cut();
@@ -65,7 +66,7 @@ Deno.test("when a shared connection breaks, or its endpoint falls silent, all it
 
 Deno.test("a watch that opens while others come and go never goes back", async () => {
   await using etcd = await LocalEtcd.start();
-  const access = checkAccess({ endpoints: [etcd.endpoint] });
+  const access = checkEtcdOptions({ endpoints: [etcd.endpoint], transport });
   const writer = new EtcdLink(access);
   let over = false;
   const comeAndGo = async (key: Uint8Array) => {
@@ -106,7 +107,7 @@ Deno.test("a watch that opens while others come and go never goes back", async (
 Deno.test("one that is closed while it connects gives up at once", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoints = [`http://127.0.0.1:${listener.addr.port}`];
-  const link = new EtcdLink(checkAccess({ endpoints }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints, transport }));
   const call = assertRejects(() => link.call((client) => client.range({ key: new Uint8Array([1]) }, 10_000)));
   const unanswered = await listener.accept();
   await link.close();
@@ -118,7 +119,7 @@ Deno.test("one that is closed while it connects gives up at once", async () => {
 
 Deno.test("candidates of one process stand in one election over one connection", async () => {
   await using etcd = await LocalEtcd.start();
-  const connection = new Connection({ endpoints: [etcd.endpoint] });
+  const connection = new Connection({ endpoints: [etcd.endpoint], transport });
   const join = (id: string) => new Election({ name: "jobs", connection, candidate: { id } });
   const elections = ["a", "b", "c"].map(join);
   for (let left = elections; left.length > 0;) {
@@ -136,7 +137,7 @@ Deno.test("candidates of one process stand in one election over one connection",
 Deno.test("who watches the same election over one connection shares a watch, but for one who doubts it", async () => {
   await using etcd = await LocalEtcd.start();
   await etcd.ctl("put", "jobs/1", "one");
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint], transport: "grpc" }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint], transport: "grpc" }));
   const watchers = () => counted(etcd, "etcd_debugging_mvcc_watcher_total");
   /** Watches, and tells what it sees: the ids in the queue, with commas between. */
   const watch = () => {
@@ -182,7 +183,11 @@ Deno.test("who watches the same election over one connection shares a watch, but
 Deno.test("one prefix that is not permitted is no trouble for the others", async () => {
   await using etcd = await LocalEtcd.start();
   await askForUsers(etcd, { user: "worker", kind: "readwrite", prefix: "jobs/" });
-  const connection = new Connection({ endpoints: [etcd.endpoint], user: { name: "worker", password: "secret" } });
+  const connection = new Connection({
+    endpoints: [etcd.endpoint],
+    transport,
+    user: { name: "worker", password: "secret" },
+  });
   const allowed = new Election({ name: "jobs", connection });
   const { term } = await leads(allowed);
   const told = Promise.withResolvers<string>();
@@ -211,5 +216,5 @@ Deno.test("a shared connection is not told twice where etcd is", () => {
     InvalidOptionError,
     "either a connection, or endpoints, tls, user and transport",
   );
-  assertThrows(() => new Connection({ endpoints: ["nonsense"] }), InvalidOptionError, "endpoints");
+  assertThrows(() => new Connection({ endpoints: ["nonsense"], transport }), InvalidOptionError, "endpoints");
 });

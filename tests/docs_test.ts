@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { picture } from "../dev/bench/growth_chart.ts";
+import { growthChart } from "../dev/bench/growth_chart.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
@@ -31,7 +31,7 @@ for (const source of SOURCES) {
         // Only etcd's address and the place of the library differ from what a reader has.
         const program = code
           .replaceAll(/from "(\.[^"]*)"/g, (_, path) => `from "${new URL(path, new URL(source, ROOT))}"`)
-          .replaceAll(/(?<!Face\()\{ name: "jobs"/g, `{ name: "jobs", endpoints: ["${etcd.endpoint}"]`)
+          .replaceAll(/(?<!NodeHandler\()\{ name: "jobs"/g, `{ name: "jobs", endpoints: ["${etcd.endpoint}"]`)
           .replaceAll("http://127.0.0.1:2379", etcd.endpoint);
         await Deno.writeTextFile(file, program);
         const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--check", "--quiet", file] });
@@ -48,7 +48,7 @@ Deno.test("the picture of growth shows the tables of the document that it stands
   const [tables, drawn] = await Promise.all(
     ["docs/performance.md", "docs/growth.svg"].map((file) => Deno.readTextFile(new URL(file, ROOT))),
   );
-  assertEquals(drawn, picture(tables!), "run: deno run -A dev/bench/growth_chart.ts");
+  assertEquals(drawn, growthChart(tables!), "run: deno run -A dev/bench/growth_chart.ts");
 });
 
 Deno.test("the README's line for production is enough to lead with", async () => {

@@ -5,6 +5,7 @@ import { Election, type ElectionEvent, InvalidOptionError, observe, TermEndedErr
 import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
+import { transport } from "./support/transport.ts";
 
 /** The keys under a prefix, in the order of their create revisions, as etcdctl sees them. */
 async function keys(etcd: LocalEtcd, prefix = "jobs/"): Promise<string[]> {
@@ -138,7 +139,7 @@ for (
     const next = await leads(b);
     await follows(a, "b");
     assert(term.signal.aborted);
-    assertEquals(term.signal.reason.reason, "lost");
+    assertEquals(term.signal.reason.reason, "key-gone");
     assertGreater(next.term.token, term.token);
     await b.sees(/^b,a$/);
     await b.stop();
@@ -202,7 +203,7 @@ Deno.test("foreign values under the prefix are shown as names and break nothing"
 
 Deno.test("an observer sees who leads and never stands in the queue", async () => {
   await using etcd = await LocalEtcd.start();
-  await using observer = observe({ name: "jobs", endpoints: [etcd.endpoint] });
+  await using observer = observe({ name: "jobs", endpoints: [etcd.endpoint], transport });
   const nobody = await until(observer, "to see an empty election", (state) => state.role === "follower");
   assertEquals(nobody.leader, undefined);
   const a = new Candidate(etcd, "a");
@@ -280,7 +281,7 @@ Deno.test("a term tells how long it holds, and its guard lets only the leader wr
 Deno.test("the TTL that etcd grants is told: it raises one second to two", async () => {
   await using etcd = await LocalEtcd.start();
   const events: ElectionEvent[] = [];
-  await using a = new Candidate(etcd, "a", { ttl: 1, onEvent: (event) => events.push(event) });
+  await using a = new Candidate(etcd, "a", { ttlSeconds: 1, onEvent: (event) => events.push(event) });
   await leads(a);
   const granted = events.find((event) => event.type === "lease-granted");
   assertEquals([granted?.requestedTtlMs, granted?.ttlMs], [1000, 2000]);
@@ -307,17 +308,17 @@ Deno.test("options that cannot work are refused with the option's name and what 
     [{ name: "a/" }, "name"],
     [{ name: "a\nb" }, "name"],
     [{ name: "x".repeat(513) }, "name"],
-    [{ ttl: 0 }, "ttl"],
-    [{ ttl: 1.5 }, "ttl"],
-    [{ ttl: 100_000 }, "ttl"],
+    [{ ttlSeconds: 0 }, "ttlSeconds"],
+    [{ ttlSeconds: 1.5 }, "ttlSeconds"],
+    [{ ttlSeconds: 100_000 }, "ttlSeconds"],
     [{ endpoints: [] }, "endpoints"],
     [{ endpoints: ["nonsense"] }, "endpoints"],
     [{ endpoints: ["http://a:1", "https://b:2"] }, "endpoints"],
     [{ endpoints: ["http://user:secret@a:1"] }, "endpoints"],
     [{ endpoints: ["http://a:1/path"] }, "endpoints"],
-    [{ stopBudget: 2500 }, "stopBudget"],
-    [{ stopBudget: -1 }, "stopBudget"],
-    [{ stopBudget: NaN }, "stopBudget"],
+    [{ stopBudgetMs: 2500 }, "stopBudgetMs"],
+    [{ stopBudgetMs: -1 }, "stopBudgetMs"],
+    [{ stopBudgetMs: NaN }, "stopBudgetMs"],
   ];
   for (const [options, option] of cases) {
     const error = assertThrows(() => new Election({ name: "jobs", ...options }), InvalidOptionError);

@@ -4,30 +4,30 @@ import { Endpoints } from "../election/etcd/endpoints.ts";
 Deno.test("endpoints are tried in the order of the list, and again from the beginning", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
   assertEquals(endpoints.first, "a");
-  assertEquals(["a", "b", "c", "a"].map((failed) => endpoints.after(failed)), ["b", "c", "a", "b"]);
+  assertEquals(["a", "b", "c", "a"].map((failed) => endpoints.failed(failed)), ["b", "c", "a", "b"]);
 });
 
 Deno.test("a single endpoint is tried for ever", () => {
   const endpoints = new Endpoints(["a"]);
-  assertEquals([endpoints.after("a"), endpoints.after("a")], ["a", "a"]);
+  assertEquals([endpoints.failed("a"), endpoints.failed("a")], ["a", "a"]);
 });
 
 Deno.test("an endpoint that is dead is not tried again while others fail only now and then", () => {
   const endpoints = new Endpoints(["dead", "b", "c"]);
   // The calls and the watch both begin with it.
-  assertEquals([endpoints.after("dead"), endpoints.after("dead")], ["b", "b"]);
+  assertEquals([endpoints.failed("dead"), endpoints.failed("dead")], ["b", "b"]);
   let current = "b";
   const tried: string[] = [];
   for (let round = 0; round < 4; round++) {
     endpoints.answered(current);
-    tried.push(current = endpoints.after(current));
+    tried.push(current = endpoints.failed(current));
   }
   assertEquals(tried, ["c", "b", "c", "b"]);
 });
 
 Deno.test("when all fail, the dead one gets its chance", () => {
   const endpoints = new Endpoints(["dead", "b"]);
-  endpoints.after("dead");
+  endpoints.failed("dead");
   endpoints.answered("b");
-  assertEquals([endpoints.after("b"), endpoints.after("b")], ["dead", "dead"]);
+  assertEquals([endpoints.failed("b"), endpoints.failed("b")], ["dead", "dead"]);
 });

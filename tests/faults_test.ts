@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/etcd/options.ts";
+import { checkEtcdOptions } from "../election/etcd/options.ts";
 import { EtcdLink } from "../election/etcd/link.ts";
 import { EtcdStore } from "../election/etcd/store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
@@ -8,6 +8,7 @@ import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
+import { transport } from "./support/transport.ts";
 
 /** All agree on one leader: the candidate that leads. */
 async function agree(candidates: Candidate[]): Promise<Candidate> {
@@ -43,9 +44,9 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       if (type.startsWith("etcd-")) told.push(type);
       if (type === "etcd-answers") answers.resolve();
     };
-    const a = new Candidate(etcd, "a", { ttl: 2, onEvent });
+    const a = new Candidate(etcd, "a", { ttlSeconds: 2, onEvent });
     const { term } = await leads(a);
-    const b = new Candidate(etcd, "b", { ttl: 2 });
+    const b = new Candidate(etcd, "b", { ttlSeconds: 2 });
     await follows(b, "a");
     await etcd.stop(signal);
     await ceases(a);
@@ -77,7 +78,7 @@ Deno.test("etcd that is not there at the start is waited for", async () => {
 
 Deno.test("etcd that answers nothing: the leader ceases before its lease can end, and leads again after", async () => {
   await using etcd = await LocalEtcd.start();
-  const a = new Candidate(etcd, "a", { ttl: 2 });
+  const a = new Candidate(etcd, "a", { ttlSeconds: 2 });
   const { term } = await leads(a);
   etcd.signal("SIGSTOP");
   let validFor = term.validFor();
@@ -139,7 +140,7 @@ Deno.test("a dead endpoint in the list is passed over", async () => {
 
 Deno.test("what changes after the list is told, also if etcd compacts its history at once", async () => {
   await using etcd = await LocalEtcd.start();
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint], transport }));
   const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 }, link);
   await etcd.ctl("put", "jobs/1", "one");
   const ctl = (...args: string[]) => assert(etcd.command(args).outputSync().success);
@@ -168,7 +169,7 @@ Deno.test("what changes after the list is told, also if etcd compacts its histor
 
 Deno.test("a key is withdrawn also when the next one has left; not when it would pass over others for nothing", async () => {
   await using etcd = await LocalEtcd.start();
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint], transport }));
   const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 5000 }, link);
   const { leaseId } = await store.grant(5000, 1000);
   const queue = async (key: string) => ({ key, id: key, priority: 0, ...await store.enqueue(key, leaseId, 1000) });
@@ -192,7 +193,7 @@ Deno.test("a key is withdrawn also when the next one has left; not when it would
 
 Deno.test("a watch that is probed on a quiet etcd stays open", async () => {
   await using etcd = await LocalEtcd.start();
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint], transport }));
   const store = new EtcdStore({ prefix: "jobs/", self: { id: "a" }, ttlMs: 2000 }, link);
   const probed = Promise.withResolvers<void>();
   let alive = 0;

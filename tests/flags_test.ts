@@ -12,14 +12,11 @@ function parse(line: string, env: Record<string, string> = {}): Config {
 const DEFAULTS: Config = {
   port: 8080,
   hostname: "0.0.0.0",
-  endpoints: ["http://127.0.0.1:2379"],
+  etcd: { endpoints: ["http://127.0.0.1:2379"], transport: "grpc", tls: undefined, user: undefined },
   election: "leader-node",
   id: undefined,
   ttl: 5,
   advertiseUrl: undefined,
-  transport: "grpc",
-  tls: undefined,
-  user: undefined,
   priority: 0,
   observe: false,
   command: undefined,
@@ -42,11 +39,11 @@ Deno.test("each flag sets what it says, with a space or an equals sign", () => {
     ["--port 65535", { port: 65535 }],
     ["--port 1 --port 2", { port: 2 }],
     ["--hostname ::1", { hostname: "::1" }],
-    ["--endpoints 10.0.0.1:2379", { endpoints: ["http://10.0.0.1:2379"] }],
-    ["--endpoints http://a:1,http://b:2/,b:2", { endpoints: ["http://a:1", "http://b:2"] }],
-    ["--endpoints https://a:443", { endpoints: ["https://a:443"] }],
-    ["--endpoints [::1]:2379", { endpoints: ["http://[::1]:2379"] }],
-    ["--transport http", { transport: "http" }],
+    ["--endpoints 10.0.0.1:2379", { etcd: { ...DEFAULTS.etcd, endpoints: ["http://10.0.0.1:2379"] } }],
+    ["--endpoints http://a:1,http://b:2/,b:2", { etcd: { ...DEFAULTS.etcd, endpoints: ["http://a:1", "http://b:2"] } }],
+    ["--endpoints https://a:443", { etcd: { ...DEFAULTS.etcd, endpoints: ["https://a:443"] } }],
+    ["--endpoints [::1]:2379", { etcd: { ...DEFAULTS.etcd, endpoints: ["http://[::1]:2379"] } }],
+    ["--transport gateway", { etcd: { ...DEFAULTS.etcd, transport: "gateway" } }],
     ["--election team/jobs", { election: "team/jobs" }],
     ["--id a", { id: "a" }],
     ["--ttl 30", { ttl: 30 }],
@@ -78,12 +75,12 @@ Deno.test("what stands in the environment counts where there is no flag, and an 
   assertEquals(parse("", env), {
     ...DEFAULTS,
     port: 9000,
-    endpoints: ["http://a:1"],
+    etcd: { ...DEFAULTS.etcd, endpoints: ["http://a:1"] },
     advertiseUrl: "http://a",
     observe: true,
   });
   assertEquals(parse("--port 1", env).port, 1);
-  assertEquals(parse("", { ETCDCTL_ENDPOINTS: "b:2" }).endpoints, ["http://b:2"]);
+  assertEquals(parse("", { ETCDCTL_ENDPOINTS: "b:2" }).etcd.endpoints, ["http://b:2"]);
 });
 
 Deno.test("files and users: what cannot be is refused, and no secret is shown", async () => {
@@ -94,7 +91,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
     [`${https} --cacert /nowhere`, /^--cacert cannot be "\/nowhere": expected a file that can be read and holds PEM/],
     [`${https} --cacert ${new URL("../deno.json", import.meta.url).pathname}`, /^--cacert cannot be /],
     [`${https} --cert ${pem}`, /^--cert and --key go together/],
-    [`${https} --transport http --tls-server-name a`, /^--tls-server-name goes with --transport grpc/],
+    [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name needs --transport grpc/],
     [`--cacert ${pem}`, /^TLS flags go with https endpoints/],
     ["--user me", /^--user needs a password/],
     ["--user :secret", /^--user cannot be what it is: /],
@@ -105,10 +102,10 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
     const { message } = assertThrows(() => parse(line), UsageError);
     assert(expected.test(message) && !message.includes("secret"), message);
   }
-  assertEquals(parse(`${https} --cacert ${pem}`).tls?.ca, "-----BEGIN CERTIFICATE-----");
-  assertEquals(parse("--user me:a:b").user, { name: "me", password: "a:b" });
-  assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).user, { name: "me", password: "secret" });
-  assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).user, { name: "me", password: "secret" });
+  assertEquals(parse(`${https} --cacert ${pem}`).etcd.tls?.ca, "-----BEGIN CERTIFICATE-----");
+  assertEquals(parse("--user me:a:b").etcd.user, { name: "me", password: "a:b" });
+  assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).etcd.user, { name: "me", password: "secret" });
+  assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).etcd.user, { name: "me", password: "secret" });
   await Deno.remove(pem);
 });
 
@@ -145,7 +142,7 @@ Deno.test("bad values are refused in one line that names the flag, the value and
     ["--advertise-url a:8080", `--advertise-url cannot be "a:8080": `, "an http or https URL"],
     ["--advertise-url http://me:secret@a", `--advertise-url cannot be "http://***@a": `, "an http or https URL"],
     ["--observe=maybe", `--observe cannot be "maybe": `, "true or false"],
-    ["--transport carrier-pigeon", `--transport cannot be "carrier-pigeon": `, "grpc or http"],
+    ["--transport carrier-pigeon", `--transport cannot be "carrier-pigeon": `, "grpc or gateway"],
     ["--log-format xml", `--log-format cannot be "xml": `, "text or json"],
     ["--log-level loud", `--log-level cannot be "loud": `, "debug, info, warn or error"],
   ];

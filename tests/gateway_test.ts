@@ -1,13 +1,13 @@
-/** What is peculiar to etcd's JSON gateway; `deno task test:http` runs all other tests by it. */
+/** What is peculiar to etcd's JSON gateway; `deno task test:gateway` runs all other tests by it. */
 import { assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { checkAccess } from "../election/etcd/options.ts";
+import { checkEtcdOptions } from "../election/etcd/options.ts";
 import { EtcdLink } from "../election/etcd/link.ts";
 import { Candidate } from "./support/candidate.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, leads, within } from "./support/until.ts";
 
-const transport = "http";
+const transport = "gateway";
 
 Deno.test("candidates by HTTP and by gRPC stand in one election, and take over from each other", async () => {
   await using etcd = await LocalEtcd.start();
@@ -77,7 +77,7 @@ Deno.test("a watch by HTTP whose list was late is probed all the same", async ()
     }
     return await fetch(etcd.endpoint + pathname, { method: "POST", body: request.body });
   });
-  const link = new EtcdLink(checkAccess({ endpoints: [`http://127.0.0.1:${slow.addr.port}`], transport }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [`http://127.0.0.1:${slow.addr.port}`], transport }));
   const probed = Promise.withResolvers<void>();
   let alive = 0;
   const close = link.watch({
@@ -97,7 +97,7 @@ Deno.test("a watch by HTTP whose list was late is probed all the same", async ()
 Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async () => {
   await using etcd = await LocalEtcd.start();
   await using proxy = new Proxy(etcd.port);
-  const link = new EtcdLink(checkAccess({ endpoints: [proxy.endpoint], transport }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [proxy.endpoint], transport }));
   const [alive, lost] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
   link.watch({
     prefix: "jobs/",

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../election/mod.ts";
-import { type NodeSource, roleText } from "../http/answers.ts";
-import { Events } from "../http/event_streams.ts";
-import { Feed } from "../http/change_notifier.ts";
-import { History } from "../http/history.ts";
+import { type NodeSnapshot, roleText } from "../http/answers.ts";
+import { EventStreams } from "../http/event_streams.ts";
+import { ChangeNotifier } from "../http/change_notifier.ts";
+import { END_REASON_TEXTS, History } from "../http/history.ts";
 import { Metrics } from "../http/metrics.ts";
-import { answer, type Ground } from "../http/routes.ts";
+import { answer, type RouteContext } from "../http/routes.ts";
 import { ListenError } from "../http/listen_error.ts";
 import { serve } from "../http/server.ts";
 
@@ -26,28 +26,28 @@ const NOBODY: RoleState = { role: "follower" };
 const CONNECTING: RoleState = { role: "connecting" };
 const STOPPED: RoleState = { role: "stopped" };
 
-function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSource {
+function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnapshot {
   return {
     ...SELF,
     version: "1.2.3",
     history: new History(),
-    status: { state, queue: [], takesPart: true, viewAgeMs: 12, ...status },
+    status: { state, queue: [], inQueue: true, queueAgeMs: 12, ...status },
   };
 }
 
 /** What is answered from for this node. */
-function groundOf(source: () => NodeSource): Ground {
-  const line = () => roleText(source().status.state, source().url);
-  return { source, line, events: new Events(source, new Feed()), metrics: new Metrics("jobs") };
+function contextOf(snapshot: () => NodeSnapshot): RouteContext {
+  const roleLine = () => roleText(snapshot().status.state, snapshot().url);
+  return { snapshot, roleLine, events: new EventStreams(snapshot, new ChangeNotifier()), metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
-function answering(source: () => NodeSource) {
-  return { handler: (request: Request) => answer(groundOf(source), request), onClose: () => {} };
+function answering(snapshot: () => NodeSnapshot) {
+  return { handler: (request: Request) => answer(contextOf(snapshot), request), onClose: () => {} };
 }
 
-async function get(source: NodeSource, path: string, init: RequestInit = {}): Promise<Response> {
-  return await answer(groundOf(() => source), new Request(`http://localhost:8080${path}`, init));
+async function get(snapshot: NodeSnapshot, path: string, init: RequestInit = {}): Promise<Response> {
+  return await answer(contextOf(() => snapshot), new Request(`http://localhost:8080${path}`, init));
 }
 
 Deno.test("GET / says in one line who leads", async () => {
@@ -70,8 +70,8 @@ Deno.test("GET / says in one line who leads", async () => {
 });
 
 Deno.test("probes answer by role and health", async () => {
-  const waiting = node(FOLLOWER, { takesPart: false });
-  const cases: [source: NodeSource, codes: Record<string, number>][] = [
+  const waiting = node(FOLLOWER, { inQueue: false });
+  const cases: [snapshot: NodeSnapshot, codes: Record<string, number>][] = [
     [node(LEADER), { "/leader": 200, "/follower": 503, "/livez": 200, "/readyz": 200, "/status": 200 }],
     [node(FOLLOWER), { "/leader": 503, "/follower": 200, "/livez": 200, "/readyz": 200, "/status": 200 }],
     [waiting, { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
@@ -79,9 +79,9 @@ Deno.test("probes answer by role and health", async () => {
     [node(CONNECTING), { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
     [node(STOPPED), { "/leader": 503, "/follower": 503, "/livez": 200, "/readyz": 503, "/status": 200 }],
   ];
-  for (const [source, codes] of cases) {
+  for (const [snapshot, codes] of cases) {
     for (const [path, code] of Object.entries(codes)) {
-      assertEquals((await get(source, path)).status, code, `${source.status.state.role} ${path}`);
+      assertEquals((await get(snapshot, path)).status, code, `${snapshot.status.state.role} ${path}`);
     }
   }
 });
@@ -103,7 +103,7 @@ Deno.test("the other names that load balancers and probes know answer the same",
 });
 
 Deno.test("readyz says on request what is missing", async () => {
-  const verbose = await (await get(node(CONNECTING, { takesPart: false, viewAgeMs: undefined }), "/readyz?verbose"))
+  const verbose = await (await get(node(CONNECTING, { inQueue: false, queueAgeMs: undefined }), "/readyz?verbose"))
     .text();
   assertEquals(
     verbose,
@@ -128,7 +128,7 @@ Deno.test("JSON comes to those who ask for it, text to curl and to */*, the page
 });
 
 Deno.test("a status without a leader is complete all the same", async () => {
-  const { timestamp, ...body } = await (await get(node(CONNECTING, { viewAgeMs: undefined }), "/status")).json();
+  const { timestamp, ...body } = await (await get(node(CONNECTING, { queueAgeMs: undefined }), "/status")).json();
   assert(Date.parse(timestamp) > 0);
   assertEquals(body, {
     name: "",
@@ -141,7 +141,7 @@ Deno.test("a status without a leader is complete all the same", async () => {
     token: null,
     since: null,
     lease: null,
-    view_age_ms: null,
+    queue_age_ms: null,
     command: null,
     watchdog: null,
     version: "1.2.3",
@@ -157,11 +157,11 @@ Deno.test("nothing is to be stored by caches", async () => {
 Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
   for (const [state, code] of [[LEADER, 200], [FOLLOWER, 503]] as const) {
     const errors: unknown[] = [];
-    const source = () => node(state);
+    const snapshot = () => node(state);
     const server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      handler: (request) => answer(groundOf(source), request),
+      handler: (request) => answer(contextOf(snapshot), request),
       onClose: () => {},
       onError: (error) => errors.push(error),
     });
@@ -183,11 +183,11 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
 
 Deno.test("a Host that is none is answered with 400, and is no error of ours", async () => {
   const errors: unknown[] = [];
-  const source = () => node(LEADER);
+  const snapshot = () => node(LEADER);
   const server = serve({
     hostname: "127.0.0.1",
     port: 0,
-    ...answering(source),
+    ...answering(snapshot),
     onError: (error) => errors.push(error),
   });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
@@ -236,17 +236,24 @@ Deno.test("a server answers on the port that it names, closes at once when idle,
 
 Deno.test("an error in an answer is a 500 without details, and is told", async () => {
   const errors: unknown[] = [];
-  const source = () => {
+  const snapshot = () => {
     throw new Error("secret");
   };
   const server = serve({
     hostname: "127.0.0.1",
     port: 0,
-    ...answering(source),
+    ...answering(snapshot),
     onError: (error) => errors.push(error),
   });
   const response = await fetch(`http://127.0.0.1:${server.port}/`);
   assertEquals([response.status, await response.text()], [500, "internal error\n"]);
   assertEquals(errors.length, 1);
   await server.close(200);
+});
+
+Deno.test("the page words the reasons for which terms end as the tools do", async () => {
+  const html = await Deno.readTextFile(new URL("../http/page.html", import.meta.url));
+  const [, table] = /const WHY = \{(.*?)\};/s.exec(html)!;
+  const words = [...table!.matchAll(/"?([a-z-]+)"?: "(.*)",/g)].map(([, reason, text]) => [reason, text]);
+  assertEquals(Object.fromEntries(words), END_REASON_TEXTS);
 });

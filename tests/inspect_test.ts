@@ -210,7 +210,7 @@ function report(id: string, body: Record<string, unknown>): NodeReport {
 
 Deno.test("nodes that disagree with etcd are doubted", () => {
   const leader = { id: "a", token: 1n, url: undefined, since: undefined };
-  const seen = { state: { role: "follower", leader }, queue: [], takesPart: true } as const;
+  const seen = { state: { role: "follower", leader }, queue: [], inQueue: true } as const;
   const doubts = (...nodes: NodeReport[]) => judge(seen, nodes).doubts;
   assertEquals(doubts(report("a", { is_leader: true, leader: "a" }), report("b", { leader: "a" })), []);
   const second = report("b", { is_leader: true, leader: "b" });
@@ -228,7 +228,7 @@ Deno.test("nodes that disagree with etcd are doubted", () => {
 
 Deno.test("of a term, the node is believed that knows most", () => {
   const term = { token: 1, id: "a", from: "2026-01-01T00:00:00Z", to: null, ended: null };
-  const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "lost" };
+  const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "unknown" };
   const terms = mergeHistories([
     report("a", { terms: [term] }),
     report("b", { terms: [{ ...ended, ended: "resigned" }] }),

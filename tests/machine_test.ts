@@ -15,7 +15,7 @@ class Node {
   core: machine.Core;
   #generation = 0;
 
-  constructor(settings: Partial<machine.Settings> = {}) {
+  constructor(settings: Partial<machine.MachineSettings> = {}) {
     this.core = machine.start(
       { candidate: true, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL, ...settings },
       this.clock.now(),
@@ -27,7 +27,7 @@ class Node {
     return machine.leads(this.core, this.clock.now());
   }
 
-  send(event: machine.Event): void {
+  send(event: machine.MachineEvent): void {
     const { core, actions } = machine.step(this.core, event, this.clock.now());
     this.core = core;
     this.#actions.push(...actions);
@@ -292,7 +292,7 @@ Deno.test("a renewal that says TTL 0, or speaks of another lease, is a loss", ()
     const node = new Node().lead();
     node.renewed(answer);
     assert(!node.leads);
-    assertEquals(node.core.ended, "lost");
+    assertEquals(node.core.ended, "key-gone");
     assertEquals(node.did(), ["grant"]);
   }
 });
@@ -311,7 +311,7 @@ Deno.test("a leader whose key is deleted stops at once and queues again with a n
   const node = new Node().lead();
   node.deleted(KEY, 20n);
   assert(!node.leads);
-  assertEquals(node.core.ended, "lost");
+  assertEquals(node.core.ended, "key-gone");
   assertEquals(node.did(), ["revoke", "grant"]);
 });
 

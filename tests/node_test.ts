@@ -233,7 +233,7 @@ Deno.test("the status tells all that a program wants to know", async () => {
   await b.logs("following");
   const { status, headers, body } = await a.get("/status");
   assertEquals([status, headers.get("content-type")], [200, "application/json"]);
-  const { timestamp, since, lease, view_age_ms, version, command, watchdog, ...rest } = JSON.parse(body);
+  const { timestamp, since, lease, queue_age_ms, version, command, watchdog, ...rest } = JSON.parse(body);
   assertEquals(rest, {
     name: "node-a",
     is_leader: true,
@@ -248,7 +248,7 @@ Deno.test("the status tells all that a program wants to know", async () => {
   assertMatch(lease.id, /^[0-9a-f]+$/);
   assertEquals(lease.ttl, 5);
   assertGreater(lease.expires_in_ms, 0);
-  assertGreater(view_age_ms, -1);
+  assertGreater(queue_age_ms, -1);
   assertEquals([command, watchdog], [null, null]);
   assertMatch(version, /^\d+\.\d+\.\d+$/);
 

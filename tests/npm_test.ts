@@ -15,7 +15,7 @@ const leads = async (election) => {
 };
 const a = new Election({ name: "jobs", connection, candidate: { id: "a" } });
 const first = await leads(a);
-const b = new Election({ name: "jobs", endpoints: [process.argv[2]], transport: "http", candidate: { id: "b" } });
+const b = new Election({ name: "jobs", endpoints: [process.argv[2]], transport: "gateway", candidate: { id: "b" } });
 for await (const { leader } of b) if (leader?.id === "a") break;
 console.log("a leads");
 for await (const line of process.stdin) break; // etcd was killed and started again.

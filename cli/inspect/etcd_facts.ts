@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type GrpcClient, loadGrpcClient, storeError, systemClock } from "../../election/internal.ts";
-import type { Access } from "./read_queue.ts";
+import type { EtcdConfig } from "../etcd_flags.ts";
 
 /** What one member of etcd says of itself, or why it says nothing. */
 export interface MemberFacts {
@@ -32,17 +32,17 @@ const TIMEOUT_MS = 3000;
 const SAMPLES = 30;
 
 /** Finds out about etcd, without touching the election. */
-export async function examineEtcd(access: Access): Promise<EtcdFacts> {
-  const members = await Promise.all(access.endpoints.map((endpoint) => examineMember(endpoint, access)));
+export async function examineEtcd(config: EtcdConfig): Promise<EtcdFacts> {
+  const members = await Promise.all(config.etcd.endpoints.map((endpoint) => examineMember(endpoint, config)));
   const alive = members.find(({ problem, leader }) => problem === undefined && leader !== "0") ??
     members.find(({ problem }) => problem === undefined);
   if (!alive) return { members, readsMs: [] };
-  return { members, ...await examineUse(alive.endpoint, access) };
+  return { members, ...await examineUse(alive.endpoint, config) };
 }
 
-function examineMember(endpoint: string, access: Access): Promise<MemberFacts> {
-  return withClient(endpoint, access, async ({ etcd }, deadline): Promise<MemberFacts> => {
-    const prefix = Buffer.from(`${access.election}/`);
+function examineMember(endpoint: string, config: EtcdConfig): Promise<MemberFacts> {
+  return withClient(endpoint, config, async ({ etcd }, deadline): Promise<MemberFacts> => {
+    const prefix = Buffer.from(`${config.election}/`);
     const ask = () => etcd.kv.range({ key: prefix, count_only: true, serializable: true }, deadline());
     // The first call connects.
     const { header } = await ask();
@@ -55,11 +55,11 @@ function examineMember(endpoint: string, access: Access): Promise<MemberFacts> {
   }).catch((error) => ({ endpoint, problem: storeError(error, endpoint).message, alarms: [], tookMs: [] }));
 }
 
-async function examineUse(endpoint: string, access: Access): Promise<Omit<EtcdFacts, "members">> {
-  const prefix = Buffer.from(`${access.election}/`);
+async function examineUse(endpoint: string, config: EtcdConfig): Promise<Omit<EtcdFacts, "members">> {
+  const prefix = Buffer.from(`${config.election}/`);
   const facts: { -readonly [Fact in keyof EtcdFacts]?: EtcdFacts[Fact] } = {};
   const attempt = (run: Parameters<typeof withClient<void>>[2]) =>
-    withClient(endpoint, access, run).then(() => undefined, (error) => storeError(error, endpoint).message);
+    withClient(endpoint, config, run).then(() => undefined, (error) => storeError(error, endpoint).message);
   facts.readProblem = await attempt(async ({ etcd }, deadline) => {
     const read = () => etcd.kv.range({ key: prefix, count_only: true }, deadline());
     await read();
@@ -80,11 +80,11 @@ async function examineUse(endpoint: string, access: Access): Promise<Omit<EtcdFa
 
 async function withClient<T>(
   endpoint: string,
-  { tls, user }: Access,
+  { etcd: { tls, user } }: EtcdConfig,
   run: (client: GrpcClient, deadline: () => { deadline: number }) => Promise<T>,
 ): Promise<T> {
   const { GrpcClient } = await loadGrpcClient();
-  const client = new GrpcClient({ endpoint, access: { tls, user }, clock: systemClock, onLeft: () => {} });
+  const client = new GrpcClient({ endpoint, credentials: { tls, user }, clock: systemClock, onLeft: () => {} });
   try {
     await client.logIn(TIMEOUT_MS);
     return await run(client, () => ({ deadline: Date.now() + TIMEOUT_MS }));

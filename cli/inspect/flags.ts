@@ -1,4 +1,4 @@
-import { ETCD_FLAGS, type EtcdAccess, readEtcdAccess } from "../etcd_flags.ts";
+import { ETCD_FLAGS, type EtcdConfig, readEtcdConfig } from "../etcd_flags.ts";
 import { type Env, type FlagTable, parseSwitch, readFlags, SWITCH, UsageError } from "../flags.ts";
 import { NODE_FLAGS, parseTtl } from "../node_flags.ts";
 
@@ -8,7 +8,7 @@ export const INSPECTIONS = ["status", "members", "history", "doctor"] as const;
 export type Inspection = typeof INSPECTIONS[number];
 
 /** What is to be looked at. */
-export interface InspectConfig extends EtcdAccess {
+export interface InspectConfig extends EtcdConfig {
   what: Inspection;
   /** Whether a program reads the output. */
   json: boolean;
@@ -46,7 +46,7 @@ export function readInspectConfig(what: Inspection, args: readonly string[], env
   }
   return {
     what,
-    ...readEtcdAccess(settings),
+    ...readEtcdConfig(settings),
     json: read("json", parseSwitch) ?? false,
     watch,
     ttl: read("ttl", parseTtl)!,

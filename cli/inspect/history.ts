@@ -1,3 +1,4 @@
+import { END_REASON_TEXTS, type EndReason } from "../../http/history.ts";
 import { AskError } from "./ask.ts";
 import type { NodeReport } from "./status.ts";
 import { type Show, since, span, table } from "./table.ts";
@@ -10,15 +11,6 @@ export interface TermLine {
   readonly to: string | null;
   readonly ended: string | null;
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  resigned: "resigned",
-  switchover: "switched over",
-  crashed: "crashed; its watchdog gave the lease back",
-  expired: "its lease ran out",
-  deleted: "somebody deleted its key",
-  lost: "lease ran out, or key deleted",
-};
 
 /**
  * The terms that any of the nodes has seen, the newest first. Of one term, the node is believed that knows most.
@@ -48,7 +40,12 @@ function began({ from }: TermLine): number {
 }
 
 function weight({ from, to, ended }: TermLine): number {
-  return (from ? 1 : 0) + (to ? 2 : 0) + (ended && ended !== "lost" ? 4 : 0);
+  return (from ? 1 : 0) + (to ? 2 : 0) + (ended && ended !== "unknown" ? 4 : 0);
+}
+
+function endReasonText(ended: string | null): string {
+  const reason = ended ?? "unknown";
+  return Object.hasOwn(END_REASON_TEXTS, reason) ? END_REASON_TEXTS[reason as EndReason] : reason;
 }
 
 /** The terms as a table. */
@@ -59,7 +56,7 @@ export function historyTable(terms: readonly TermLine[], show: Show): string {
     String(id),
     from ?? "",
     from ? to ? span(Date.parse(to) - Date.parse(from)) : since(new Date(from)) : "",
-    to ? REASONS[ended ?? "lost"] ?? String(ended) : { text: "goes on", colour: "green" } as const,
+    to ? endReasonText(ended) : { text: "goes on", colour: "green" } as const,
   ]);
   return table(["TOKEN", "LEADER", "FROM", "FOR", "ENDED"], rows, show);
 }

@@ -1,21 +1,6 @@
-import {
-  type ElectionStatus,
-  type Observation,
-  observe,
-  type TlsOptions,
-  type TransportName,
-  type UserOptions,
-} from "../../election/mod.ts";
+import { type ElectionStatus, type ElectionView, observe } from "../../election/mod.ts";
+import type { EtcdConfig } from "../etcd_flags.ts";
 import { AskError } from "./ask.ts";
-
-/** Which election is meant, and how its etcd is reached. */
-export interface Access {
-  readonly election: string;
-  readonly endpoints: string[];
-  readonly transport: TransportName;
-  readonly tls?: TlsOptions;
-  readonly user?: UserOptions;
-}
 
 /** How long etcd has to tell who is in the queue. */
 const PATIENCE_MS = 3000;
@@ -25,8 +10,8 @@ const PATIENCE_MS = 3000;
  *
  * @throws {AskError} If etcd does not.
  */
-export async function readQueue(access: Access): Promise<ElectionStatus> {
-  const { value } = await watchQueue(access).next();
+export async function readQueue(config: EtcdConfig): Promise<ElectionStatus> {
+  const { value } = await watchQueue(config).next();
   return value!;
 }
 
@@ -35,15 +20,12 @@ export async function readQueue(access: Access): Promise<ElectionStatus> {
  *
  * @throws {AskError} If etcd does not tell in the beginning.
  */
-export async function* watchQueue(access: Access, signal?: AbortSignal): AsyncGenerator<ElectionStatus, undefined> {
-  const { election: name, endpoints, transport, tls, user } = access;
+export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): AsyncGenerator<ElectionStatus, undefined> {
+  const { election: name, etcd } = config;
   let changed = Promise.withResolvers<void>();
   await using election = observe({
     name,
-    endpoints,
-    transport,
-    tls,
-    user,
+    ...etcd,
     onEvent: ({ type }) => {
       if (type === "queue-changed") changed.resolve();
     },
@@ -57,16 +39,16 @@ export async function* watchQueue(access: Access, signal?: AbortSignal): AsyncGe
   }
 }
 
-async function known(election: Observation): Promise<void> {
+async function known(election: ElectionView): Promise<void> {
   const timer = setTimeout(() => election.stop(), PATIENCE_MS);
   let trouble: string | undefined;
   try {
     for await (const { role } of election) {
       if (role === "follower") return;
-      trouble = election.status.trouble;
+      trouble = election.status.etcdError;
     }
   } finally {
     clearTimeout(timer);
   }
-  throw new AskError(trouble ?? election.status.trouble ?? "etcd does not answer");
+  throw new AskError(trouble ?? election.status.etcdError ?? "etcd does not answer");
 }

@@ -80,7 +80,7 @@ const FREE = 0.15;
 const LINE_HEIGHT = 14;
 
 /** What makes no picture, in a line for the user. */
-export class NoPictureError extends Error {}
+export class NoChartError extends Error {}
 
 /** The rows of the first table in the text that has these two columns, the first of all and another. */
 function readCurve(text: string, [table, column]: Curve): Point[] {
@@ -89,7 +89,7 @@ function readCurve(text: string, [table, column]: Curve): Point[] {
   const header = lines.findIndex((line) => cells(line)[0] === table && cells(line).includes(column));
   if (header < 0) {
     const bench = table === "elections" ? "many" : "crowd";
-    throw new NoPictureError(
+    throw new NoChartError(
       `there is no table of "${table}" with "${column}": expected what bench/${bench}.ts prints`,
     );
   }
@@ -102,7 +102,7 @@ function readCurve(text: string, [table, column]: Curve): Point[] {
 }
 
 /** Draws the tables in a text. */
-export function picture(text: string): string {
+export function growthChart(text: string): string {
   const panels = PANELS.map((panel) => ({ ...panel, data: panel.curves.map((curve) => readCurve(text, curve)) }));
   const range = (unit: string): Range => {
     const values = panels.filter((panel) => panel.unit === unit).flatMap(({ data }) => data.flat().map(([, y]) => y));
@@ -198,9 +198,9 @@ if (import.meta.main) {
   const files = Deno.args.length > 0 ? Deno.args : [new URL("performance.md", docs)];
   try {
     const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
-    await Deno.writeTextFile(new URL("growth.svg", docs), picture(texts.join("\n")));
+    await Deno.writeTextFile(new URL("growth.svg", docs), growthChart(texts.join("\n")));
   } catch (error) {
-    if (!(error instanceof NoPictureError || error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof NoChartError || error instanceof Deno.errors.NotFound)) throw error;
     console.error(`picture: ${error.message}`);
     Deno.exit(2);
   }

@@ -5,9 +5,9 @@
 import { endTogether } from "../children.ts";
 import { LocalEtcd } from "../local_etcd.ts";
 import { readNumbers } from "../number_flags.ts";
-import { checkAccess, EtcdLink, keyBytes } from "../../election/internal.ts";
+import { checkEtcdOptions, EtcdLink, keyBytes } from "../../election/internal.ts";
 import { executableOfNow } from "./executable.ts";
-import { Running } from "./server_process.ts";
+import { ServerProcess } from "./server_process.ts";
 import { row, type Samples } from "./samples.ts";
 import { takeover } from "./takeover.ts";
 
@@ -17,7 +17,7 @@ const { path: executable, folder } = await executableOfNow();
 
 /** From a delete to the event of a watch: nobody can take over sooner. */
 async function floor(etcd: LocalEtcd): Promise<Samples> {
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint] }));
   const key = keyBytes("floor/key");
   let gone = Promise.withResolvers<void>();
   const listed = Promise.withResolvers<void>();
@@ -49,7 +49,7 @@ async function floor(etcd: LocalEtcd): Promise<Samples> {
 }
 
 /** From the start of the process to its first answer, and to its first "leader". */
-async function starts(start: () => Running): Promise<[Samples, Samples]> {
+async function starts(start: () => ServerProcess): Promise<[Samples, Samples]> {
   const [answers, leads]: [number[], number[]] = [[], []];
   for (let round = 0; round < rounds; round++) {
     const from = performance.now();
@@ -68,7 +68,7 @@ async function bareStarts(): Promise<Samples> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const from = performance.now();
-    const server = Running.bare(folder);
+    const server = ServerProcess.bare(folder);
     await server.answers(() => true);
     took.push(performance.now() - from);
     await server.stop();
@@ -78,13 +78,13 @@ async function bareStarts(): Promise<Samples> {
 
 /** A handoff and nothing else: what is left is for the election. */
 async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
-  const link = new EtcdLink(checkAccess({ endpoints: [etcd.endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [etcd.endpoint] }));
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const key = `bare/${round}`;
     const put = { request_put: { key: keyBytes(key), value: keyBytes(key) } };
     await link.call((client) => client.txn({ compare: [], success: [put] }, 1000));
-    const [leader, next] = [Running.bareNode(etcd, key, "leader"), Running.bareNode(etcd, key, "next")];
+    const [leader, next] = [ServerProcess.bareNode(etcd, key, "leader"), ServerProcess.bareNode(etcd, key, "next")];
     await Promise.all([leader, next].map((node) => node.answers(() => true)));
     await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
     const from = performance.now();
@@ -100,7 +100,7 @@ async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
 }
 
 /** Resident memory of a node that has led for a while, in MB. */
-async function memory(start: () => Running): Promise<Samples> {
+async function memory(start: () => ServerProcess): Promise<Samples> {
   const node = start();
   await node.answers((text) => text === "I am the leader\n");
   await new Promise((resolve) => setTimeout(resolve, 10_000));
@@ -117,8 +117,8 @@ async function memory(start: () => Running): Promise<Samples> {
   console.log(row("etcd: delete to event, ms", await floor(etcd)));
   console.log(row("two bare Deno programs: handoff at SIGTERM, ms", bareHandoff));
   console.log(row("bare Deno.serve: start to first answer, ms", bare));
-  for (const transport of ["grpc", "http"]) {
-    const start = (...flags: string[]) => Running.start(executable, etcd, ["--transport", transport, ...flags]);
+  for (const transport of ["grpc", "gateway"]) {
+    const start = (...flags: string[]) => ServerProcess.start(executable, etcd, ["--transport", transport, ...flags]);
     const tell = (what: string, samples: Samples, least?: Samples) =>
       console.log(row(`by ${transport}: ${what}`, samples, least));
     tell("handoff at SIGTERM, ms", await takeover(rounds, "SIGTERM", () => start()), bareHandoff);

@@ -54,7 +54,7 @@ async function measure(count: number): Promise<number[]> {
       const { promise, resolve } = Promise.withResolvers<void>();
       const candidate = { id: `c${index}` };
       const onEvent = ({ type }: { type: string }) => type === "queued" && resolve();
-      elections.push(new Election({ name: "crowd", connection, ttl: 60, candidate, onEvent }));
+      elections.push(new Election({ name: "crowd", connection, ttlSeconds: 60, candidate, onEvent }));
       return promise;
     });
     await Promise.all([

@@ -9,7 +9,7 @@ import { readNumbers } from "../number_flags.ts";
 import { cpuMs, residentMb } from "../process_stats.ts";
 import { Referee } from "../../tests/chaos/referee.ts";
 import { executableOfNow } from "./executable.ts";
-import { metricIn, Running } from "./server_process.ts";
+import { metricIn, ServerProcess } from "./server_process.ts";
 import { quantile } from "./samples.ts";
 
 const NODES = 5;
@@ -28,7 +28,7 @@ interface Usage {
   readonly databaseKb: number;
 }
 
-async function usage(nodes: readonly Running[], etcd: LocalEtcd): Promise<Usage> {
+async function usage(nodes: readonly ServerProcess[], etcd: LocalEtcd): Promise<Usage> {
   const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
   return {
     at: performance.now(),
@@ -44,7 +44,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-function changesSeen(nodes: readonly Running[]): Promise<number[]> {
+function changesSeen(nodes: readonly ServerProcess[]): Promise<number[]> {
   return Promise.all(nodes.map((node) => node.metric("leader_node_leader_changes_total")));
 }
 
@@ -61,11 +61,11 @@ await Deno.writeTextFile(`${folder}/token`, token, { mode: 0o600 });
 await using etcd = await LocalEtcd.start();
 const nodes = Array.from(
   { length: NODES },
-  () => Running.start(path, etcd, ["--control-token-file", `${folder}/token`]),
+  () => ServerProcess.start(path, etcd, ["--control-token-file", `${folder}/token`]),
 );
 await using _ = { [Symbol.asyncDispose]: () => Promise.all(nodes.map((node) => node.stop())).then(() => {}) };
 await Promise.all(nodes.map((node) => node.answers((text) => /leader is on|am the leader/.test(text))));
-await using referee = new Referee<Running>();
+await using referee = new Referee<ServerProcess>();
 for (const node of nodes) referee.watch(node);
 let leader = await referee.agreed(AGREED_WITHIN_MS);
 

@@ -65,7 +65,7 @@ function startNode(id: string): void {
 }
 
 function join(id: string): void {
-  const election = new Election({ name: NAME, connection, ttl: TTL, candidate: { id } });
+  const election = new Election({ name: NAME, connection, ttlSeconds: TTL, candidate: { id } });
   elections.push(election);
   (async () => {
     for await (const { role, leader } of election) if (leader) told(id, Number(leader.token), role === "leader");

@@ -10,10 +10,10 @@ const DEVICES = ["leader-near", "leader-far"] as const;
 const SERVES_WITHIN_MS = 10_000;
 
 /** What is missing on this machine, in a line for the user. */
-export class NotFarError extends Error {}
+export class UnsupportedHostError extends Error {}
 
 /** A throw-away etcd in a network namespace of its own, at the other end of a line; one in a process. */
-export class FarEtcd implements AsyncDisposable {
+export class RemoteEtcd implements AsyncDisposable {
   readonly endpoint = `http://${FAR}:2379`;
   readonly #process: Deno.ChildProcess;
   readonly #line: Worker;
@@ -28,9 +28,9 @@ export class FarEtcd implements AsyncDisposable {
   /**
    * Starts one.
    *
-   * @throws {NotFarError} If this is not the machine for it.
+   * @throws {UnsupportedHostError} If this is not the machine for it.
    */
-  static async start(): Promise<FarEtcd> {
+  static async start(): Promise<RemoteEtcd> {
     await check();
     const { etcd } = await findEtcd();
     const line = await openLine();
@@ -50,7 +50,7 @@ export class FarEtcd implements AsyncDisposable {
       detached: true,
     }).spawn();
     adopt(process);
-    const far = new FarEtcd(process, line, data);
+    const far = new RemoteEtcd(process, line, data);
     try {
       await far.#connect();
     } catch (error) {
@@ -118,7 +118,7 @@ async function check(): Promise<void> {
   };
   const missing = Object.entries(needs).flatMap(([what, there]) => there ? [] : [what]);
   if (missing.length > 0) {
-    throw new NotFarError(`a network of its own for etcd needs what is not here: ${missing.join(", ")}`);
+    throw new UnsupportedHostError(`a network of its own for etcd needs what is not here: ${missing.join(", ")}`);
   }
 }
 
@@ -127,7 +127,7 @@ async function openLine(): Promise<Worker> {
   const opened = Promise.withResolvers<void>();
   line.once("message", () => opened.resolve());
   line.once("error", (error: Error) => {
-    opened.reject(new NotFarError(`${error.message}: is it there already, or is this root not allowed to?`));
+    opened.reject(new UnsupportedHostError(`${error.message}: is it there already, or is this root not allowed to?`));
   });
   await opened.promise;
   return line;
@@ -141,7 +141,7 @@ async function namespaceOf({ pid, status }: Deno.ChildProcess): Promise<void> {
   while (!ended && await Deno.readLink(`/proc/${pid}/ns/net`).catch(() => own) === own) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  if (ended) throw new NotFarError("etcd cannot be started in a network namespace: unshare --net fails");
+  if (ended) throw new UnsupportedHostError("etcd cannot be started in a network namespace: unshare --net fails");
 }
 
 async function runs(command: string, ...args: string[]): Promise<boolean> {

@@ -3,7 +3,7 @@ import { freePort, type LocalEtcd } from "../local_etcd.ts";
 import { residentMb } from "../process_stats.ts";
 
 /** A server that runs, and is asked all the time. */
-export class Running {
+export class ServerProcess {
   readonly port: number;
   readonly #process: Deno.ChildProcess;
 
@@ -15,33 +15,33 @@ export class Running {
   }
 
   /** Starts a node. */
-  static start(executable: string, etcd: Pick<LocalEtcd, "endpoint">, flags: readonly string[]): Running {
+  static start(executable: string, etcd: Pick<LocalEtcd, "endpoint">, flags: readonly string[]): ServerProcess {
     const port = freePort();
     const own = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
-    return new Running(executable, [...own, ...flags], port);
+    return new ServerProcess(executable, [...own, ...flags], port);
   }
 
   /** Starts a server that does nothing but answer. */
-  static bare(folder: string): Running {
+  static bare(folder: string): ServerProcess {
     const port = freePort();
     const file = `${folder}/bare.js`;
     Deno.writeTextFileSync(file, `Deno.serve({ port: ${port}, onListen() {} }, () => new Response("bare\\n"));`);
-    return Running.#program(port, file);
+    return ServerProcess.#program(port, file);
   }
 
   /** Starts a program that does nothing but hand over, or take over, `key`. */
-  static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): Running {
+  static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): ServerProcess {
     const port = freePort();
     const file = new URL("./bare_node.js", import.meta.url).pathname;
-    return Running.#program(port, file, etcd.endpoint, key, String(port), role);
+    return ServerProcess.#program(port, file, etcd.endpoint, key, String(port), role);
   }
 
-  static #program(port: number, file: string, ...args: string[]): Running {
-    return new Running(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file, ...args], port);
+  static #program(port: number, file: string, ...args: string[]): ServerProcess {
+    return new ServerProcess(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file, ...args], port);
   }
 
   /** The first of some nodes that says that it leads. */
-  static async leaderOf(nodes: readonly Running[]): Promise<Running> {
+  static async leaderOf(nodes: readonly ServerProcess[]): Promise<ServerProcess> {
     const over = new AbortController();
     const leader = await Promise.any(nodes.map(async (node) => {
       await node.answers((text) => text === "I am the leader\n", over.signal);

@@ -1,17 +1,21 @@
-import { Running } from "./server_process.ts";
+import { ServerProcess } from "./server_process.ts";
 import type { Samples } from "./samples.ts";
 
 /** From a signal to the leader until another node says that it leads, of three that `start` starts. */
-export async function takeover(rounds: number, signal: "SIGTERM" | "SIGKILL", start: () => Running): Promise<Samples> {
+export async function takeover(
+  rounds: number,
+  signal: "SIGTERM" | "SIGKILL",
+  start: () => ServerProcess,
+): Promise<Samples> {
   let nodes = [start(), start(), start()];
   const took: number[] = [];
-  let leader = await Running.leaderOf(nodes);
+  let leader = await ServerProcess.leaderOf(nodes);
   for (let round = 0; round < rounds; round++) {
     await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
     const others = nodes.filter((node) => node !== leader);
     const from = performance.now();
     leader.kill(signal);
-    const next = await Running.leaderOf(others);
+    const next = await ServerProcess.leaderOf(others);
     took.push(performance.now() - from);
     await leader.ended;
     leader = next;

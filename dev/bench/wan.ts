@@ -5,9 +5,9 @@
 import { endTogether } from "../children.ts";
 import { readNumbers } from "../number_flags.ts";
 import { executableOfNow } from "./executable.ts";
-import { FarEtcd, NotFarError } from "./remote_etcd.ts";
+import { RemoteEtcd, UnsupportedHostError } from "./remote_etcd.ts";
 import type { LineQuality } from "./lossy_link.ts";
-import { Running } from "./server_process.ts";
+import { ServerProcess } from "./server_process.ts";
 import { quantile, type Samples } from "./samples.ts";
 import { takeover } from "./takeover.ts";
 
@@ -26,7 +26,7 @@ interface Term {
 }
 
 /** How long etcd takes to answer something small. */
-async function answers(etcd: FarEtcd): Promise<Samples> {
+async function answers(etcd: RemoteEtcd): Promise<Samples> {
   const took: number[] = [];
   await etcd.ask();
   for (let round = 0; round < ASKED; round++) {
@@ -38,7 +38,7 @@ async function answers(etcd: FarEtcd): Promise<Samples> {
 }
 
 /** From the start of a process, the only one of its election, to its first "leader". */
-async function starts(rounds: number, start: () => Running): Promise<Samples> {
+async function starts(rounds: number, start: () => ServerProcess): Promise<Samples> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const from = performance.now();
@@ -51,9 +51,9 @@ async function starts(rounds: number, start: () => Running): Promise<Samples> {
 }
 
 /** What goes wrong while three nodes do nothing but renew: failed renewals of all, and own terms that ended. */
-async function idle(minutes: number, start: () => Running): Promise<string[]> {
+async function idle(minutes: number, start: () => ServerProcess): Promise<string[]> {
   const nodes = [start(), start(), start()];
-  await Running.leaderOf(nodes);
+  await ServerProcess.leaderOf(nodes);
   await new Promise((resolve) => setTimeout(resolve, minutes * 60_000));
   const all = await Promise.all(nodes.map(async (node) => {
     const { terms }: { terms: Term[] } = await (await node.fetch("/history")).json();
@@ -75,7 +75,7 @@ function cell(samples: Samples): string {
 const { rounds, minutes } = readNumbers("deno run -A dev/bench/wan.ts", { rounds: 20, minutes: 2 });
 endTogether();
 try {
-  await using etcd = await FarEtcd.start();
+  await using etcd = await RemoteEtcd.start();
   const { path } = await executableOfNow();
   console.log(
     "| network | etcd answers, ms | start to leader, ms | handoff at SIGTERM, ms | kill -9, with a watchdog, ms | " +
@@ -84,8 +84,8 @@ try {
   console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const { name, ...line } of NETWORKS) {
     etcd.line = line;
-    const start = () => Running.start(path, etcd, []);
-    const startWatched = () => Running.start(path, etcd, ["--watchdog"]);
+    const start = () => ServerProcess.start(path, etcd, []);
+    const startWatched = () => ServerProcess.start(path, etcd, ["--watchdog"]);
     const answered = await answers(etcd);
     // Before the starts are measured: the first one may unpack the executable.
     const handoffs = await takeover(rounds, "SIGTERM", start);
@@ -96,7 +96,7 @@ try {
   }
   console.log("\nMedians, with the 95th percentile in parentheses.");
 } catch (error) {
-  if (!(error instanceof NotFarError)) throw error;
+  if (!(error instanceof UnsupportedHostError)) throw error;
   console.error(`far: ${error.message}`);
   Deno.exit(2);
 }

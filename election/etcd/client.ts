@@ -1,4 +1,4 @@
-import type { TlsOptions, UserOptions } from "./options.ts";
+import type { Credentials } from "./options.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
 import type { QueueChange } from "../machine/queue.ts";
 
@@ -76,7 +76,7 @@ export interface KeyEvent {
 }
 
 /** What a watch on a prefix needs, and whom it tells. */
-export interface WatchRequest {
+export interface WatchObserver {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: () => number;
@@ -95,23 +95,17 @@ export interface WatchRequest {
 }
 
 /** A watch that was asked for. */
-export interface WatchSource {
+export interface WatchHandle {
   /** Probes it soon, not only when the next probe is due. */
   probe(): void;
   /** Ends it without a word. */
   close(): void;
 }
 
-/** How to be let in. */
-export interface EtcdAccess {
-  readonly tls?: TlsOptions;
-  readonly user?: UserOptions;
-}
-
 /** What a client is made of. */
 export interface ClientOptions {
   readonly endpoint: string;
-  readonly access: EtcdAccess;
+  readonly credentials: Credentials;
   readonly clock: Clock;
   /** Told when the client has noticed by itself that it is of no use any more. */
   readonly onLeft: (reason: Error) => void;
@@ -129,7 +123,7 @@ export interface EtcdClient {
   txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer>;
   range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
   /** Watches a prefix from now on, until that has failed or is closed. */
-  watch(request: WatchRequest): WatchSource;
+  watch(request: WatchObserver): WatchHandle;
   close(): void;
 }
 

@@ -17,7 +17,7 @@ export class Endpoints {
   }
 
   /** The one to try after `url` failed; of those that are equally good, the next in the list. */
-  after(url: string): string {
+  failed(url: string): string {
     this.#failures.set(url, this.#failuresOf(url) + 1);
     const from = this.#urls.indexOf(url) + 1;
     const others = [...this.#urls.slice(from), ...this.#urls.slice(0, from)];

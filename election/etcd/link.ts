@@ -1,25 +1,15 @@
-import type { TransportName } from "./options.ts";
+import type { Credentials, EtcdOptions, TransportName } from "./options.ts";
 import { type Clock, systemClock } from "../machine/clock.ts";
 import { Endpoints } from "./endpoints.ts";
-import type { EtcdAccess, EtcdClient, Transport } from "./client.ts";
+import type { EtcdClient, Transport } from "./client.ts";
 import { isStaleToken, storeError } from "./errors.ts";
-import { QueueWatches, type WatchOptions } from "./queue_watch.ts";
+import { type QueueReader, QueueWatchPool } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "../store.ts";
-
-/** Where etcd is, how to speak to it, and how to be let in. */
-export interface LinkOptions {
-  /** etcd's endpoints as URLs. */
-  readonly endpoints: readonly string[];
-  /** How to speak to it. */
-  readonly transport: TransportName;
-  /** How to be let in. */
-  readonly access?: EtcdAccess;
-}
 
 /** What a transport needs is loaded when it is used. */
 const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
   grpc: async () => (await import("./grpc/client.ts")).grpc,
-  http: async () => (await import("./gateway/client.ts")).gateway,
+  gateway: async () => (await import("./gateway/client.ts")).gateway,
 };
 
 /**
@@ -27,7 +17,7 @@ const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
  * call takes down every stream of its client. A client that fails is replaced by a new one on the next best endpoint.
  */
 export class EtcdLink {
-  readonly #access: EtcdAccess;
+  readonly #credentials: Credentials;
   readonly #endpoints: Endpoints;
   readonly #clock: Clock;
   readonly #load: () => Promise<Transport>;
@@ -37,11 +27,11 @@ export class EtcdLink {
   #calls: EtcdClient | undefined;
   /** Where the next client for calls goes. */
   #callsAt: string;
-  #watches: QueueWatches;
+  #watches: QueueWatchPool;
   #closed = false;
 
-  constructor({ endpoints, transport, access = {} }: LinkOptions, clock: Clock = systemClock) {
-    this.#access = access;
+  constructor({ endpoints, transport, tls, user }: EtcdOptions, clock: Clock = systemClock) {
+    this.#credentials = { tls, user };
     this.#clock = clock;
     this.#endpoints = new Endpoints(endpoints);
     this.#load = TRANSPORTS[transport];
@@ -76,7 +66,7 @@ export class EtcdLink {
   }
 
   /** Lists, then watches a prefix, until `lost` or until the returned function is called. */
-  watch(options: WatchOptions): CloseWatch {
+  watch(options: QueueReader): CloseWatch {
     return this.#watches.watch(options);
   }
 
@@ -100,17 +90,17 @@ export class EtcdLink {
     if (this.#calls !== client || this.#closed) return;
     client.close();
     this.#calls = undefined;
-    this.#callsAt = this.#endpoints.after(client.endpoint);
+    this.#callsAt = this.#endpoints.failed(client.endpoint);
   }
 
-  #watchesAt(endpoint: string): QueueWatches {
+  #watchesAt(endpoint: string): QueueWatchPool {
     const open = async (onLeft: (reason: Error) => void) => this.#connect(await this.#loaded(), endpoint, onLeft);
-    return new QueueWatches(endpoint, open, this.#clock, () => {
-      if (!this.#closed) this.#watches = this.#watchesAt(this.#endpoints.after(endpoint));
+    return new QueueWatchPool(endpoint, open, this.#clock, () => {
+      if (!this.#closed) this.#watches = this.#watchesAt(this.#endpoints.failed(endpoint));
     });
   }
 
   #connect(transport: Transport, endpoint: string, onLeft: (reason: Error) => void): EtcdClient {
-    return transport.connect({ endpoint, access: this.#access, clock: this.#clock, onLeft });
+    return transport.connect({ endpoint, credentials: this.#credentials, clock: this.#clock, onLeft });
   }
 }

@@ -37,7 +37,7 @@ export interface ConnectionOptions {
   /** The user to log in as, if etcd asks for one. */
   user?: UserOptions;
   /**
-   * How to speak to etcd: `"grpc"`, its own protocol, or `"http"`, its JSON gateway by `fetch`. The latter starts
+   * How to speak to etcd: `"grpc"`, its own protocol, or `"gateway"`, its JSON gateway over `fetch`. The latter starts
    * faster and needs less memory, but a request of its own for each election's watch; it cannot be used where the
    * gateway is switched off, or where etcd tells users by their client certificates.
    *
@@ -47,13 +47,10 @@ export interface ConnectionOptions {
 }
 
 /** A way to speak to etcd. */
-export type TransportName = "grpc" | "http";
-
-/** What is used if nothing else is said. */
-export const DEFAULTS: { transport: TransportName } = { transport: "grpc" };
+export type TransportName = "grpc" | "gateway";
 
 /** What a transport should be, in the words of an error message. */
-export const EXPECTED_TRANSPORT = "grpc or http";
+export const EXPECTED_TRANSPORT = "grpc or gateway";
 
 /** Where etcd is looked for if nothing else is said. */
 export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
@@ -62,16 +59,29 @@ export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
 export const EXPECTED_ENDPOINTS =
   `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`;
 
+/** The credentials of a client. */
+export interface Credentials {
+  readonly tls?: TlsOptions;
+  readonly user?: UserOptions;
+}
+
+/** How to reach etcd, after the checks. */
+export interface EtcdOptions extends Credentials {
+  /** etcd's endpoints as URLs. */
+  readonly endpoints: readonly string[];
+  readonly transport: TransportName;
+}
+
 /**
- * Checks where etcd is and how to be let in.
+ * Checks how to reach etcd.
  *
- * @throws {InvalidOptionError} If that cannot be.
+ * @throws {InvalidOptionError} If an option cannot work.
  */
-export function checkAccess(
-  { endpoints: given = [DEFAULT_ENDPOINT], tls, user, transport = DEFAULTS.transport }: ConnectionOptions,
-): { endpoints: string[]; transport: TransportName; access: { tls?: TlsOptions; user?: UserOptions } } {
+export function checkEtcdOptions(
+  { endpoints: given = [DEFAULT_ENDPOINT], tls, user, transport = "grpc" }: ConnectionOptions,
+): EtcdOptions {
   const endpoints = checkEndpoints(given);
-  return { endpoints, transport: checkTransport(transport, tls), access: { tls: checkTls(tls, endpoints), user } };
+  return { endpoints, transport: checkTransport(transport, tls), tls: checkTls(tls, endpoints), user };
 }
 
 /**
@@ -82,9 +92,9 @@ export function checkAccess(
 export function checkTransport(transport: string, tls?: TlsOptions): TransportName {
   const wrong = (expected: string) => new InvalidOptionError("transport", transport, expected);
   if (transport === "grpc") return transport;
-  if (transport !== "http") throw wrong(EXPECTED_TRANSPORT);
+  if (transport !== "gateway") throw wrong(EXPECTED_TRANSPORT);
   if (tls?.serverName !== undefined) {
-    throw wrong("grpc with a server name for TLS; http knows certificates for IP addresses");
+    throw wrong("grpc with a server name for TLS; gateway accepts certificates for IP addresses");
   }
   if (tls && !("Deno" in globalThis)) throw wrong("grpc with TLS options, except on Deno");
   return transport;

@@ -1,12 +1,12 @@
 import { decodeCandidate, keyText, prefixRange } from "./codec.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
-import type { EtcdClient, KeyEvent, WatchSource } from "./client.ts";
+import type { EtcdClient, KeyEvent, WatchHandle } from "./client.ts";
 import { CompactedError, storeError } from "./errors.ts";
 import { applyChanges, type Queue, sortQueue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
 
 /** What somebody who watches a prefix needs. */
-export interface WatchOptions {
+export interface QueueReader {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: number;
@@ -19,7 +19,7 @@ export interface WatchOptions {
 export type OpenClient = (onLeft: (reason: Error) => void) => Promise<EtcdClient>;
 
 /** The watches over one client. All who watch the same prefix share one, and what it tells is read once. */
-export class QueueWatches {
+export class QueueWatchPool {
   readonly #endpoint: string;
   readonly #connect: OpenClient;
   readonly #clock: Clock;
@@ -39,7 +39,7 @@ export class QueueWatches {
   }
 
   /** Tells the queue, and then each change, until `lost` or until the returned function is called. */
-  watch(reader: WatchOptions): CloseWatch {
+  watch(reader: QueueReader): CloseWatch {
     const { prefix } = reader;
     const watch = this.#open.get(prefix) ?? this.#start(prefix);
     watch.join(reader);
@@ -97,7 +97,7 @@ export class QueueWatches {
 /** A watch on one prefix, and all who want to know what it tells. */
 class QueueWatch {
   readonly prefix: string;
-  readonly readers = new Set<WatchOptions>();
+  readonly readers = new Set<QueueReader>();
   readonly #clock: Clock;
   readonly #fail: (reason: Error) => void;
   /** What came before the list was read; then nothing. */
@@ -106,7 +106,7 @@ class QueueWatch {
   #revision = 0n;
   /** When all of it was surely so. */
   #contact: Instant | undefined;
-  #source: WatchSource | undefined;
+  #source: WatchHandle | undefined;
   #closed = false;
 
   constructor(prefix: string, clock: Clock, fail: (reason: Error) => void) {
@@ -115,7 +115,7 @@ class QueueWatch {
     this.#fail = fail;
   }
 
-  join(reader: WatchOptions): void {
+  join(reader: QueueReader): void {
     this.readers.add(reader);
     if (!this.#contact) return;
     queueMicrotask(() => {
@@ -128,7 +128,7 @@ class QueueWatch {
     this.#source?.probe();
   }
 
-  leave(reader: WatchOptions): void {
+  leave(reader: QueueReader): void {
     this.readers.delete(reader);
   }
 

@@ -32,11 +32,11 @@ export class EtcdStore implements Store {
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(async (client) => leaseOf(await client.grant(ttlMs / 1000, timeoutMs)));
+    return this.#link.call(async (client) => leaseAnswer(await client.grant(ttlMs / 1000, timeoutMs)));
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(async (client) => leaseOf(await client.renew(String(leaseId), timeoutMs)));
+    return this.#link.call(async (client) => leaseAnswer(await client.renew(String(leaseId), timeoutMs)));
   }
 
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
@@ -74,12 +74,12 @@ export class EtcdStore implements Store {
   ): Promise<void> {
     if (handoff && await this.#leave(key, token, timeoutMs, { leaving, handoff })) return;
     if (handoff && handoff.passed.length > 0) throw new StoreError("changed", "the queue has changed");
-    if (leaving) await this.mark(key, token, leaving, timeoutMs).catch(() => {});
+    if (leaving) await this.markLeaving(key, token, leaving, timeoutMs).catch(() => {});
     await this.#leave(key, token, timeoutMs);
   }
 
   /** Says in the key why it is about to go. */
-  async mark(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
+  async markLeaving(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = encodeLeaving(this.#options.self, leaving);
     await this.#link.call((client) =>
       client.txn({
@@ -132,6 +132,6 @@ export class EtcdStore implements Store {
   }
 }
 
-function leaseOf({ ID, TTL }: LeaseAnswer): { leaseId: bigint; ttlMs: number } {
+function leaseAnswer({ ID, TTL }: LeaseAnswer): { leaseId: bigint; ttlMs: number } {
   return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
 }

@@ -30,14 +30,14 @@ import type { Instant } from "./clock.ts";
 import { decide } from "./decide.ts";
 import { dropLapsed } from "./lapse.ts";
 import { record } from "./record.ts";
-import type { Action, Core, Event, Settings } from "./types.ts";
+import type { Action, Core, MachineEvent, MachineSettings } from "./types.ts";
 
 export { nextTickMs } from "./next_tick.ts";
 export { isLeaving, keyOf, leads, leaseOf, observedLeader, termRemaining, viewIsCurrent } from "./queries.ts";
-export type { Action, Campaign, Core, Event, Settings, View } from "./types.ts";
+export type { Action, Campaign, Core, MachineEvent, MachineSettings, View } from "./types.ts";
 
 /** The state before anything happened. */
-export function start(settings: Settings, now: Instant): Core {
+export function start(settings: MachineSettings, now: Instant): Core {
   const next = { since: now, afterMs: 0 };
   return {
     settings,
@@ -48,7 +48,7 @@ export function start(settings: Settings, now: Instant): Core {
 }
 
 /** One step: the next state, and what is to be done. */
-export function step(core: Core, event: Event, now: Instant): { core: Core; actions: Action[] } {
+export function step(core: Core, event: MachineEvent, now: Instant): { core: Core; actions: Action[] } {
   const actions: Action[] = [];
   const recorded = record(dropLapsed(core, now, actions), event, now, actions);
   return { core: decide(recorded, now, actions), actions };

@@ -5,10 +5,10 @@ import { isFirst, leaseOf } from "./queries.ts";
 import { recordQueued } from "./record_queued.ts";
 import { recordNotice } from "./record_view.ts";
 import { backOffMs, draining, endTerm, idle, retry, WITHDRAW_ATTEMPTS } from "./transitions.ts";
-import type { Action, Core, Event, In } from "./types.ts";
+import type { Action, Core, In, MachineEvent } from "./types.ts";
 
 /** Records an event as facts. */
-export function record(core: Core, event: Event, now: Instant, actions: Action[]): Core {
+export function record(core: Core, event: MachineEvent, now: Instant, actions: Action[]): Core {
   const { campaign } = core;
   switch (event.type) {
     case "tick":
@@ -46,7 +46,7 @@ export function record(core: Core, event: Event, now: Instant, actions: Action[]
   return core;
 }
 
-function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: Event, now: Instant): Core {
+function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: MachineEvent, now: Instant): Core {
   if (event.type === "enqueued") {
     const { lease } = campaign;
     return {
@@ -69,7 +69,7 @@ function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: Event, now
   return core;
 }
 
-function recordWithdraw(core: Core, campaign: In<"withdrawing">, event: Event, now: Instant): Core {
+function recordWithdraw(core: Core, campaign: In<"withdrawing">, event: MachineEvent, now: Instant): Core {
   const failed = event.type === "withdraw-failed";
   if (!failed && event.type !== "withdrawn") return core;
   const { attempts } = campaign;

@@ -2,13 +2,13 @@ import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
 import { keyOf } from "./queries.ts";
 import { closeWatch, endTerm, lose, retry } from "./transitions.ts";
-import type { Action, Core, Event, In } from "./types.ts";
+import type { Action, Core, In, MachineEvent } from "./types.ts";
 
 /** Records the answers to renewals and guards of a candidate in the queue. */
 export function recordQueued(
   core: Core,
   campaign: In<"queued">,
-  event: Event,
+  event: MachineEvent,
   now: Instant,
   actions: Action[],
 ): Core {
@@ -36,7 +36,7 @@ export function recordQueued(
       }
       if (event.answer.first !== keyOf(core, lease.id)) {
         // The view was wrong: somebody is before us.
-        const doubting = closeWatch(endTerm(core, "lost"), now);
+        const doubting = closeWatch(endTerm(core, "key-gone"), now);
         const next = { guardedAt: undefined, askedSince: undefined, guard: retry(now) };
         return { ...doubting, campaign: { ...campaign, ...next } };
       }

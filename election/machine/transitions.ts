@@ -34,7 +34,7 @@ export function lose(core: Core, now: Instant): Core {
   const { campaign } = core;
   // Whoever takes our keys away as fast as we make them shall not keep etcd busy with us.
   const soon = campaign.stage === "queued" && elapsed(campaign.since, now) < MAX_RETRY_MS;
-  return endTerm({ ...core, campaign: idle(now, soon ? RENEW_RETRY_MS : 0) }, "lost");
+  return endTerm({ ...core, campaign: idle(now, soon ? RENEW_RETRY_MS : 0) }, "key-gone");
 }
 
 /** Closes the watch; the next one opens after a pause that grows. */

@@ -3,7 +3,7 @@ import type { Instant } from "./clock.ts";
 import type { Handoff, LeaveReason, Queue, Self } from "./queue.ts";
 
 /** What is fixed for one node in one election. */
-export interface Settings {
+export interface MachineSettings {
   /** False for one who only observes. */
   readonly candidate: boolean;
   /** Who this node is. */
@@ -94,7 +94,7 @@ export type Watch =
 
 /** All that one node knows and wants. */
 export interface Core {
-  readonly settings: Settings;
+  readonly settings: MachineSettings;
   readonly stopping: boolean;
   readonly watch: Watch;
   readonly view?: View;
@@ -128,7 +128,7 @@ export type WatchNotice =
   | { readonly type: "lost" };
 
 /** What happened. */
-export type Event =
+export type MachineEvent =
   | { readonly type: "tick" }
   | { readonly type: "resign"; readonly to?: bigint }
   | { readonly type: "stop" }

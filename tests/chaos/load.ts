@@ -1,6 +1,7 @@
-import { checkAccess } from "../../election/etcd/options.ts";
+import { checkEtcdOptions } from "../../election/etcd/options.ts";
 import { EtcdLink } from "../../election/etcd/link.ts";
 import { EtcdStore } from "../../election/etcd/store.ts";
+import { transport } from "../support/transport.ts";
 
 /** So many processes that do nothing but compute. */
 export function busyCores(count: number): AsyncDisposable {
@@ -21,7 +22,7 @@ const WORKERS = 8;
 /** Candidates that come and go, `perSecond` of them for `ms`, in the election that the nodes stand in. */
 export async function unrulyNeighbour(endpoint: string, perSecond: number, ms: number): Promise<void> {
   const prefix = "leader-node/";
-  const link = new EtcdLink(checkAccess({ endpoints: [endpoint] }));
+  const link = new EtcdLink(checkEtcdOptions({ endpoints: [endpoint], transport }));
   const store = new EtcdStore({ prefix, self: { id: "neighbour" }, ttlMs: 5000 }, link);
   const startedAt = performance.now();
   const rounds = ms / 1000 * perSecond / WORKERS;

@@ -1,5 +1,5 @@
 import type { Scenario } from "./scenarios.ts";
-import { Stage } from "./stage.ts";
+import { Testbed } from "./stage.ts";
 
 /** What came of some rounds of a scenario. */
 export interface Outcome {
@@ -13,7 +13,7 @@ export interface Outcome {
 
 /** Plays rounds of a scenario until `enough` says so. */
 export async function play(scenario: Scenario, enough: (rounds: number) => boolean): Promise<Outcome> {
-  await using stage = await Stage.start(scenario.members);
+  await using stage = await Testbed.start(scenario.members);
   let [rounds, longestGapMs] = [0, 0];
   while (!enough(rounds)) {
     stage.referee.takeGapMs();

@@ -1,6 +1,6 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import type { TestNode } from "../support/node.ts";
-import type { Stage } from "./stage.ts";
+import type { Testbed } from "./stage.ts";
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -9,7 +9,7 @@ function pick<T>(choices: readonly T[]): T {
 }
 
 /** Faults that begin and end on their own, several at once, for about `ms`. */
-export async function randomFaults(stage: Stage, ms: number): Promise<void> {
+export async function randomFaults(stage: Testbed, ms: number): Promise<void> {
   const until = performance.now() + ms;
   const frozen = new Set<TestNode | LocalEtcd>();
   const spell = () => sleep(Math.random() * ms / 3);

@@ -1,7 +1,7 @@
 import { within } from "../support/until.ts";
 
 /** What a node said, and between which moments of this machine's one monotonic clock it did. */
-interface Answer {
+interface LeaderAnswer {
   readonly leads: boolean;
   readonly token: number | null;
   readonly leader: string | null;
@@ -25,7 +25,7 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
   claims = 0;
   /** How long each node is left alone after it has answered. */
   pauseMs = 5;
-  readonly #last = new Map<Node, Answer>();
+  readonly #last = new Map<Node, LeaderAnswer>();
   readonly #thawedAt = new Map<Node, number>();
   /** The first claim of each token: who made it, and when it was heard. */
   readonly #terms = new Map<number, { readonly node: Node; readonly toldAt: number }>();
@@ -117,14 +117,14 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
     }
   }
 
-  #hear(node: Node, answer: Answer): void {
+  #hear(node: Node, answer: LeaderAnswer): void {
     if (!this.#watched.has(node)) return;
     this.#last.set(node, answer);
     if (answer.leads) this.#judge(node, answer);
     this.#heard.dispatchEvent(new Event("answer"));
   }
 
-  #judge(node: Node, { token, askedAt, toldAt }: Answer): void {
+  #judge(node: Node, { token, askedAt, toldAt }: LeaderAnswer): void {
     this.claims++;
     const saidAt = Math.max(askedAt, this.#thawedAt.get(node) ?? 0);
     for (const [other, term] of this.#terms) {

@@ -2,7 +2,7 @@ import type { TestNode } from "../support/node.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { busyCores, unrulyNeighbour } from "./load.ts";
 import { randomFaults } from "./random_faults.ts";
-import { BLOCK_MS, type Stage, TTL } from "./stage.ts";
+import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
@@ -10,7 +10,7 @@ export interface Scenario {
   readonly members: 1 | 3;
   /** Milliseconds without a leader that are in order. */
   readonly boundMs: number;
-  round(stage: Stage): Promise<void>;
+  round(stage: Testbed): Promise<void>;
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -16,7 +16,7 @@ const CLOCK_STEP_MS = 3600_000;
 const SETTLE_MS = TTL * 1000 + 8000;
 
 /** Three nodes, each with its own way to each etcd member, and somebody who watches what they say. */
-export class Stage implements AsyncDisposable {
+export class Testbed implements AsyncDisposable {
   readonly etcds: LocalEtcd[];
   readonly nodes: TestNode[] = [];
   readonly referee = new Referee<TestNode>();
@@ -30,10 +30,10 @@ export class Stage implements AsyncDisposable {
     this.#peerProxies = peerProxies;
   }
 
-  static async start(members: 1 | 3): Promise<Stage> {
+  static async start(members: 1 | 3): Promise<Testbed> {
     const peerProxies: Proxy[] = [];
     const route = (port: number) => peerProxies[peerProxies.push(new Proxy(port)) - 1]!.port;
-    const stage = new Stage(await LocalEtcd.prepareCluster(members, route), peerProxies);
+    const stage = new Testbed(await LocalEtcd.prepareCluster(members, route), peerProxies);
     await Promise.all(stage.etcds.map((etcd) => etcd.start()));
     const list = (await stage.etcds[0]!.ctl("member", "list")).split("\n").map((line) => line.split(", "));
     stage.#memberIds = peerProxies.map(({ port }) => list.find(([, , , url]) => url!.endsWith(`:${port}`))![0]!);

@@ -61,7 +61,7 @@ export class ModelNode implements Clock {
   readonly id: string;
   readonly link: Link = { out: true, in: true, slowMs: 0, loss: 0 };
   readonly #world: Surroundings;
-  readonly #settings: Omit<machine.Settings, "self">;
+  readonly #settings: Omit<machine.MachineSettings, "self">;
   readonly #rate: number;
   readonly #priority: number;
   readonly #monotonicAtBirth: number;
@@ -79,7 +79,7 @@ export class ModelNode implements Clock {
   /** Told after each step. */
   onStep = () => {};
 
-  constructor(id: string, settings: Omit<machine.Settings, "self">, world: Surroundings) {
+  constructor(id: string, settings: Omit<machine.MachineSettings, "self">, world: Surroundings) {
     this.id = id;
     this.#settings = settings;
     this.#world = world;
@@ -160,7 +160,7 @@ export class ModelNode implements Clock {
     this.#wallOffset += byMs;
   }
 
-  dispatch(event: machine.Event): void {
+  dispatch(event: machine.MachineEvent): void {
     if (!this.#core) return;
     const now = this.now();
     const before = this.#world.sabotage === "keep-lapsed" ? withoutLapse(this.#core, now) : this.#core;
@@ -309,21 +309,21 @@ export class ModelNode implements Clock {
   #call<T>(
     timeoutMs: number,
     handle: () => T | "silent",
-    answered: (answer: T, sentAt: Instant) => machine.Event | undefined,
-    failed: (failure: StoreFailure) => machine.Event,
+    answered: (answer: T, sentAt: Instant) => machine.MachineEvent | undefined,
+    failed: (failure: StoreFailure) => machine.MachineEvent,
     staleLeaderAnswers = false,
   ): void {
     const { schedule, random, etcd, sabotage } = this.#world;
     const sentAt = this.now();
     const life = this.#life;
     let settled = false;
-    const settle = (event: () => machine.Event | undefined) => {
+    const settle = (event: () => machine.MachineEvent | undefined) => {
       if (settled) return;
       settled = true;
       const next = event();
       if (next) this.dispatch(next);
     };
-    const back = (event: () => machine.Event | undefined) => {
+    const back = (event: () => machine.MachineEvent | undefined) => {
       if (!this.link.in || random.chance(this.link.loss)) return;
       schedule.after(this.#latency(), () => this.#inProcess(life, false, () => settle(event)));
     };
@@ -418,9 +418,9 @@ export class ModelNode implements Clock {
       sentAt: now,
       answer: { leaseId: lease!.id, ttlMs: lease!.ttlMs },
     };
-    this.#core = machine.step(core, renewed as machine.Event, now).core;
+    this.#core = machine.step(core, renewed as machine.MachineEvent, now).core;
     const guarded = { type: "guarded", leaseId: lease!.id, sentAt: now, answer: { held: true, first: key } };
-    this.#core = machine.step(this.#core, guarded as machine.Event, now).core;
+    this.#core = machine.step(this.#core, guarded as machine.MachineEvent, now).core;
   }
 }
 

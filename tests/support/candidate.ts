@@ -1,6 +1,7 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Election, type ElectionEvent, type ElectionOptions } from "../../election/mod.ts";
 import { within } from "./until.ts";
+import { transport } from "./transport.ts";
 
 /** A candidate of the test's etcd, with a way to wait for what it sees in the queue. */
 export class Candidate extends Election {
@@ -10,7 +11,7 @@ export class Candidate extends Election {
     const seen = new EventTarget();
     const candidate = { id, url: `http://localhost/${id}` };
     const onEvent = ({ type }: ElectionEvent) => type === "queue-changed" && seen.dispatchEvent(new Event(type));
-    super({ name: "jobs", endpoints: [etcd.endpoint], candidate, onEvent, ...options });
+    super({ name: "jobs", endpoints: [etcd.endpoint], transport, candidate, onEvent, ...options });
     this.#seen = seen;
   }
 

@@ -1,4 +1,4 @@
-import type { Observation, RoleState } from "../../election/mod.ts";
+import type { ElectionView, RoleState } from "../../election/mod.ts";
 
 /** Fails, saying what was waited for, if `promise` takes longer than `ms`. */
 export async function within<T>(ms: number, what: string | (() => string), promise: Promise<T>): Promise<T> {
@@ -14,19 +14,19 @@ export async function within<T>(ms: number, what: string | (() => string), promi
 
 /** The first state of an election that is as wanted. */
 export async function until<S extends RoleState>(
-  election: Observation,
+  election: ElectionView,
   what: string,
   wanted: (state: RoleState) => state is S,
   ms?: number,
 ): Promise<S>;
 export async function until(
-  election: Observation,
+  election: ElectionView,
   what: string,
   wanted: (state: RoleState) => boolean,
   ms?: number,
 ): Promise<RoleState>;
 export async function until(
-  election: Observation,
+  election: ElectionView,
   what: string,
   wanted: (state: RoleState) => boolean,
   ms = 10_000,
@@ -50,12 +50,12 @@ export function isLeader(state: RoleState): state is RoleState & { role: "leader
 }
 
 /** The state in which the election's node leads. */
-export function leads(election: Observation, ms?: number): Promise<RoleState & { role: "leader" }> {
+export function leads(election: ElectionView, ms?: number): Promise<RoleState & { role: "leader" }> {
   return until(election, "to lead", isLeader, ms);
 }
 
 /** The state in which the election's node follows `id`. */
-export function follows(election: Observation, id: string, ms?: number): Promise<RoleState> {
+export function follows(election: ElectionView, id: string, ms?: number): Promise<RoleState> {
   return until(election, `to follow ${id}`, (state) => state.role === "follower" && state.leader?.id === id, ms);
 }
 

@@ -11,8 +11,8 @@ import type {
   Transport,
   TxnAnswer,
   TxnRequest,
-  WatchRequest,
-  WatchSource,
+  WatchHandle,
+  WatchObserver,
 } from "../client.ts";
 import { isOpenToAll, silent } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
@@ -30,7 +30,7 @@ export class GatewayClient implements EtcdClient {
   #answered = false;
   #closed = false;
 
-  constructor({ endpoint, access: { tls, user }, clock }: ClientOptions) {
+  constructor({ endpoint, credentials: { tls, user }, clock }: ClientOptions) {
     this.endpoint = endpoint;
     this.#user = user;
     this.#clock = clock;
@@ -58,7 +58,7 @@ export class GatewayClient implements EtcdClient {
     return rangeAnswer(await this.call("kv/range", request, timeoutMs));
   }
 
-  watch(request: WatchRequest): WatchSource {
+  watch(request: WatchObserver): WatchHandle {
     return watchByGateway(this, request, this.#clock);
   }
 

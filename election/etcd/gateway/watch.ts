@@ -1,7 +1,7 @@
 import { keyEvent, prefixRange } from "../codec.ts";
 import type { Clock, Instant } from "../../machine/clock.ts";
 import { firstCallTimeoutMs } from "../../machine/deadline.ts";
-import type { RangeAnswer, RangeRequest, WatchRequest, WatchSource } from "../client.ts";
+import type { RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, silent } from "../errors.ts";
 import { type Json, keyValue } from "./json.ts";
 
@@ -14,7 +14,7 @@ export interface GatewayRequests {
 }
 
 /** Watches a prefix by a request whose answer is a stream of lines. */
-export function watchByGateway(client: GatewayRequests, request: WatchRequest, clock: Clock): WatchSource {
+export function watchByGateway(client: GatewayRequests, request: WatchObserver, clock: Clock): WatchHandle {
   return new GatewayWatch(client, request, clock);
 }
 
@@ -32,9 +32,9 @@ interface Found {
  * A watch of its own request. The gateway carries no probes, so another request asks for what the watch should have
  * told by then.
  */
-class GatewayWatch implements WatchSource {
+class GatewayWatch implements WatchHandle {
   readonly #client: GatewayRequests;
-  readonly #request: WatchRequest;
+  readonly #request: WatchObserver;
   readonly #clock: Clock;
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,7 +42,7 @@ class GatewayWatch implements WatchSource {
   #found: Found | undefined;
   #closed = false;
 
-  constructor(client: GatewayRequests, request: WatchRequest, clock: Clock) {
+  constructor(client: GatewayRequests, request: WatchObserver, clock: Clock) {
     this.#client = client;
     this.#request = request;
     this.#clock = clock;

@@ -12,12 +12,12 @@ import type {
   Transport,
   TxnAnswer,
   TxnRequest,
-  WatchRequest,
-  WatchSource,
+  WatchHandle,
+  WatchObserver,
 } from "../client.ts";
 import { isOpenToAll } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
-import { guardHttp2, sessionsClosed } from "./http2_patch.ts";
+import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
 
 /** etcd3's retries and circuit breaker repeat writes and hide failures; every retry here is the election's. */
@@ -61,8 +61,8 @@ export class GrpcClient implements EtcdClient {
   #watches: WatchStream | undefined;
   #closed = false;
 
-  constructor({ endpoint, access: { tls, user }, clock, onLeft }: ClientOptions) {
-    guardHttp2();
+  constructor({ endpoint, credentials: { tls, user }, clock, onLeft }: ClientOptions) {
+    patchHttp2();
     this.endpoint = endpoint;
     this.#user = user;
     this.#clock = clock;
@@ -145,7 +145,7 @@ export class GrpcClient implements EtcdClient {
     return await this.etcd.kv.range(request as IRangeRequest, { deadline: Date.now() + timeoutMs });
   }
 
-  watch(request: WatchRequest): WatchSource {
+  watch(request: WatchObserver): WatchHandle {
     this.#watches ??= new WatchStream(this.#streamSource, this.#clock);
     return this.#watches.watch(request);
   }

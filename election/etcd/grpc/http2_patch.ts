@@ -34,7 +34,7 @@ let guarded = false;
  *   and then reads on in freed memory (denoland/deno#36788). So sessions close a turn later.
  * - A connection that is taken but never answered stays open for ever, one for each try. So it is given up.
  */
-export function guardHttp2(): void {
+export function patchHttp2(): void {
   if (guarded) return;
   guarded = true;
   const http2: { connect: Connect } = createRequire(import.meta.url)("node:http2");

@@ -2,13 +2,13 @@ import { keyEvent, prefixRange } from "../codec.ts";
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "../../machine/clock.ts";
 import { firstCallTimeoutMs } from "../../machine/deadline.ts";
-import type { WatchRequest, WatchSource } from "../client.ts";
+import type { WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, silent } from "../errors.ts";
 
 /** A watch on the stream. */
 interface Watch {
   readonly id: string;
-  readonly request: WatchRequest;
+  readonly request: WatchObserver;
   /** Gives it up, while etcd has not created it. */
   late?: ReturnType<typeof setTimeout>;
   /** Whether all that happens is told. */
@@ -53,7 +53,7 @@ export class WatchStream {
     this.#clock = clock;
   }
 
-  watch(request: WatchRequest): WatchSource {
+  watch(request: WatchObserver): WatchHandle {
     const id = String(++this.#lastId);
     const watch: Watch = { id, request, created: false };
     this.#watches.set(id, watch);

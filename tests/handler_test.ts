@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { TextLineStream } from "@std/streams";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { Feed } from "../http/change_notifier.ts";
+import { ChangeNotifier } from "../http/change_notifier.ts";
 import type { Candidate } from "../election/mod.ts";
 import { History } from "../http/history.ts";
 import { Certificates } from "./support/certificates.ts";
@@ -71,7 +71,7 @@ Deno.test("a leader knows that somebody deleted its key, others that its lease r
   await a.logs("following", { fields: { leader: "b" } });
   await c.logs("following", { fields: { leader: "b" } });
   const ended = async (node: TestNode) => (await json(node, "/history")).terms.at(-1).ended;
-  assertEquals([await ended(a), await ended(c)], ["deleted", "lost"]);
+  assertEquals([await ended(a), await ended(c)], ["key-gone", "unknown"]);
 });
 
 Deno.test("a history keeps the reason of the moment, and is not endless", () => {
@@ -87,13 +87,13 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
   history.seen([], at(5));
   assertEquals(history.terms.map(({ token, from, to, ended }) => [token, from, to, ended]), [
     [2n, at(2), at(4), "resigned"],
-    [3n, at(4), at(5), "lost"],
+    [3n, at(4), at(5), "unknown"],
   ]);
   const told = new History();
   told.seen([of(2n), of(3n)], at(1));
   told.seen([of(3n, undefined, { token: 2n, left: "switchover" })], at(2));
   told.seen([of(4n, undefined, { token: 2n, left: "resigned" })], at(3));
-  assertEquals(told.terms.map(({ ended }) => ended), ["switchover", "lost", undefined]);
+  assertEquals(told.terms.map(({ ended }) => ended), ["switchover", "unknown", undefined]);
   const own = new History();
   own.seen([of(7n)], at(1));
   own.ownTermEnded(7n, "expired", at(2));
@@ -102,7 +102,7 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
   own.seen([of(8n)], at(5));
   assertEquals(own.terms.map(({ token, to, ended }) => [token, to, ended]), [
     [7n, at(2), "expired"],
-    [7n, at(5), "lost"],
+    [7n, at(5), "unknown"],
     [8n, undefined, undefined],
   ]);
   for (let token = 4n; token < 1000n; token++) history.seen([of(token)]);
@@ -174,7 +174,7 @@ Deno.test("connections are kept open for many requests, and answer under load", 
 });
 
 Deno.test("a feed wakes whoever waits, once, and not those who have seen it", async () => {
-  const feed = new Feed();
+  const feed = new ChangeNotifier();
   const { signal } = new AbortController();
   const waits = feed.next(feed.version, 60_000, signal);
   assertEquals(feed.waiting, 1);
