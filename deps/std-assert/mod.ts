@@ -1,0 +1,3 @@
+/** `@std/assert` from npm, with type declarations, which the npm package does not have. */
+// @ts-types="./mod.d.ts"
+export * from "npm:deno-std@1.4.0/assert/mod.js";

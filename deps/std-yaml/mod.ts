@@ -1,0 +1,3 @@
+/** `@std/yaml` from npm, with type declarations, which the npm package does not have. */
+// @ts-types="./mod.d.ts"
+export { parse } from "npm:deno-std@1.4.0/yaml/parse.js";
