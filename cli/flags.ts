@@ -1,5 +1,5 @@
-import { parseArgs } from "@std/cli";
-import { closestString } from "@std/text";
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString } from "@std/text/closest-string";
 import { InvalidOptionError } from "../election/internal.ts";
 
 /** The command line cannot be used; the message is one line for the user. */

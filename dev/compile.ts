@@ -2,7 +2,7 @@
  * `deno task compile [--output FILE] [--target TRIPLE] [--self-extracting]`: makes one executable. Without
  * `--target`, where Deno's runtime for executables cannot be fetched, a file that unpacks Deno and the program.
  */
-import { parseArgs } from "@std/cli";
+import { parseArgs } from "@std/cli/parse-args";
 import protobuf from "protobufjs";
 
 const ROOT = new URL("..", import.meta.url).pathname;

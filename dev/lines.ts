@@ -1,4 +1,4 @@
-import { TextLineStream } from "@std/streams";
+import { TextLineStream } from "@std/streams/text-line-stream";
 
 /** The lines of a byte stream. */
 export function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {

@@ -1,4 +1,4 @@
-import { parseArgs } from "@std/cli";
+import { parseArgs } from "@std/cli/parse-args";
 
 /**
  * What flags such as `--minutes M` say to a task or program, or how much it is if nothing is said; ends the process if

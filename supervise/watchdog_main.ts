@@ -1,4 +1,4 @@
-import { TextLineStream } from "@std/streams";
+import { TextLineStream } from "@std/streams/text-line-stream";
 import { WatchdogAgent } from "./watchdog_agent.ts";
 import type { Log, LogOptions } from "./log.ts";
 import type { WatchdogMessage } from "./watchdog_messages.ts";

@@ -1,6 +1,6 @@
 /** The faces that machines see: the queue, the history, events, metrics, redirects; on real nodes. */
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
-import { TextLineStream } from "@std/streams";
+import { TextLineStream } from "@std/streams/text-line-stream";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { ChangeNotifier } from "../http/change_notifier.ts";
 import type { Candidate } from "../election/mod.ts";

@@ -1,5 +1,5 @@
 /** `deno task simulate --seeds N [--seed S]`: elections in a world of faults, one for each seed. */
-import { parseArgs } from "@std/cli";
+import { parseArgs } from "@std/cli/parse-args";
 import { run } from "./world.ts";
 
 const USAGE = "usage: deno task simulate [--seeds N] [--seed S]";
