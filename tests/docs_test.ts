@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { picture } from "../bench/picture.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
@@ -44,13 +43,6 @@ for (const source of SOURCES) {
   });
 }
 
-Deno.test("the picture of growth shows the tables of the document that it stands in", async () => {
-  const [tables, drawn] = await Promise.all(
-    ["docs/performance.md", "docs/growth.svg"].map((file) => Deno.readTextFile(new URL(file, ROOT))),
-  );
-  assertEquals(drawn, picture(tables!), "run: deno run -A bench/picture.ts");
-});
-
 Deno.test("the README's line for production is enough to lead with", async () => {
   await using etcd = await LocalEtcd.start();
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
@@ -69,19 +61,4 @@ Deno.test("the README's line for production is enough to lead with", async () =>
   await node.until("to lead", () => Promise.resolve(node.output.includes(" leading ")));
   await node.stop();
   assertEquals((await node.status).code, 0);
-});
-
-Deno.test("every event that is logged is explained, and no other", async () => {
-  const logged = new Set(["lease-granted", "queued", "queue-changed", "etcd-failing", "etcd-answers", "connecting"]);
-  for (const folder of ["cli", "command", "watchdog", "http"]) {
-    for (const { name } of Deno.readDirSync(new URL(folder, ROOT))) {
-      if (!name.endsWith(".ts")) continue;
-      const code = await Deno.readTextFile(new URL(`${folder}/${name}`, ROOT));
-      const calls = code.matchAll(/log\([^"]*(?:"(?:debug|info|warn|error)"[^"]*)+"([a-z-]+)"(?: : "([a-z-]+)")?/g);
-      for (const [, ...events] of calls) for (const event of events) if (event) logged.add(event);
-    }
-  }
-  const text = await Deno.readTextFile(new URL("docs/operations.md", ROOT));
-  const explained = [...text.matchAll(/^\| `([a-z-]+)`/gm)].map(([, event]) => event!);
-  assertEquals(explained.toSorted(), [...logged].toSorted());
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type KeyEvent, keyText } from "../election/etcd_client.ts";
+import { type KeyEvent, keyText } from "../../election/etcd_client.ts";
 import {
   applyChanges,
   type Candidate,
@@ -8,8 +8,8 @@ import {
   encodeSuccessor,
   planHandoff,
   sortQueue,
-} from "../election/queue.ts";
-import { stagesOf } from "../election/queue_watch.ts";
+} from "../../election/queue.ts";
+import { stagesOf } from "../../election/queue_watch.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { ElectionStatus, RoleState } from "../election/mod.ts";
-import { type NodeSource, roleText } from "../http/answers.ts";
-import { Events } from "../http/events.ts";
-import { Feed } from "../http/feed.ts";
-import { History } from "../http/history.ts";
-import { Metrics } from "../http/metrics.ts";
-import { answer, type Ground } from "../http/routes.ts";
-import { ListenError } from "../http/listen_error.ts";
-import { serve } from "../http/server.ts";
+import type { ElectionStatus, RoleState } from "../../election/mod.ts";
+import { type NodeSource, roleText } from "../../http/answers.ts";
+import { Events } from "../../http/events.ts";
+import { Feed } from "../../http/feed.ts";
+import { History } from "../../http/history.ts";
+import { Metrics } from "../../http/metrics.ts";
+import { answer, type Ground } from "../../http/routes.ts";
+import { ListenError } from "../../http/listen_error.ts";
+import { serve } from "../../http/server.ts";
 
 const SELF = { id: "a", url: "http://localhost:8080" };
 

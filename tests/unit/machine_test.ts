@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertExists } from "@std/assert";
-import * as machine from "../election/machine.ts";
-import type { Candidate } from "../election/queue.ts";
-import { FakeClock } from "./support/clock.ts";
+import * as machine from "../../election/machine.ts";
+import type { Candidate } from "../../election/queue.ts";
+import { FakeClock } from "../support/clock.ts";
 
 const TTL = 5000;
 const LEASE = 0x1fn;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Endpoints } from "../election/endpoints.ts";
+import { Endpoints } from "../../election/endpoints.ts";
 
 Deno.test("endpoints are tried in the order of the list, and again from the beginning", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
