@@ -38,8 +38,12 @@ export async function findEtcd(): Promise<EtcdPrograms> {
 
 async function fetchFromDebian(target: string): Promise<void> {
   if (!await onPath("apt-get") || !await onPath("dpkg-deb")) throw new EtcdNotFoundError(HOW_TO_INSTALL);
-  console.error("Fetching etcd from Debian's packages into the cache, once ...");
   await Deno.mkdir(cacheFolder(), { recursive: true });
+  // One at a time: tests that run at once all ask for it, and apt-get has locks that it does not wait for.
+  using lock = await Deno.open(`${cacheFolder()}/etcd.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (await isFile(`${target}/usr/bin/etcd`)) return;
+  console.error("Fetching etcd from Debian's packages into the cache, once ...");
   const work = await Deno.makeTempDir({ dir: cacheFolder() });
   try {
     const download = () => run(work, "apt-get", "-q", "download", "etcd-server", "etcd-client");
@@ -51,10 +55,8 @@ async function fetchFromDebian(target: string): Promise<void> {
         throw new EtcdNotFoundError(HOW_TO_INSTALL);
       }
     }
-    // All or nothing, also when two do this at once.
-    await Deno.rename(`${work}/etcd`, target).catch(async (error) => {
-      if (!await isFile(`${target}/usr/bin/etcd`)) throw error;
-    });
+    // All or nothing.
+    await Deno.rename(`${work}/etcd`, target);
   } finally {
     await Deno.remove(work, { recursive: true });
   }

@@ -1,6 +1,9 @@
 import { adopt } from "./children.ts";
 import { EtcdNotFoundError, type EtcdPrograms, findEtcd } from "./find_etcd.ts";
 import { lines } from "./lines.ts";
+import { freePort, portInUse } from "./ports.ts";
+
+export { freePort, portInUse };
 
 /** How a local etcd is to run. */
 export interface LocalEtcdOptions {
@@ -191,22 +194,5 @@ export class LocalEtcd implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     });
-  }
-}
-
-/** A port on loopback that nobody listened on a moment ago. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** Whether somebody listens on the port. */
-export function portInUse(port: number): boolean {
-  try {
-    Deno.listen({ hostname: "0.0.0.0", port }).close();
-    return false;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return true;
-    throw error;
   }
 }

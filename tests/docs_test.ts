@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { growthChart } from "../dev/bench/growth_chart.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
@@ -10,7 +9,7 @@ const SOURCES = [
   "docs/library.md",
   "main.ts",
   "http/mod.ts",
-  "http/handler.ts",
+  "http/face.ts",
   ...["mod", "connection", "election", "term", "state", "errors", "testing"].map((name) => `election/${name}.ts`),
 ];
 
@@ -44,13 +43,6 @@ for (const source of SOURCES) {
   });
 }
 
-Deno.test("the picture of growth shows the tables of the document that it stands in", async () => {
-  const [tables, drawn] = await Promise.all(
-    ["docs/performance.md", "docs/growth.svg"].map((file) => Deno.readTextFile(new URL(file, ROOT))),
-  );
-  assertEquals(drawn, growthChart(tables!), "run: deno run -A dev/bench/growth_chart.ts");
-});
-
 Deno.test("the README's line for production is enough to lead with", async () => {
   await using etcd = await LocalEtcd.start();
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
@@ -69,19 +61,4 @@ Deno.test("the README's line for production is enough to lead with", async () =>
   await node.until("to lead", () => Promise.resolve(node.output.includes(" leading ")));
   await node.stop();
   assertEquals((await node.status).code, 0);
-});
-
-Deno.test("every event that is logged is explained, and no other", async () => {
-  const logged = new Set(["lease-granted", "queued", "queue-changed", "etcd-failing", "etcd-answers", "connecting"]);
-  for (const folder of ["cli", "supervise", "http"]) {
-    for (const { name } of Deno.readDirSync(new URL(folder, ROOT))) {
-      if (!name.endsWith(".ts")) continue;
-      const code = await Deno.readTextFile(new URL(`${folder}/${name}`, ROOT));
-      const calls = code.matchAll(/log\([^"]*(?:"(?:debug|info|warn|error)"[^"]*)+"([a-z-]+)"(?: : "([a-z-]+)")?/g);
-      for (const [, ...events] of calls) for (const event of events) if (event) logged.add(event);
-    }
-  }
-  const text = await Deno.readTextFile(new URL("docs/operations.md", ROOT));
-  const explained = [...text.matchAll(/^\| `([a-z-]+)`/gm)].map(([, event]) => event!);
-  assertEquals(explained.toSorted(), [...logged].toSorted());
 });

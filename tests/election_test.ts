@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { Election, type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
+import { type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
 import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
@@ -300,34 +300,4 @@ Deno.test("an abort listener may call back into its election", async () => {
   await a.resign();
   await leads(a);
   assertEquals(roles, ["follower", "resigned"]);
-});
-
-Deno.test("options that cannot work are refused with the option's name and what is expected", () => {
-  const cases: [options: object, option: string][] = [
-    [{ name: "" }, "name"],
-    [{ name: "a/" }, "name"],
-    [{ name: "a\nb" }, "name"],
-    [{ name: "x".repeat(513) }, "name"],
-    [{ ttlSeconds: 0 }, "ttlSeconds"],
-    [{ ttlSeconds: 1.5 }, "ttlSeconds"],
-    [{ ttlSeconds: 100_000 }, "ttlSeconds"],
-    [{ endpoints: [] }, "endpoints"],
-    [{ endpoints: ["nonsense"] }, "endpoints"],
-    [{ endpoints: ["http://a:1", "https://b:2"] }, "endpoints"],
-    [{ endpoints: ["http://user:secret@a:1"] }, "endpoints"],
-    [{ endpoints: ["http://a:1/path"] }, "endpoints"],
-    [{ stopBudgetMs: 2500 }, "stopBudgetMs"],
-    [{ stopBudgetMs: -1 }, "stopBudgetMs"],
-    [{ stopBudgetMs: NaN }, "stopBudgetMs"],
-  ];
-  for (const [options, option] of cases) {
-    const error = assertThrows(() => new Election({ name: "jobs", ...options }), InvalidOptionError);
-    assertEquals(error.option, option);
-    assert(error.message.includes(`: expected ${error.expected}`));
-    assert(!error.message.includes("secret"));
-  }
-});
-
-Deno.test("a wait that is in vain fails with what was waited for", async () => {
-  await assertRejects(() => within(1, "Godot", new Promise(() => {})), Error, "Godot");
 });

@@ -184,15 +184,3 @@ Deno.test("the Deployment's flags, variables and probes are those of a node, and
   }
   assertEquals(main.command[0], "/gate/gate.sh");
 });
-
-Deno.test("the Compose file has three nodes that know three members of etcd", async () => {
-  const { services } = parse(await Deno.readTextFile(`${EXAMPLES}compose/compose.yaml`), { schema: "extended" }) as {
-    services: Record<string, { environment: Record<string, string> }>;
-  };
-  assertEquals(Object.keys(services), ["etcd-1", "etcd-2", "etcd-3", "node-a", "node-b", "node-c"]);
-  for (const [name, { environment }] of Object.entries(services)) {
-    if (name.startsWith("etcd")) {
-      assertMatch(environment.ETCD_INITIAL_CLUSTER!, new RegExp(`${name}=http://${name}:2380`));
-    } else assertEquals(environment.LEADER_NODE_ENDPOINTS!.match(/http:\/\/etcd-[123]:2379/g)?.length, 3);
-  }
-});

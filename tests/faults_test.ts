@@ -7,7 +7,7 @@ import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
-import { follows, grpcSettles, isLeader, leads, until, within } from "./support/until.ts";
+import { follows, grpcSettles, isLeader, leads, promptly, until, within } from "./support/until.ts";
 import { transport } from "./support/transport.ts";
 
 /** All agree on one leader: the candidate that leads. */
@@ -111,20 +111,20 @@ Deno.test("stopping does not wait for an etcd that is away or silent", async () 
   const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
   await leads(a);
   etcd.signal("SIGSTOP");
-  await within(8000, "to stop while etcd is silent", stopAll([a, b]));
+  await promptly(8000, "to stop while etcd is silent", stopAll([a, b]));
   etcd.signal("SIGCONT");
 
   const c = new Candidate(etcd, "c");
   await c.sees(/c$/);
   await etcd.stop("SIGKILL");
-  await within(8000, "to stop while etcd is away", c.stop());
+  await promptly(8000, "to stop while etcd is away", c.stop());
   await grpcSettles();
 });
 
 Deno.test("a candidate that never reached etcd stops at once", async () => {
   await using etcd = await LocalEtcd.prepare();
   const a = new Candidate(etcd, "a");
-  await within(3000, "to stop", a.stop());
+  await promptly(3000, "to stop", a.stop());
   assertEquals(a.state.role, "stopped");
   await grpcSettles();
 });

@@ -2,9 +2,6 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { ChangeNotifier } from "../http/change_notifier.ts";
-import type { Candidate } from "../election/mod.ts";
-import { History } from "../http/history.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { within } from "./support/until.ts";
@@ -74,41 +71,6 @@ Deno.test("a leader knows that somebody deleted its key, others that its lease r
   assertEquals([await ended(a), await ended(c)], ["key-gone", "unknown"]);
 });
 
-Deno.test("a history keeps the reason of the moment, and is not endless", () => {
-  const history = new History();
-  const of = (token: bigint, leaving?: "resigned", after?: Candidate["after"]) => {
-    return { key: `${token}`, token, id: `n${token}`, leaving, after };
-  };
-  const at = (second: number) => new Date(second * 1000);
-  history.seen([], at(1));
-  history.seen([of(2n), of(3n)], at(2));
-  history.seen([of(2n, "resigned"), of(3n)], at(3));
-  history.seen([of(3n)], at(4));
-  history.seen([], at(5));
-  assertEquals(history.terms.map(({ token, from, to, ended }) => [token, from, to, ended]), [
-    [2n, at(2), at(4), "resigned"],
-    [3n, at(4), at(5), "unknown"],
-  ]);
-  const told = new History();
-  told.seen([of(2n), of(3n)], at(1));
-  told.seen([of(3n, undefined, { token: 2n, left: "switchover" })], at(2));
-  told.seen([of(4n, undefined, { token: 2n, left: "resigned" })], at(3));
-  assertEquals(told.terms.map(({ ended }) => ended), ["switchover", "unknown", undefined]);
-  const own = new History();
-  own.seen([of(7n)], at(1));
-  own.ownTermEnded(7n, "expired", at(2));
-  own.seen([of(7n), of(8n)], at(3));
-  own.ownTermBegan(7n, at(4));
-  own.seen([of(8n)], at(5));
-  assertEquals(own.terms.map(({ token, to, ended }) => [token, to, ended]), [
-    [7n, at(2), "expired"],
-    [7n, at(5), "unknown"],
-    [8n, undefined, undefined],
-  ]);
-  for (let token = 4n; token < 1000n; token++) history.seen([of(token)]);
-  assertEquals([history.terms.length, history.changes], [200, 997]);
-});
-
 /** Reads the events of a stream. */
 async function* eventsOf(node: TestNode, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
   const response = await fetch(`http://127.0.0.1:${node.port}/events`, { signal });
@@ -171,20 +133,6 @@ Deno.test("connections are kept open for many requests, and answer under load", 
   };
   await Promise.all(Array.from({ length: 20 }, ask));
   assert(files() <= before + 25, `${files() - before} connections for 20 that ask one thing after another`);
-});
-
-Deno.test("a feed wakes whoever waits, once, and not those who have seen it", async () => {
-  const feed = new ChangeNotifier();
-  const { signal } = new AbortController();
-  const waits = feed.next(feed.version, 60_000, signal);
-  assertEquals(feed.waiting, 1);
-  feed.changed();
-  await waits;
-  assertEquals(feed.waiting, 0);
-  await feed.next(0, 60_000, signal);
-  const closing = feed.next(feed.version, 60_000, signal);
-  feed.close();
-  await closing;
 });
 
 Deno.test("redirect sends whoever asks to the leader, with path and query", async () => {

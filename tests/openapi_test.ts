@@ -28,7 +28,7 @@ Deno.test("the OpenAPI document is one", () => {
 
 /** Fails if an answer is not as the document says. */
 async function check(node: TestNode, method: string, path: string, init: RequestInit = {}, documented = path) {
-  const { signal, ...rest } = { signal: AbortSignal.timeout(5000), ...init };
+  const { signal, ...rest } = { signal: AbortSignal.timeout(15_000), ...init };
   const response = await fetch(`http://127.0.0.1:${node.port}${path}`, { method, redirect: "manual", signal, ...rest });
   const what = `${method} ${path}: ${response.status}`;
   const answer = paths[documented]?.[method.toLowerCase()]?.responses[response.status];

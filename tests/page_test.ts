@@ -31,7 +31,7 @@ function launch(): Promise<Browser> {
 
 /** Waits for a text on the page. */
 async function shows(page: Page, selector: string, text: string | RegExp): Promise<void> {
-  await page.locator(selector, { hasText: text }).first().waitFor({ timeout: 10_000 });
+  await page.locator(selector, { hasText: text }).first().waitFor({ timeout: 30_000 });
 }
 
 Deno.test({

@@ -1,4 +1,4 @@
-import { within } from "../support/until.ts";
+import { promptly } from "../support/until.ts";
 
 /** What a node said, and between which moments of this machine's one monotonic clock it did. */
 interface LeaderAnswer {
@@ -88,7 +88,7 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
     };
     this.#heard.addEventListener("answer", check);
     try {
-      return await within(ms, what, found.promise);
+      return await promptly(ms, what, found.promise);
     } catch (error) {
       throw new Error(`${error}; the last answers were ${JSON.stringify([...this.#last.values()])}`);
     } finally {

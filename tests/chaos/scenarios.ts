@@ -4,9 +4,13 @@ import { busyCores, unrulyNeighbour } from "./load.ts";
 import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
 
+/** What the faults happen to. The tests of each group are in a file of its own, to run beside the others. */
+export const GROUPS = ["network", "node", "machine", "members", "quorum", "mix"] as const;
+
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
   readonly name: string;
+  readonly group: typeof GROUPS[number];
   readonly members: 1 | 3;
   /** Milliseconds without a leader that are in order. */
   readonly boundMs: number;
@@ -24,6 +28,7 @@ const AFTER_LOSS_MS = TTL * 1000 + 2000;
 function partition(name: string, ...directions: Parameters<Proxy["stall"]>): Scenario {
   return {
     name,
+    group: "network",
     members: 1,
     boundMs: AFTER_LOSS_MS,
     async round(stage) {
@@ -41,6 +46,7 @@ function partition(name: string, ...directions: Parameters<Proxy["stall"]>): Sce
 function departure(name: string, boundMs: number, end: (leader: TestNode) => unknown): Scenario {
   return {
     name,
+    group: "node",
     members: 1,
     boundMs,
     async round(stage) {
@@ -62,6 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
   partition("leader does not hear etcd", "to-client"),
   {
     name: "leader frozen for two TTLs, asked all the while",
+    group: "node",
     members: 1,
     boundMs: AFTER_LOSS_MS,
     async round(stage) {
@@ -80,6 +87,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "leader's event loop blocked for two TTLs by its own code",
+    group: "node",
     members: 1,
     boundMs: AFTER_LOSS_MS,
     async round(stage) {
@@ -96,6 +104,7 @@ export const SCENARIOS: readonly Scenario[] = [
   departure("leader resigns by SIGTERM", 1000, (leader) => leader.stop()),
   {
     name: "connections to etcd cut",
+    group: "network",
     members: 1,
     boundMs: 1000,
     async round(stage) {
@@ -105,6 +114,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "slow lines to etcd: 100 ms more each way, 10 kB/s",
+    group: "network",
     members: 1,
     boundMs: AFTER_LOSS_MS,
     async round(stage) {
@@ -117,6 +127,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "leader's wall clock set an hour ahead, then back",
+    group: "node",
     members: 1,
     boundMs: 1000,
     async round(stage) {
@@ -130,6 +141,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "four busy loops on two cores",
+    group: "machine",
     members: 1,
     boundMs: AFTER_LOSS_MS,
     async round(stage) {
@@ -140,6 +152,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "a neighbour with 200 elections a second under the same prefix",
+    group: "machine",
     members: 1,
     boundMs: 1000,
     async round(stage) {
@@ -149,6 +162,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "etcd killed and started again",
+    group: "members",
     members: 1,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
@@ -160,6 +174,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "raft leader killed (3 members)",
+    group: "members",
     members: 3,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
@@ -172,6 +187,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "raft leader frozen (3 members)",
+    group: "members",
     members: 3,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
@@ -185,6 +201,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "raft leader cut off from the other members (3 members)",
+    group: "quorum",
     members: 3,
     boundMs: 6 * AFTER_LOSS_MS,
     async round(stage) {
@@ -199,6 +216,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "the leader's member cut off from the others (3 members)",
+    group: "quorum",
     members: 3,
     boundMs: 6 * AFTER_LOSS_MS,
     async round(stage) {
@@ -212,6 +230,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "two members frozen: no quorum, then healed (3 members)",
+    group: "quorum",
     members: 3,
     boundMs: 6 * AFTER_LOSS_MS,
     async round(stage) {
@@ -224,6 +243,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "rolling restart of all members (3 members)",
+    group: "members",
     members: 3,
     boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
@@ -236,6 +256,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "all of it at random, several at once (3 members)",
+    group: "mix",
     members: 3,
     boundMs: 10 * AFTER_LOSS_MS,
     async round(stage) {

@@ -1,6 +1,6 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import { type LogLine, NodeProcess, type NodeProcessOptions } from "../../dev/node_process.ts";
-import { within } from "./until.ts";
+import { promptly, within } from "./until.ts";
 
 /** A node in a process of its own, with its log and its HTTP. */
 export class TestNode implements AsyncDisposable {
@@ -50,10 +50,10 @@ export class TestNode implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
-  /** The first line with this event and these fields, from line `from` of the log on, now or later. */
+  /** The first line with this event and these fields, from line `from` of the log on, now or at the latest after `ms`. */
   async logs(
     event: string,
-    { from = 0, ms = 10_000, fields = {} }: { from?: number; ms?: number; fields?: Partial<LogLine> } = {},
+    { from = 0, ms, fields = {} }: { from?: number; ms?: number; fields?: Partial<LogLine> } = {},
   ): Promise<LogLine> {
     const found = Promise.withResolvers<LogLine>();
     const check = () => {
@@ -66,7 +66,8 @@ export class TestNode implements AsyncDisposable {
     this.#logged.addEventListener("line", check);
     check();
     try {
-      return await within(ms, () => `${event} in the log of ${JSON.stringify(this.log.slice(-5))}`, found.promise);
+      const what = () => `${event} in the log of ${JSON.stringify(this.log.slice(-5))}`;
+      return await (ms === undefined ? within(10_000, what, found.promise) : promptly(ms, what, found.promise));
     } finally {
       this.#logged.removeEventListener("line", check);
     }

@@ -4,7 +4,7 @@ import { deferred } from "../../deferred.ts";
 /** How long a server may take to begin to speak HTTP/2. */
 const GREETING_MS = 2000;
 
-/** How long to wait for sessions to close. */
+/** How long sessions that were given up may take to close by themselves. */
 const CLOSED_WITHIN_MS = 200;
 
 interface Session {
@@ -56,40 +56,59 @@ export function patchHttp2(): void {
   };
 }
 
-/** Sockets whose sessions are to close and that have not closed yet. */
-const closing = new Set<Socket>();
-let postponed = 0;
+/** A session that ends, until nothing of it is left to do. */
+interface Ending {
+  readonly socket: Socket;
+  socketClosed: boolean;
+  /** Calls that wait for their turn. */
+  postponed: number;
+}
+
+const endings = new Set<Ending>();
 const settled = new EventTarget();
 
 function closeLater(session: Session, socket: Socket): void {
-  let closed = false;
-  // The session itself does not always tell.
-  socket.once("close", () => {
-    closed = true;
-    closing.delete(socket);
+  const ending: Ending = { socket, socketClosed: false, postponed: 0 };
+  const changed = () => {
+    if (!ending.socketClosed || ending.postponed > 0) return;
+    endings.delete(ending);
     settled.dispatchEvent(new Event("change"));
-  });
+  };
+  let isDestroyed = false;
   for (const name of ["close", "destroy"] as const) {
     const end = session[name].bind(session);
     session[name] = (...args) => {
-      if (!closed) closing.add(socket);
-      postponed++;
+      // It would do nothing, but later: grpc-js destroys a session once more when all is over.
+      if (isDestroyed) return;
+      isDestroyed = name === "destroy";
+      endings.add(ending);
+      ending.postponed++;
       setTimeout(() => {
-        postponed--;
+        ending.postponed--;
         end(...args);
-        settled.dispatchEvent(new Event("change"));
+        changed();
       }, 0);
     };
   }
+  // The session itself does not always tell.
+  socket.once("close", () => {
+    ending.socketClosed = true;
+    session.destroy();
+    changed();
+  });
 }
 
-/** Resolves when the sessions that were given up have closed, or after a while: some servers never say so. */
+/**
+ * Resolves when the sessions that were given up have closed and nothing is left of them to do. Some servers never
+ * answer that a connection ends: theirs are cut after a while.
+ */
 export async function sessionsClosed(): Promise<void> {
   // grpc-js itself takes a turn until it closes one.
   await new Promise((resolve) => setTimeout(resolve, 0));
+  const given = [...endings];
   const { promise, resolve } = deferred<void>();
-  const check = () => closing.size + postponed === 0 && resolve();
-  const timer = setTimeout(resolve, CLOSED_WITHIN_MS);
+  const check = () => given.some((ending) => endings.has(ending)) || resolve();
+  const timer = setTimeout(() => given.forEach(({ socket }) => socket.destroy()), CLOSED_WITHIN_MS);
   settled.addEventListener("change", check);
   check();
   await promise;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertExists } from "@std/assert";
-import * as machine from "../election/machine/mod.ts";
-import type { Candidate } from "../election/machine/queue.ts";
-import { FakeClock } from "./support/clock.ts";
+import * as machine from "../../election/machine/mod.ts";
+import type { Candidate } from "../../election/machine/queue.ts";
+import { FakeClock } from "../support/clock.ts";
 
 const TTL = 5000;
 const LEASE = 0x1fn;

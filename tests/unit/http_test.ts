@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { ElectionStatus, RoleState } from "../election/mod.ts";
-import { type NodeSnapshot, roleText } from "../http/answers.ts";
-import { EventStreams } from "../http/event_streams.ts";
-import { ChangeNotifier } from "../http/change_notifier.ts";
-import { END_REASON_TEXTS, History } from "../http/history.ts";
-import { Metrics } from "../http/metrics.ts";
-import { answer, type RouteContext } from "../http/routes.ts";
-import { ListenError } from "../http/listen_error.ts";
-import { serve } from "../http/server.ts";
+import type { ElectionStatus, RoleState } from "../../election/mod.ts";
+import { type NodeSnapshot, roleText } from "../../http/answers.ts";
+import { EventStreams } from "../../http/event_streams.ts";
+import { ChangeNotifier } from "../../http/change_notifier.ts";
+import { END_REASON_TEXTS, History } from "../../http/history.ts";
+import { Metrics } from "../../http/metrics.ts";
+import { answer, type RouteContext } from "../../http/routes.ts";
+import { ListenError } from "../../http/listen_error.ts";
+import { serve } from "../../http/server.ts";
 
 const SELF = { id: "a", url: "http://localhost:8080" };
 
@@ -35,19 +35,19 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnaps
   };
 }
 
-/** What is answered from for this node. */
-function contextOf(snapshot: () => NodeSnapshot): RouteContext {
+/** The context of this node. */
+function groundOf(snapshot: () => NodeSnapshot): RouteContext {
   const roleLine = () => roleText(snapshot().status.state, snapshot().url);
   return { snapshot, roleLine, events: new EventStreams(snapshot, new ChangeNotifier()), metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
 function answering(snapshot: () => NodeSnapshot) {
-  return { handler: (request: Request) => answer(contextOf(snapshot), request), onClose: () => {} };
+  return { handler: (request: Request) => answer(groundOf(snapshot), request), onClose: () => {} };
 }
 
 async function get(snapshot: NodeSnapshot, path: string, init: RequestInit = {}): Promise<Response> {
-  return await answer(contextOf(() => snapshot), new Request(`http://localhost:8080${path}`, init));
+  return await answer(groundOf(() => snapshot), new Request(`http://localhost:8080${path}`, init));
 }
 
 Deno.test("GET / says in one line who leads", async () => {
@@ -161,7 +161,7 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
     const server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      handler: (request) => answer(contextOf(snapshot), request),
+      handler: (request) => answer(groundOf(snapshot), request),
       onClose: () => {},
       onError: (error) => errors.push(error),
     });
@@ -252,7 +252,7 @@ Deno.test("an error in an answer is a 500 without details, and is told", async (
 });
 
 Deno.test("the page words the reasons for which terms end as the tools do", async () => {
-  const html = await Deno.readTextFile(new URL("../http/page.html", import.meta.url));
+  const html = await Deno.readTextFile(new URL("../../http/page.html", import.meta.url));
   const [, table] = /const WHY = \{(.*?)\};/s.exec(html)!;
   const words = [...table!.matchAll(/"?([a-z-]+)"?: "(.*)",/g)].map(([, reason, text]) => [reason, text]);
   assertEquals(Object.fromEntries(words), END_REASON_TEXTS);

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { Endpoints } from "../election/etcd/endpoints.ts";
+import { Endpoints } from "../../election/etcd/endpoints.ts";
 
 Deno.test("endpoints are tried in the order of the list, and again from the beginning", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
   assertEquals(endpoints.first, "a");
-  assertEquals(["a", "b", "c", "a"].map((failed) => endpoints.failed(failed)), ["b", "c", "a", "b"]);
+  assertEquals(["a", "b", "c", "a"].map((url) => endpoints.failed(url)), ["b", "c", "a", "b"]);
 });
 
 Deno.test("a single endpoint is tried for ever", () => {

@@ -1,8 +1,8 @@
-import { decodeCandidate, encodeCandidate, encodeSuccessor, keyText } from "../election/etcd/codec.ts";
+import { decodeCandidate, encodeCandidate, encodeSuccessor, keyText } from "../../election/etcd/codec.ts";
 import { assert, assertEquals } from "@std/assert";
-import type { KeyEvent } from "../election/etcd/client.ts";
-import { applyChanges, type Candidate, planHandoff, sortQueue } from "../election/machine/queue.ts";
-import { stagesOf } from "../election/etcd/queue_watch.ts";
+import type { KeyEvent } from "../../election/etcd/client.ts";
+import { applyChanges, type Candidate, planHandoff, sortQueue } from "../../election/machine/queue.ts";
+import { stagesOf } from "../../election/etcd/queue_watch.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { helpText, parseCommandLine } from "../cli/command_line.ts";
-import { UsageError } from "../cli/flags.ts";
-import type { Config } from "../cli/node_flags.ts";
+import { helpText, parseCommandLine } from "../../cli/command_line.ts";
+import { UsageError } from "../../cli/flags.ts";
+import type { Config } from "../../cli/node_flags.ts";
 
 function parse(line: string, env: Record<string, string> = {}): Config {
   const command = parseCommandLine(line === "" ? [] : line.split(" "), (name) => env[name]);
@@ -89,7 +89,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
   const https = "--endpoints https://a:1";
   const cases: [line: string, message: RegExp][] = [
     [`${https} --cacert /nowhere`, /^--cacert cannot be "\/nowhere": expected a file that can be read and holds PEM/],
-    [`${https} --cacert ${new URL("../deno.json", import.meta.url).pathname}`, /^--cacert cannot be /],
+    [`${https} --cacert ${new URL("../../deno.json", import.meta.url).pathname}`, /^--cacert cannot be /],
     [`${https} --cert ${pem}`, /^--cert and --key go together/],
     [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name needs --transport grpc/],
     [`--cacert ${pem}`, /^TLS flags go with https endpoints/],
@@ -217,7 +217,7 @@ Deno.test("unknown flags are refused with the nearest known one, stray words wit
 });
 
 Deno.test("the README names every flag of the help", async () => {
-  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
   for (const [flag] of helpText().matchAll(/^ {2}(--[a-z-]+)/gm)) assert(readme.includes(`\`${flag.trim()}`), flag);
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { elapsed } from "../election/machine/clock.ts";
-import { callTimeoutMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "../election/machine/deadline.ts";
-import { FakeClock } from "./support/clock.ts";
+import { elapsed } from "../../election/machine/clock.ts";
+import { callTimeoutMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "../../election/machine/deadline.ts";
+import { FakeClock } from "../support/clock.ts";
 
 Deno.test("a lease holds for its TTL less one percent, from the moment of sending", () => {
   const clock = new FakeClock();

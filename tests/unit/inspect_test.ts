@@ -1,0 +1,143 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { diagnose, type Facts, type Finding, findingsText } from "../../cli/inspect/doctor.ts";
+import { historyTable, mergeHistories } from "../../cli/inspect/history.ts";
+import { judge, type NodeReport, statusText } from "../../cli/inspect/status.ts";
+import { span, table } from "../../cli/inspect/table.ts";
+
+const PLAIN = { colours: false };
+
+const HEALTHY: Facts = {
+  election: "jobs",
+  ttl: 5,
+  etcd: {
+    members: ["a", "b", "c"].map((name) => ({
+      endpoint: `http://${name}:2379`,
+      version: "3.6.5",
+      id: name,
+      cluster: "1",
+      leader: "a",
+      alarms: [],
+      tookMs: [1, 2, 3],
+    })),
+    readsMs: [1, 2],
+    leastTtl: 2,
+  },
+  queue: ["a", "b"].map((id, index) => ({ key: id, token: BigInt(index), id, priority: 0 })),
+  nodes: [],
+};
+
+function found(facts: Partial<Facts>): Finding[] {
+  return diagnose({ ...HEALTHY, ...facts }).filter(({ level }) => level !== "ok");
+}
+
+Deno.test("the doctor has nothing to say of a healthy election, and names each thing that is not", () => {
+  assertEquals(found({}), []);
+  assertMatch(findingsText(diagnose(HEALTHY), PLAIN), /\n\nall is well$/);
+  const [a, b, c] = HEALTHY.etcd.members as [typeof HEALTHY.etcd.members[0], ...typeof HEALTHY.etcd.members[0][]];
+  const etcd = (change: Partial<Facts["etcd"]>) => ({ etcd: { ...HEALTHY.etcd, ...change } });
+  const cases: [Partial<Facts>, "warn" | "fail", RegExp][] = [
+    [etcd({ members: [a, b!, { ...c!, problem: "gone" }] }), "fail", /^gone$/],
+    [etcd({ members: [a, b!, { ...c!, leader: "0" }] }), "fail", /no quorum/],
+    [etcd({ members: [a, { ...b!, alarms: ["NOSPACE"] }] }), "fail", /raises NOSPACE/],
+    [etcd({ members: [a, { ...b!, cluster: "2" }] }), "fail", /different clusters/],
+    [etcd({ members: [a, { ...b!, version: "3.6.6" }] }), "warn", /different versions: 3.6.5, 3.6.6/],
+    [
+      etcd({ members: [{ ...a, version: "3.5.16" }, { ...b!, version: "3.5.16" }] }),
+      "warn",
+      /^etcd 3.5.16: the renewal/,
+    ],
+    [etcd({ readProblem: "permission denied" }), "fail", /^no read under jobs\/: permission denied/],
+    [etcd({ writeProblem: "permission denied" }), "fail", /^no write under jobs\/: permission denied/],
+    [{ ttl: 4 }, "warn", /5 s would outlast it/],
+    [{ ttl: 1 }, "warn", /etcd makes it 2 s/],
+    [
+      { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
+      "fail",
+      /inside of jobs is another election, .*: jobs\/night$/,
+    ],
+    [{ queue: [] }, "warn", /nobody is in the queue/],
+    [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is alone/],
+    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates are called a/],
+    [{ queue: HEALTHY.queue!.map((one) => ({ ...one, priority: undefined })) }, "warn", /other programs.*: a, b$/],
+    [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /ahead by 5000 ms/],
+    [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a hides$/],
+  ];
+  for (const [facts, level, text] of cases) {
+    const [finding, ...others] = found(facts);
+    assertEquals(others, []);
+    assertEquals(finding?.level, level, String(text));
+    assertMatch(finding!.text, text);
+  }
+});
+
+Deno.test("old etcd's bugs are told of the versions that have them, and no others", () => {
+  const bugs = (version: string) =>
+    found({ etcd: { ...HEALTHY.etcd, members: HEALTHY.etcd.members.map((member) => ({ ...member, version })) } })
+      .length;
+  const versions = [
+    "3.3.27",
+    "3.4.23",
+    "3.4.31",
+    "3.4.38",
+    "3.5.12",
+    "3.5.13",
+    "3.5.23",
+    "3.6.0",
+    "3.6.5",
+    "3.7.0",
+    "4.0.0",
+  ];
+  assertEquals(versions.map(bugs), [2, 2, 1, 0, 2, 1, 0, 1, 0, 0, 0]);
+});
+
+function report(id: string, body: Record<string, unknown>): NodeReport {
+  return { candidate: { key: id, token: 1n, id }, answer: { body: { node: id, ...body }, tookMs: 1, at: 0 } };
+}
+
+Deno.test("nodes that disagree with etcd are doubted", () => {
+  const leader = { id: "a", token: 1n, url: undefined, since: undefined };
+  const seen = { state: { role: "follower", leader }, queue: [], inQueue: true } as const;
+  const doubts = (...nodes: NodeReport[]) => judge(seen, nodes).doubts;
+  assertEquals(doubts(report("a", { is_leader: true, leader: "a" }), report("b", { leader: "a" })), []);
+  const second = report("b", { is_leader: true, leader: "b" });
+  const impostor = { ...second, candidate: { ...second.candidate, token: 2n } };
+  assertEquals(doubts(impostor), ["b says that it leads, etcd says a"]);
+  assertEquals(doubts(report("b", { leader: null })), ["b takes nobody for the leader"]);
+  assertEquals(doubts({ ...report("b", { leader: "a" }), candidate: { key: "c", token: 3n, id: "c" } }), [
+    "where c should be, b answers",
+  ]);
+  assertEquals(doubts({ candidate: { key: "b", token: 1n, id: "b", url: "http://b" }, problem: "hides" }), [
+    "no node could be asked",
+  ]);
+  assertStringIncludes(statusText("jobs", judge(seen, [impostor]), PLAIN), "b says that it leads, etcd says a");
+});
+
+Deno.test("of a term, the node is believed that knows most", () => {
+  const term = { token: 1, id: "a", from: "2026-01-01T00:00:00Z", to: null, ended: null };
+  const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "unknown" };
+  const terms = mergeHistories([
+    report("a", { terms: [term] }),
+    report("b", { terms: [{ ...ended, ended: "resigned" }] }),
+    report("c", { terms: [{ ...term, token: 2 }, ended] }),
+  ]);
+  assertEquals(terms.map(({ token, ended }) => [token, ended]), [[2, null], [1, "resigned"]]);
+  const afterLoss = { ...term, from: "2026-01-02T00:00:00Z", id: "b" };
+  assertEquals(
+    mergeHistories([report("a", { terms: [{ ...ended, token: 9 }, afterLoss] })]).map(({ token }) => token),
+    [1, 9],
+  );
+  assertMatch(historyTable(terms, PLAIN), /1 +a +2026-01-01T00:00:00Z +1 min 30 s +resigned$/);
+});
+
+Deno.test("a table is aligned, coloured where that is wanted, and safe", () => {
+  const rows = [[{ text: "a\x1b[2J", colour: "red" }, "x"], ["long name", "y"]] as const;
+  assertEquals(table(["N", "V"], rows, PLAIN), "N          V\na\uFFFD[2J      x\nlong name  y");
+  assertStringIncludes(table(["N", "V"], rows, { colours: true }), "\x1b[31ma\uFFFD[2J\x1b[0m      x");
+  assertEquals([0, 59_499, 61_000, 7_260_000, 200_000_000].map(span), [
+    "0 s",
+    "59 s",
+    "1 min 1 s",
+    "2 h 1 min",
+    "2 d 7 h",
+  ]);
+});
