@@ -12,7 +12,7 @@ Deno.test("the import map pins each @std package to one version on JSR", () => {
   assertEquals(STD.map(([name]) => name), [
     "@std/assert",
     "@std/cli",
-    "@std/streams/text-line-stream",
+    "@std/streams",
     "@std/text",
     "@std/yaml",
   ]);
