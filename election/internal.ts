@@ -2,7 +2,7 @@
  * The second entry of this folder: what the program's other parts need beyond `mod.ts`. It is not part of the library
  * and may change at any time. Nothing here loads etcd3 before it is used.
  */
-export { InvalidOptionError } from "./errors.ts";
+export { HandoffError, InvalidOptionError } from "./errors.ts";
 export {
   checkEndpoints,
   checkEtcdOptions,

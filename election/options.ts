@@ -45,8 +45,7 @@ const MAX_TTL = 86_400;
 
 /** What each option should be, in the words of an error message. */
 export const EXPECTED = {
-  name:
-    'a name of 1 to 512 characters, with no control character and no slash at its end, such as "jobs" or "team/jobs"',
+  name: 'a name of 1 to 512 characters, without control characters or a trailing slash, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   priority: "a whole number such as 0, 10 or -1",
 } as const;
@@ -90,8 +89,8 @@ export function checkConnection({ connection, endpoints, tls, user, transport }:
   if (connection === undefined || (endpoints ?? tls ?? user ?? transport) === undefined) return;
   throw new InvalidOptionError(
     "connection",
-    "a connection",
-    "either a connection, or endpoints, tls, user and transport",
+    "a Connection",
+    "either connection, or endpoints, tls, user and transport",
   );
 }
 
@@ -105,6 +104,6 @@ export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: nu
   throw new InvalidOptionError(
     "stopBudgetMs",
     stopBudgetMs,
-    `milliseconds from 0 to less than half of the TTL, ${ttlSeconds * 500}`,
+    `milliseconds from 0 to less than ${ttlSeconds * 500}, half of the TTL`,
   );
 }

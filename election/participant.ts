@@ -2,7 +2,7 @@ import { checkEtcdOptions } from "./etcd/options.ts";
 import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
 import { remaining } from "./machine/deadline.ts";
-import { InvalidOptionError } from "./errors.ts";
+import { HandoffError } from "./errors.ts";
 import { EtcdLink } from "./etcd/link.ts";
 import { EtcdStore } from "./etcd/store.ts";
 import * as machine from "./machine/mod.ts";
@@ -77,7 +77,7 @@ export class Participant implements ElectionView {
     const { view, campaign } = this.#runner.core;
     const token = "token" in campaign ? campaign.token : undefined;
     if (to && !(view && token && planHandoff(view.queue, token, to.token))) {
-      throw new InvalidOptionError("to", to.id, "a leader-node candidate that waits, with no foreign one before it");
+      throw new HandoffError(to.id);
     }
     this.#runner.dispatch({ type: "resign", to: to?.token });
     await this.#runner.until((core) => !machine.isLeaving(core));

@@ -214,7 +214,7 @@ Deno.test("a shared connection is not told twice where etcd is", () => {
   assertThrows(
     () => new Election({ name: "jobs", connection, endpoints: ["a:1"] }),
     InvalidOptionError,
-    "either a connection, or endpoints, tls, user and transport",
+    "either connection, or endpoints, tls, user and transport",
   );
   assertThrows(() => new Connection({ endpoints: ["nonsense"], transport }), InvalidOptionError, "endpoints");
 });

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { Election, type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
+import {
+  Election,
+  type ElectionEvent,
+  HandoffError,
+  InvalidOptionError,
+  observe,
+  TermEndedError,
+} from "../election/mod.ts";
 import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
@@ -78,8 +85,8 @@ Deno.test("the lead is handed to the one that is named, and those that it passes
   await d.sees(/^d,([abc],){2}[abc]$/);
   await assertRejects(
     () => a.resign({ to: a.status.queue[0] }),
-    InvalidOptionError,
-    "a leader-node candidate that waits",
+    HandoffError,
+    "Cannot hand over to d: it is not waiting, or a candidate of another program is queued before it",
   );
   await stopAll([a, b, c, d]);
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
@@ -275,6 +282,7 @@ Deno.test("a term tells how long it holds, and its guard lets only the leader wr
   assertEquals(term.validFor(), 0);
   const error = assertThrows(() => term.assert(), TermEndedError);
   assertEquals([error.reason, error.token], ["stopped", term.token]);
+  assertEquals(error.message, `The term with token ${term.token} has ended (stopped)`);
   assertInstanceOf(term.signal.reason, TermEndedError);
 });
 
@@ -323,7 +331,8 @@ Deno.test("options that cannot work are refused with the option's name and what 
   for (const [options, option] of cases) {
     const error = assertThrows(() => new Election({ name: "jobs", ...options }), InvalidOptionError);
     assertEquals(error.option, option);
-    assert(error.message.includes(`: expected ${error.expected}`));
+    assert(error.message.startsWith(`Invalid option ${option}: `));
+    assert(error.message.endsWith(`; expected ${error.expected}`));
     assert(!error.message.includes("secret"));
   }
 });

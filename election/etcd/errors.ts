@@ -33,21 +33,23 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   const host = endpoint.replace(/^https?:\/\//, "");
   const [, code, detail = text] = /(\d+) [A-Z_]+: (.*)/s.exec(text) ?? [];
   const cause = { cause: error };
-  if (text.includes("requested lease not found")) return new StoreError("lease-gone", `the lease is gone`, cause);
+  if (text.includes("requested lease not found")) {
+    return new StoreError("lease-gone", "the lease has expired or was revoked", cause);
+  }
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {
     const lasting = code !== "14" && !isStaleToken(error);
-    return new StoreError(lasting ? "refused" : "unreachable", `etcd at ${host} answers: ${answered}`, cause);
+    return new StoreError(lasting ? "refused" : "unreachable", `etcd at ${host} returned an error: ${answered}`, cause);
   }
   let reason = shortReason(detail);
   if (reason === HUNG_UP && !endpoint.startsWith("https:")) reason = CLOSED;
-  if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may want a client certificate that it trusts";
+  if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may require a trusted client certificate";
   return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, cause);
 }
 
 const CLOSED = "connection closed";
-const HUNG_UP = "it hung up during TLS: it may want a client certificate that it trusts";
+const HUNG_UP = "connection closed during the TLS handshake: it may require a trusted client certificate";
 
 /** What TLS says, and what it means to a person. */
 const TLS_REASONS: readonly [sign: string, reason: string][] = [
@@ -55,22 +57,22 @@ const TLS_REASONS: readonly [sign: string, reason: string][] = [
     "must not be an IP address",
     "TLS needs a host name as the endpoint, or a server name for the IP address",
   ],
-  ["unable to verify the first certificate", "its certificate is not signed by the given authority, or has expired"],
-  ["UnknownIssuer", "its certificate is not signed by the given authority, or has expired"],
-  ["self-signed certificate", "its certificate is not signed by the given authority"],
+  ["unable to verify the first certificate", "its certificate is not signed by a trusted CA, or has expired"],
+  ["UnknownIssuer", "its certificate is not signed by a trusted CA, or has expired"],
+  ["self-signed certificate", "its certificate is not signed by a trusted CA"],
   ["certificate has expired", "its certificate has expired"],
   ["certificate expired", "its certificate has expired"],
   ["certificate: Expired", "its certificate has expired"],
-  ["NotValidForName", "its certificate is for another name"],
-  ["not valid for name", "its certificate is for another name"],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
-  ["does not match certificate's altnames", "its certificate is for another name"],
+  ["NotValidForName", "its certificate is for another host name"],
+  ["not valid for name", "its certificate is for another host name"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another host name"],
+  ["does not match certificate's altnames", "its certificate is for another host name"],
   ["write EPIPE", HUNG_UP],
-  ["CertificateRequired", "it wants a client certificate"],
+  ["CertificateRequired", "it requires a client certificate"],
   ["BadCertificate", "it does not trust the client certificate"],
   ["UnknownCA", "it does not trust the client certificate"],
-  ["KeyMismatch", "the client certificate and its key do not fit together"],
-  ["unsupported protocol", "the client certificate and its key do not fit together"],
+  ["KeyMismatch", "the client certificate and its key do not match"],
+  ["unsupported protocol", "the client certificate and its key do not match"],
 ];
 
 function shortReason(detail: string): string {

@@ -57,7 +57,7 @@ export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
 
 /** What endpoints should be, in the words of an error message. */
 export const EXPECTED_ENDPOINTS =
-  `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`;
+  `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, separated by commas, all http or all https`;
 
 /** The credentials of a client. */
 export interface Credentials {
@@ -94,9 +94,9 @@ export function checkTransport(transport: string, tls?: TlsOptions): TransportNa
   if (transport === "grpc") return transport;
   if (transport !== "gateway") throw wrong(EXPECTED_TRANSPORT);
   if (tls?.serverName !== undefined) {
-    throw wrong("grpc with a server name for TLS; gateway accepts certificates for IP addresses");
+    throw wrong("grpc when tls.serverName is set; gateway accepts certificates for IP addresses");
   }
-  if (tls && !("Deno" in globalThis)) throw wrong("grpc with TLS options, except on Deno");
+  if (tls && !("Deno" in globalThis)) throw wrong("grpc when TLS options are set; gateway supports them on Deno only");
   return transport;
 }
 
@@ -124,7 +124,7 @@ export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string
   if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw wrong("https endpoints");
   if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong("both a certificate and its key");
   for (const pem of [tls.ca, tls.cert, tls.key]) {
-    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw wrong("certificates and keys as PEM texts");
+    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw wrong("certificates and keys in PEM format");
   }
   return tls;
 }

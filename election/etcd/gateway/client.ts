@@ -227,9 +227,9 @@ function failed(status: number, text: string): Error {
   if (typeof message === "string" && message !== "Not Found") return new Error(`${code} GATEWAY: ${message}`);
   return status === 404
     ? new Error(
-      "14 GATEWAY: etcdserver: its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
+      "14 GATEWAY: etcdserver: the JSON gateway is disabled; start etcd with --enable-grpc-gateway or use transport grpc",
     )
-    : new Error(`14 GATEWAY: it answers HTTP with status ${status}`);
+    : new Error(`14 GATEWAY: the server answered with HTTP status ${status}`);
 }
 
 /** What `fetch` says when nobody answers. */
