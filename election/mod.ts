@@ -1,5 +1,5 @@
 /**
- * Leader election over etcd v3: never two leaders at once, and always a leader soon.
+ * Leader election over etcd v3: at most one leader at a time, and a failed leader is replaced quickly.
  *
  * @example
  * ```ts
