@@ -1,11 +1,11 @@
 import { createRequire } from "node:module";
 import { deferred } from "../../deferred.ts";
 
-/** How long a server may take to begin to speak HTTP/2. */
-const GREETING_MS = 2000;
+/** Milliseconds to wait for a server's HTTP/2 settings. */
+const SETTINGS_TIMEOUT_MS = 2000;
 
-/** How long to wait for sessions to close. */
-const CLOSED_WITHIN_MS = 200;
+/** Milliseconds to wait for sessions to close. */
+const CLOSE_TIMEOUT_MS = 200;
 
 interface Session {
   close(...args: unknown[]): void;
@@ -24,19 +24,20 @@ interface Options {
 
 type Connect = (authority: unknown, options?: Options, ...rest: unknown[]) => Session;
 
-let guarded = false;
+let patched = false;
 
 /**
- * Mends what grpc-js and Deno's HTTP/2 do to each other, once for the process, for connections that are
- * made the way grpc-js makes them:
+ * Works around two problems of grpc-js with Deno's HTTP/2. Patches `node:http2` once per process, for connections
+ * created the way grpc-js creates them:
  *
- * - Deno 2.9 frees a session that is closed in a callback of its own reading, such as at etcd's goodbye,
- *   and then reads on in freed memory (denoland/deno#36788). So sessions close a turn later.
- * - A connection that is taken but never answered stays open for ever, one for each try. So it is given up.
+ * - Deno 2.9 frees a session that is closed in one of its own read callbacks, for example on GOAWAY, and then uses the
+ *   freed memory (denoland/deno#36788). So sessions are closed in a later turn.
+ * - A connection that is accepted but never answered stays open forever, one per attempt. So it is closed after a
+ *   timeout.
  */
 export function patchHttp2(): void {
-  if (guarded) return;
-  guarded = true;
+  if (patched) return;
+  patched = true;
   const http2: { connect: Connect } = createRequire(import.meta.url)("node:http2");
   const connect = http2.connect;
   http2.connect = (authority, options, ...rest) => {
@@ -49,21 +50,21 @@ export function patchHttp2(): void {
       ...rest,
     );
     closeLater(session, socket);
-    const timer = setTimeout(() => socket.destroy(), GREETING_MS);
+    const timer = setTimeout(() => socket.destroy(), SETTINGS_TIMEOUT_MS);
     session.once("remoteSettings", () => clearTimeout(timer));
     socket.once("close", () => clearTimeout(timer));
     return session;
   };
 }
 
-/** Sockets whose sessions are to close and that have not closed yet. */
+/** Sockets that are being closed. */
 const closing = new Set<Socket>();
 let postponed = 0;
 const settled = new EventTarget();
 
 function closeLater(session: Session, socket: Socket): void {
   let closed = false;
-  // The session itself does not always tell.
+  // The session does not always emit `close`.
   socket.once("close", () => {
     closed = true;
     closing.delete(socket);
@@ -83,13 +84,13 @@ function closeLater(session: Session, socket: Socket): void {
   }
 }
 
-/** Resolves when the sessions that were given up have closed, or after a while: some servers never say so. */
+/** Resolves when all sessions being closed have closed, or after a timeout: some servers never close theirs. */
 export async function sessionsClosed(): Promise<void> {
-  // grpc-js itself takes a turn until it closes one.
+  // grpc-js takes a turn until it closes a session.
   await new Promise((resolve) => setTimeout(resolve, 0));
   const { promise, resolve } = deferred<void>();
   const check = () => closing.size + postponed === 0 && resolve();
-  const timer = setTimeout(resolve, CLOSED_WITHIN_MS);
+  const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
   settled.addEventListener("change", check);
   check();
   await promise;
