@@ -3,15 +3,15 @@ import { checkEtcdOptions, type ConnectionOptions } from "./etcd/options.ts";
 
 const links = new WeakMap<Connection, EtcdLink>();
 
-/** The link of a connection. */
+/** The link behind a connection. */
 export function linkOf(connection: Connection): EtcdLink {
   return links.get(connection)!;
 }
 
 /**
- * A connection to etcd that many elections of one process share: two sockets, one stream for all renewals and one for
- * all watches, where each election would have its own. Each election keeps a lease of its own, so that it can be given
- * up alone. If etcd fails to answer one of them in time, all move to another endpoint together.
+ * A connection to etcd, shared by the elections of one process: two sockets, one stream for all renewals and one for
+ * all watches, instead of one of each per election. Each election still has its own lease, so that it can resign
+ * separately. If etcd fails to answer one election in time, all of them switch to another endpoint together.
  *
  * @example Many shards, each with its own leader
  * ```ts
@@ -27,24 +27,24 @@ export function linkOf(connection: Connection): EtcdLink {
  */
 export class Connection {
   /**
-   * Connects when the first election needs it.
+   * Connects on first use.
    *
-   * @throws {InvalidOptionError} If an option cannot work; the message says which and why.
+   * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ConnectionOptions = {}) {
     links.set(this, new EtcdLink(checkEtcdOptions(options)));
   }
 
   /**
-   * Lets go of etcd. Stop the elections first: those that go on cannot reach it any more.
+   * Closes the connection. Stop its elections first: those still running cannot reach etcd any more.
    *
-   * @returns A promise that resolves when all is closed.
+   * @returns A promise that resolves when everything is closed.
    */
   close(): Promise<void> {
     return linkOf(this).close();
   }
 
-  /** The same as {@linkcode Connection.close}, for `await using`. */
+  /** Same as {@linkcode Connection.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

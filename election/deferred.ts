@@ -1,11 +1,11 @@
-/** A promise, and what settles it. */
+/** A promise with the functions that settle it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** `Promise.withResolvers`, which Node.js 20 does not have. */
+/** `Promise.withResolvers`, which Node.js 20 lacks. */
 export function deferred<T = void>(): Deferred<T> {
   let resolve!: Deferred<T>["resolve"];
   let reject!: Deferred<T>["reject"];

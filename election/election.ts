@@ -5,13 +5,13 @@ import type { RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
 /**
- * A candidate in an election. It queues as soon as it is made, and for ever again when it loses its
- * place, until {@linkcode Election.stop}. It never throws because of etcd: while etcd is away, nobody
- * leads, and it goes on trying.
+ * A candidate in an election. It joins the queue on construction and rejoins whenever it loses its place, until
+ * {@linkcode Election.stop}. It never throws because of etcd: if etcd is unavailable, a term ends before its lease
+ * can expire, and the candidate keeps retrying.
  *
- * As an async iterable it gives its states: each reader gets the newest one when it asks, so a slow
- * one may skip some. The body of the loop is the work of the leader: on `resign` and `stop`, the place
- * in the queue is given up only when the body has ended (or the lease has).
+ * As an async iterable it yields its states. Each reader gets the latest state when it asks for one, so a slow reader
+ * may skip some. The loop body is the leader's work: on `resign` and `stop`, the place in the queue is given up only
+ * after the body has finished (or the lease has expired).
  *
  * @example Exactly one of many processes works
  * ```ts
@@ -21,7 +21,7 @@ import type { ElectionStatus, ElectionView } from "./observation.ts";
  * for await (const state of election) {
  *   if (state.role !== "leader") continue;
  *   await work(state.term.signal, state.term.token);
- *   break; // Or go on, to work again in the next term.
+ *   break; // Or continue, to work again in the next term.
  * }
  *
  * async function work(signal: AbortSignal, token: bigint) {
@@ -35,40 +35,40 @@ export class Election implements ElectionView {
   readonly #participant: Participant;
 
   /**
-   * Joins the election at once.
+   * Joins the election.
    *
-   * @param options The election's name, where etcd is, who the candidate is.
-   * @throws {InvalidOptionError} If an option cannot work; the message says which and why.
+   * @param options The election's name, how to connect to etcd, and the candidate's description.
+   * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ElectionOptions) {
     this.#participant = new Participant(options, true);
   }
 
-  /** The role at this moment, computed against the clock: never "leader" once the lease may have ended. */
+  /** The current role, computed against the clock: never "leader" once the lease may have expired. */
   get state(): RoleState {
     return this.#participant.state;
   }
 
-  /** All that is known at this moment: the role, the queue, the lease. */
+  /** The current status: role, queue and lease. */
   get status(): ElectionStatus {
     return this.#participant.status;
   }
 
-  /** The states from now on, ended by `stopped`. Any number of readers may run at once. */
+  /** The states from now on; `stopped` is the last one. There may be any number of concurrent readers. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {
     return this.#participant[Symbol.asyncIterator]();
   }
 
   /**
-   * Steps down: ends the term, waits for the work of the loops over this election to end, gives the
-   * lead to the next in the queue, and queues again at the end. Does nothing for one who waits. Do not
-   * await it inside such a loop: its body is what is waited for.
+   * Resigns: ends the term, waits for the bodies of the loops over this election to finish, hands leadership over to
+   * the waiting candidate with the highest priority, and rejoins at the end of the queue. Does nothing while
+   * this candidate waits. Do not await it inside such a loop: it would wait for its own loop body.
    *
-   * @param options.to A candidate of `status.queue` that is to lead next, wherever it waits. Those before it
-   *   queue again at the end. If it is gone by then, the lead goes to the next.
-   * @returns A promise that resolves once the lead is given up, at the latest when the lease has ended.
-   * @throws {InvalidOptionError} If the lead cannot be given to `to`: it does not wait, or a candidate of
-   *   another program, which cannot be passed, waits before it.
+   * @param options.to The candidate of `status.queue` to hand over to, anywhere in the queue. The candidates before it
+   *   rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
+   * @returns A promise that resolves once leadership is given up, at the latest when the lease has expired.
+   * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not waiting, or a candidate of another
+   *   program, which cannot be skipped, is queued before it.
    *
    * @example
    * ```ts
@@ -84,28 +84,28 @@ export class Election implements ElectionView {
   }
 
   /**
-   * Leaves the election for good: as {@linkcode Election.resign}, but without queueing again, then
-   * closes the connections. Iterators end after the state `stopped`. Do not await it inside a loop over
-   * this election: leave the loop first.
+   * Leaves the election permanently: resigns like {@linkcode Election.resign}, but does not rejoin, and closes the
+   * connections. Iterators end after the state `stopped`. Do not await it inside a loop over this election: leave the
+   * loop first.
    *
-   * @returns A promise that resolves when all is closed, also when etcd does not answer.
+   * @returns A promise that resolves when everything is closed, also if etcd does not answer.
    */
   stop(): Promise<void> {
     return this.#participant.stop();
   }
 
-  /** The same as {@linkcode Election.stop}, for `await using`. */
+  /** Same as {@linkcode Election.stop}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#participant.stop();
   }
 }
 
 /**
- * Looks at an election without standing in it: its state is `follower` with the leader that etcd names,
- * or `connecting`.
+ * Observes an election without becoming a candidate. Its state is `follower`, with the leader according to etcd, or
+ * `connecting`.
  *
- * @param options The election's name and where etcd is.
- * @throws {InvalidOptionError} If an option cannot work; the message says which and why.
+ * @param options The election's name and how to connect to etcd.
+ * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  *
  * @example Follow the leader
  * ```ts
@@ -114,8 +114,8 @@ export class Election implements ElectionView {
  * await using jobs = observe({ name: "jobs" });
  * for await (const { role, leader } of jobs) {
  *   if (role === "connecting") continue;
- *   console.log(leader?.url ?? "nobody leads");
- *   break; // Or go on, to be told of every change.
+ *   console.log(leader?.url ?? "there is no leader");
+ *   break; // Or continue, to see every change.
  * }
  * ```
  */

@@ -1,22 +1,23 @@
 /** Why a term ended. */
 export type TermEndReason =
-  /** The lease was not renewed in time: etcd may give the lead to another. */
+  /** The lease was not renewed in time: another candidate may be leader. */
   | "expired"
-  /** The key or its lease is gone in etcd: deleted, revoked or expired there. */
+  /** The key or its lease no longer exists in etcd: deleted, revoked or expired. */
   | "key-gone"
   /** {@linkcode Election.resign} was called. */
   | "resigned"
   /** {@linkcode Election.stop} was called. */
   | "stopped";
 
-/** What every error of this library is. */
+/** Base class of all errors of this library. */
 export class ElectionError extends Error {
   /** The name of the error's class. */
   override name = "ElectionError";
 }
 
 /**
- * The reason of a term's signal, and what {@linkcode Term.assert} throws once the term may be over.
+ * The term has ended, or its lease may have expired. It is the reason of an aborted {@linkcode Term.signal}, and thrown
+ * by {@linkcode Term.assert}.
  *
  * @example
  * ```ts
@@ -45,20 +46,21 @@ export class TermEndedError extends ElectionError {
   readonly token: bigint;
 
   /**
-   * Made by the election.
+   * Created by the library; not meant to be constructed by users.
    *
    * @param reason Why the term ended.
    * @param token The fencing token of the term that ended.
    */
   constructor(reason: TermEndReason, token: bigint) {
-    super(`Cannot go on as leader: the term with token ${token} ended (${reason})`);
+    super(`The term with token ${token} has ended (${reason})`);
     this.reason = reason;
     this.token = token;
   }
 }
 
 /**
- * Thrown by the constructor for an option that cannot work.
+ * An invalid option. Thrown by the constructors of {@linkcode Election} and {@linkcode Connection}, and by
+ * {@linkcode observe}.
  *
  * @example
  * ```ts
@@ -68,7 +70,7 @@ export class TermEndedError extends ElectionError {
  *   new Election({ name: "jobs", ttlSeconds: 0.5 });
  * } catch (error) {
  *   if (!(error instanceof InvalidOptionError)) throw error;
- *   console.log(error.message); // Cannot take part with ttlSeconds 0.5: expected whole seconds from 1 to 86400
+ *   console.log(error.message); // Invalid option ttlSeconds: 0.5; expected whole seconds from 1 to 86400
  * }
  * ```
  */
@@ -77,19 +79,56 @@ export class InvalidOptionError extends ElectionError {
   override name = "InvalidOptionError";
   /** The option's name. */
   readonly option: string;
-  /** What the option should be. */
+  /** A description of valid values. */
   readonly expected: string;
 
   /**
-   * Made by the checks of the options.
+   * Created by the library; not meant to be constructed by users.
    *
    * @param option The option's name.
-   * @param given What was given, without secrets.
-   * @param expected What the option should be.
+   * @param given The invalid value, without secrets.
+   * @param expected A description of valid values.
    */
   constructor(option: string, given: unknown, expected: string) {
-    super(`Cannot take part with ${option} ${JSON.stringify(given)}: expected ${expected}`);
+    super(`Invalid option ${option}: ${JSON.stringify(given)}; expected ${expected}`);
     this.option = option;
     this.expected = expected;
+  }
+}
+
+/**
+ * Leadership cannot be handed over to the given candidate: it is not waiting, or a candidate of another program, which
+ * cannot be skipped, is queued before it. {@linkcode Election.resign} rejects with it, and nothing has changed.
+ *
+ * @example
+ * ```ts
+ * import { Election, HandoffError } from "./mod.ts";
+ *
+ * await using election = new Election({ name: "jobs", candidate: { id: "a" } });
+ * for await (const { role } of election) if (role === "leader") break;
+ * try {
+ *   await election.resign({ to: election.status.queue[0] });
+ * } catch (error) {
+ *   if (!(error instanceof HandoffError)) throw error;
+ *   console.log(error.candidate); // "a": it leads already
+ * }
+ * ```
+ */
+export class HandoffError extends ElectionError {
+  /** The name of the error's class. */
+  override name = "HandoffError";
+  /** The id of the candidate that cannot be the next leader. */
+  readonly candidate: string;
+
+  /**
+   * Created by the library; not meant to be constructed by users.
+   *
+   * @param candidate The id of the candidate that cannot be the next leader.
+   */
+  constructor(candidate: string) {
+    super(
+      `Cannot hand over to ${candidate}: it is not waiting, or a candidate of another program is queued before it`,
+    );
+    this.candidate = candidate;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The second entry of this folder: what the program's other parts need beyond `mod.ts`. It is not part of the library
- * and may change at any time. Nothing here loads etcd3 before it is used.
+ * Internal entry point for the other folders of this repository: what they need beyond `mod.ts`. Not part of the
+ * library; may change at any time. etcd3 is loaded on first use only.
  */
-export { InvalidOptionError } from "./errors.ts";
+export { HandoffError, InvalidOptionError } from "./errors.ts";
 export {
   checkEndpoints,
   checkEtcdOptions,
@@ -23,5 +23,5 @@ export { EtcdLink } from "./etcd/link.ts";
 export { EtcdStore } from "./etcd/store.ts";
 export type { GrpcClient } from "./etcd/grpc/client.ts";
 
-/** The client for gRPC, which loads etcd3. */
+/** Loads the gRPC client, and with it etcd3. */
 export const loadGrpcClient = (): Promise<typeof import("./etcd/grpc/client.ts")> => import("./etcd/grpc/client.ts");

@@ -1,5 +1,5 @@
 /**
- * Leader election over etcd v3: never two leaders at once, and always a leader soon.
+ * Leader election over etcd v3: at most one leader at a time, and a failed leader is replaced quickly.
  *
  * @example
  * ```ts
@@ -16,7 +16,7 @@
  */
 export { Connection } from "./connection.ts";
 export { Election, observe } from "./election.ts";
-export { ElectionError, InvalidOptionError, TermEndedError, type TermEndReason } from "./errors.ts";
+export { ElectionError, HandoffError, InvalidOptionError, TermEndedError, type TermEndReason } from "./errors.ts";
 export type { ElectionEvent } from "./events.ts";
 export type { ConnectionOptions, TlsOptions, TransportName, UserOptions } from "./etcd/options.ts";
 export type { ElectionOptions, ObserveOptions } from "./options.ts";

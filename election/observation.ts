@@ -1,38 +1,38 @@
 import type { Queue } from "./machine/queue.ts";
 import type { RoleState } from "./state.ts";
 
-/** The lease of a candidate at one moment. */
+/** The lease of a candidate. */
 export interface LeaseStatus {
-  /** The lease's id in lower-case hex, as etcdctl writes it. */
+  /** The lease's id in lower-case hex, as in etcdctl. */
   readonly id: string;
   /** The TTL that etcd granted, in milliseconds. */
   readonly ttlMs: number;
-  /** Milliseconds for which the lease surely holds, by the last renewal that was answered. */
+  /** Milliseconds for which the lease is guaranteed, computed from the last successful renewal. */
   readonly expiresInMs: number;
 }
 
-/** What an election knows at one moment. */
+/** A snapshot of what a node knows about its election. */
 export interface ElectionStatus {
   /** The role, computed against the clock. */
   readonly state: RoleState;
-  /** Everybody in the queue as last seen, the leader first. */
+  /** The last known queue, leader first. */
   readonly queue: Queue;
   /** This candidate's lease, if it has one. */
   readonly lease?: LeaseStatus;
-  /** Whether this candidate stands in the queue; true for an observer that sees it. */
+  /** Whether this candidate is in the queue; for an observer, whether it has seen the queue. */
   readonly inQueue: boolean;
-  /** What keeps etcd from answering at this moment, for a person. */
+  /** Why calls to etcd fail at the moment, as a message for people; absent if they succeed. */
   readonly etcdError?: string;
-  /** Milliseconds since etcd last confirmed the queue; absent before the first time. */
+  /** Milliseconds since etcd last confirmed the queue; absent before the first confirmation. */
   readonly queueAgeMs?: number;
 }
 
-/** An election as one who only looks sees it. */
+/** A read-only view of an election. */
 export interface ElectionView extends AsyncIterable<RoleState>, AsyncDisposable {
-  /** The role at this moment, computed against the clock. */
+  /** The current role, computed against the clock. */
   readonly state: RoleState;
-  /** All that is known at this moment. */
+  /** The current status. */
   readonly status: ElectionStatus;
-  /** Stops looking and closes the connections; iterators end after the state `stopped`. */
+  /** Stops observing and closes the connections; iterators end after the state `stopped`. */
   stop(): Promise<void>;
 }

@@ -3,50 +3,49 @@ import type { Connection } from "./connection.ts";
 import { InvalidOptionError } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 
-/** What is needed to observe an election. */
+/** Options to observe an election. */
 export interface ObserveOptions extends ConnectionOptions {
-  /** The election's name. Its keys in etcd are `<name>/<lease id>`, as those of etcdctl and of Go's `concurrency` package. */
+  /** The election's name. Its keys in etcd are `<name>/<lease id>`, as with etcdctl and Go's `concurrency` package. */
   name: string;
-  /** A connection that several elections share, instead of `endpoints`, `tls`, `user` and `transport`. */
+  /** A connection shared by several elections, instead of `endpoints`, `tls`, `user` and `transport`. */
   connection?: Connection;
   /**
-   * The lease's time to live in whole seconds: how long a dead leader keeps its place. For an observer,
-   * how long it believes what it saw when etcd is silent.
+   * The lease TTL in whole seconds, from 1 to 86400: the time until a crashed leader is replaced. For an observer: how
+   * long the last known queue counts as current if etcd does not answer.
    *
    * @default {5}
    */
   ttlSeconds?: number;
-  /** Told what happens on the way, for logs. An error that it throws is not caught. */
+  /** Called for each event, for logging. Errors that it throws are not caught. */
   onEvent?: (event: ElectionEvent) => void;
 }
 
-/** What is needed to stand in an election. */
+/** Options to take part in an election as a candidate. */
 export interface ElectionOptions extends ObserveOptions {
   /**
-   * Who this candidate is, for the others to see: a name, where it answers HTTP, and its priority, a whole
-   * number: at a handoff, the lead goes to the highest priority among those who wait, to the oldest of equals.
+   * This candidate as other nodes see it: its name, its HTTP URL, and its priority, a whole number. At a handoff, the
+   * waiting candidate with the highest priority becomes leader; among equals, the one that has waited longest.
    *
    * @default {{ id: crypto.randomUUID(), priority: 0 }}
    */
   candidate?: { readonly id: string; readonly url?: string; readonly priority?: number };
   /**
-   * Milliseconds between a term's signal and the moment at which its lease may end: the time that the
-   * work has to stop. Less than half of the TTL.
+   * Milliseconds between the abort of a term's signal and the earliest moment at which its lease may expire: the time
+   * that the work has to stop. Less than half of the TTL.
    *
    * @default {ttlSeconds * 100, a tenth of the TTL}
    */
   stopBudgetMs?: number;
 }
 
-/** The TTL in seconds if nothing else is said. */
+/** The default TTL in seconds. */
 export const DEFAULT_TTL = 5;
 
 const MAX_TTL = 86_400;
 
-/** What each option should be, in the words of an error message. */
+/** The valid values of each option, for error messages. */
 export const EXPECTED = {
-  name:
-    'a name of 1 to 512 characters, with no control character and no slash at its end, such as "jobs" or "team/jobs"',
+  name: 'a name of 1 to 512 characters, without control characters or a trailing slash, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   priority: "a whole number such as 0, 10 or -1",
 } as const;
@@ -54,7 +53,7 @@ export const EXPECTED = {
 /**
  * Checks an election's name.
  *
- * @throws {InvalidOptionError} If it is empty, too long, ends with a slash or holds control characters.
+ * @throws {InvalidOptionError} If it is empty, too long, ends with a slash or contains control characters.
  */
 export function checkName(name: string): string {
   if (name !== "" && name.length <= 512 && !name.endsWith("/") && !/\p{C}/u.test(name)) return name;
@@ -82,29 +81,29 @@ export function checkPriority(priority: number | undefined): number | undefined 
 }
 
 /**
- * Checks that a shared connection is not told where etcd is once more.
+ * Checks that connection options are not given together with a shared connection.
  *
- * @throws {InvalidOptionError} If it is.
+ * @throws {InvalidOptionError} If both are given.
  */
 export function checkConnection({ connection, endpoints, tls, user, transport }: ObserveOptions): void {
   if (connection === undefined || (endpoints ?? tls ?? user ?? transport) === undefined) return;
   throw new InvalidOptionError(
     "connection",
-    "a connection",
-    "either a connection, or endpoints, tls, user and transport",
+    "a Connection",
+    "either connection, or endpoints, tls, user and transport",
   );
 }
 
 /**
  * Checks the stop budget against the TTL.
  *
- * @throws {InvalidOptionError} If it is negative or leaves too little of the TTL to lead in.
+ * @throws {InvalidOptionError} If it is negative or not less than half of the TTL.
  */
 export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: number): number | undefined {
   if (stopBudgetMs === undefined || (stopBudgetMs >= 0 && stopBudgetMs < ttlSeconds * 500)) return stopBudgetMs;
   throw new InvalidOptionError(
     "stopBudgetMs",
     stopBudgetMs,
-    `milliseconds from 0 to less than half of the TTL, ${ttlSeconds * 500}`,
+    `milliseconds from 0 to less than ${ttlSeconds * 500}, half of the TTL`,
   );
 }

@@ -2,7 +2,7 @@ import { checkEtcdOptions } from "./etcd/options.ts";
 import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
 import { remaining } from "./machine/deadline.ts";
-import { InvalidOptionError } from "./errors.ts";
+import { HandoffError } from "./errors.ts";
 import { EtcdLink } from "./etcd/link.ts";
 import { EtcdStore } from "./etcd/store.ts";
 import * as machine from "./machine/mod.ts";
@@ -21,7 +21,7 @@ import { Runner } from "./runner.ts";
 import type { RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
-/** One who takes part in an election, as a candidate or as an observer. */
+/** A candidate or an observer of an election. */
 export class Participant implements ElectionView {
   readonly #runner: Runner;
   readonly #readers: Readers;
@@ -42,7 +42,7 @@ export class Participant implements ElectionView {
     this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
       changed: () => this.#readers.changed(),
       drained: () => this.#readers.drained(),
-      // Out of the election's own steps, so that what the callback throws is its own.
+      // In a microtask, so that an error thrown by the callback does not interrupt a step of the election.
       event: (event) => options.onEvent && queueMicrotask(() => options.onEvent?.(event)),
     });
     this.#runner.dispatch({ type: "tick" });
@@ -77,7 +77,7 @@ export class Participant implements ElectionView {
     const { view, campaign } = this.#runner.core;
     const token = "token" in campaign ? campaign.token : undefined;
     if (to && !(view && token && planHandoff(view.queue, token, to.token))) {
-      throw new InvalidOptionError("to", to.id, "a leader-node candidate that waits, with no foreign one before it");
+      throw new HandoffError(to.id);
     }
     this.#runner.dispatch({ type: "resign", to: to?.token });
     await this.#runner.until((core) => !machine.isLeaving(core));

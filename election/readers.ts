@@ -3,8 +3,8 @@ import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 
 /**
- * The readers of an election. Each gets the newest state as soon as it asks, never an old one, and
- * never the same twice in a row.
+ * The readers of an election. Each gets the latest state when it asks, never an outdated one, and never the same one
+ * twice in a row.
  */
 export class Readers {
   readonly #read: () => RoleState;
@@ -14,13 +14,13 @@ export class Readers {
     this.#read = read;
   }
 
-  /** Wakes the readers that wait for another state. */
+  /** Wakes the readers that wait for a new state. */
   changed(): void {
     let state: RoleState | undefined;
-    for (const reader of this.#readers) if (reader.waits) reader.changed(state ??= this.#read());
+    for (const reader of this.#readers) if (reader.isWaiting) reader.changed(state ??= this.#read());
   }
 
-  /** Resolves when every reader that was given a term which has ended has come back for more; nothing if all have. */
+  /** Resolves when no reader's loop body works for an ended term any more; undefined if none does. */
   drained(): Promise<unknown> | undefined {
     const working = [...this.#readers].map((reader) => reader.drained()).filter((work) => work !== undefined);
     return working.length > 0 ? Promise.all(working) : undefined;
@@ -35,19 +35,19 @@ export class Readers {
 
 class Reader implements AsyncIterableIterator<RoleState> {
   readonly #read: () => RoleState;
-  readonly #left: () => void;
+  readonly #onReturn: () => void;
   #last: RoleState | undefined;
   #working: { readonly term: Term; readonly done: Deferred<void> } | undefined;
   #waiting: Deferred<void> | undefined;
   #done = false;
 
-  constructor(read: () => RoleState, left: () => void) {
+  constructor(read: () => RoleState, onReturn: () => void) {
     this.#read = read;
-    this.#left = left;
+    this.#onReturn = onReturn;
   }
 
-  /** Whether it has asked for another state. */
-  get waits(): boolean {
+  /** Whether it waits for a new state. */
+  get isWaiting(): boolean {
     return this.#waiting !== undefined;
   }
 
@@ -79,7 +79,7 @@ class Reader implements AsyncIterableIterator<RoleState> {
     this.#done = true;
     this.#stopWorking();
     this.#waiting?.resolve();
-    this.#left();
+    this.#onReturn();
     return Promise.resolve({ value: undefined, done: true });
   }
 

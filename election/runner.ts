@@ -6,23 +6,23 @@ import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
 import { OwnTerm } from "./term.ts";
 
-/** What a runner tells its owner. */
+/** Callbacks to a runner's owner. */
 export interface RunnerHooks {
   /** The role may have changed. */
   changed(): void;
-  /** A term was ended: resolves once nobody works for an ended term any more; nothing if nobody does. */
+  /** A term has ended: resolves once no work for an ended term is running; undefined if none is. */
   drained(): Promise<unknown> | undefined;
-  /** Something worth a line in a log. */
+  /** An event for logs. */
   event(event: ElectionEvent): void;
 }
 
-/** How long a lease whose key is gone is kept: to revoke it must not hold up the question of the next leader. */
-const YIELD_MS = 20;
+/** Milliseconds from deleting the key to revoking the lease: the revocation must not delay the successor's guard. */
+const REVOKE_DELAY_MS = 20;
 
-/** Said while a term whose time is over is being ended. */
+/** The role while an expired term is being ended. */
 const UNDECIDED: RoleState = { role: "follower" };
 
-/** The shell around the {@linkcode machine}: carries out its actions, feeds it events and time. */
+/** The I/O shell of the {@linkcode machine}: carries out its actions, and passes events and the time to it. */
 export class Runner {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -35,14 +35,14 @@ export class Runner {
   #stepping = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer is due, by the monotonic clock. */
+  /** When the timer is due, on the monotonic clock. */
   #tickAt = Infinity;
   #closeWatch: CloseWatch = () => {};
-  /** The lease whose work is to be waited for, until that is done. */
+  /** The lease of a term that ended in this step, until `#drain` handles it. */
   #draining: bigint | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   #state: RoleState = { role: "connecting" };
-  /** What the state was derived from. */
+  /** What `#state` was derived from. */
   #derived: { readonly core: machine.Core; readonly current: boolean } | undefined;
 
   constructor(settings: machine.MachineSettings, store: Store, clock: Clock, hooks: RunnerHooks) {
@@ -53,13 +53,13 @@ export class Runner {
     this.#core = machine.start(settings, clock.now());
   }
 
-  /** What is known at this moment. If the clock has overtaken the term, it ends here and now. */
+  /** The machine's state. Reading it ends a term that is over by the clock. */
   get core(): machine.Core {
     if (this.#core.term && !machine.leads(this.#core, this.now())) this.dispatch({ type: "tick" });
     return this.#core;
   }
 
-  /** The role at this moment; the same object as long as nothing changed. */
+  /** The current role; the same object until it changes. */
   get state(): RoleState {
     const { core } = this;
     const now = this.now();
@@ -78,7 +78,7 @@ export class Runner {
 
   dispatch(event: machine.MachineEvent): void {
     this.#pending.push(event);
-    // An abort listener may call back into the election: its event waits for its turn.
+    // An abort listener may call back into the election: queue its event.
     if (this.#stepping) return;
     this.#stepping = true;
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
@@ -86,11 +86,11 @@ export class Runner {
       const now = this.now();
       const { core, actions } = machine.step(before, next, now);
       this.#core = core;
-      // Actions first: a guard or a delete should be on its way before anybody is told.
+      // Actions first: send a guard or a delete before running callbacks.
       for (const action of actions) this.#perform(action);
       this.#endTerm(before);
       this.#drain();
-      this.#tell(before, now);
+      this.#report(before, now);
     }
     this.#stepping = false;
     this.#hooks.changed();
@@ -98,7 +98,7 @@ export class Runner {
     this.#armTimer();
   }
 
-  /** Resolves once `done` says so of the state; it is asked after each step. */
+  /** Resolves once `done` returns true; it is called after each step. */
   until(done: (core: machine.Core) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
@@ -111,7 +111,7 @@ export class Runner {
     });
   }
 
-  /** Lets go of everything once the machine is off. */
+  /** Releases everything; call it once the machine is off. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -154,7 +154,7 @@ export class Runner {
     term.end(reason, () => Math.max(0, left - elapsed(endedAt, this.now())));
   }
 
-  /** Waits for the work of a term that was ended; nobody's work is not waited for. */
+  /** Dispatches `drained` when the work of the ended term has finished; in the same turn if there is none. */
   #drain(): void {
     const leaseId = this.#draining;
     if (leaseId === undefined) return;
@@ -165,8 +165,8 @@ export class Runner {
     else this.#pending.push(drained);
   }
 
-  /** Tells what came of a step. */
-  #tell(before: machine.Core, now: Instant): void {
+  /** Reports the changes of a step as events. */
+  #report(before: machine.Core, now: Instant): void {
     const core = this.#core;
     if (core.term && machine.termRemaining(core, now) > (before.term ? machine.termRemaining(before, now) : 0)) {
       this.#hooks.event({ type: "term-extended", term: this.#termOf(core.term) });
@@ -175,7 +175,7 @@ export class Runner {
     if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
   }
 
-  /** A tick that comes too soon does no harm, and costs less than another timer after each step. */
+  /** Keeps a timer that fires too early: a needless tick is harmless and cheaper than a new timer after each step. */
   #armTimer(): void {
     if (this.#closed) return;
     const now = this.now();
@@ -241,10 +241,10 @@ export class Runner {
             const { key, token, leaving, handoff, timeoutMs } = action;
             if (token) {
               await this.#store.withdraw(key, token, timeoutMs, { leaving, handoff }).catch((error) => {
-                // Who may not delete its key may still give its lease back.
+                // Without permission to delete the key, the lease can still be revoked.
                 if (!(error instanceof StoreError && error.failure === "refused")) throw error;
               });
-              await new Promise((resolve) => setTimeout(resolve, YIELD_MS));
+              await new Promise((resolve) => setTimeout(resolve, REVOKE_DELAY_MS));
             }
             await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };
@@ -262,7 +262,7 @@ export class Runner {
     }
   }
 
-  /** One call to etcd: its answer, or its failure, comes back as an event. */
+  /** Calls etcd; dispatches the result or the failure as an event. */
   #call(
     run: (sentAt: Instant) => Promise<machine.MachineEvent>,
     failed: (error: StoreError) => machine.MachineEvent,
@@ -284,7 +284,7 @@ export class Runner {
   }
 
   #watch(generation: number): void {
-    // One that was not lost is doubted.
+    // The former watch, if it was not lost, is in doubt.
     this.#closeWatch("doubted");
     this.#closeWatch = this.#store.watch((notice) => {
       if (notice.type === "lost") this.#health.failed("watch", notice.error);
@@ -293,12 +293,12 @@ export class Runner {
     });
   }
 
-  /** What keeps etcd from answering. */
+  /** Why calls to etcd fail at the moment, if they do. */
   get etcdError(): string | undefined {
     return this.#health.error;
   }
 
-  /** Milliseconds since the queue was surely as this node knows it. */
+  /** Milliseconds since etcd last confirmed the queue as this node knows it. */
   queueAgeMs(): number | undefined {
     const { view } = this.#core;
     return view && Math.max(0, elapsed(view.contact, this.now()));

@@ -1,57 +1,57 @@
 import type { Term } from "./term.ts";
 
-/** Who leads, as far as this node knows. */
+/** The leader, as far as this node knows. */
 export interface Leader {
-  /** The name that the leader gave itself; of a foreign candidate, its value in etcd. */
+  /** The leader's name; for a candidate of another program, its value in etcd. */
   readonly id: string;
-  /** Where the leader answers HTTP, if it said so. */
+  /** The leader's HTTP URL, if it published one. */
   readonly url?: string;
-  /** The fencing token: the create revision of the leader's key. It only grows from leader to leader. */
+  /** The fencing token: the create revision of the leader's key. Every later leader has a greater one. */
   readonly token: bigint;
   /**
-   * Since when it leads: the start of the term as this node saw it, or, of a leader that was there
-   * before this node looked, when that one had queued.
+   * The start of its leadership as this node saw it. If it led before this node joined: when it joined the queue, by
+   * its own clock.
    */
   readonly since?: Date;
 }
 
-/** Nothing recent is known of the election: etcd has not answered yet, or not for a TTL. */
+/** The state of the election is unknown: etcd has not answered yet, or not for one TTL. */
 export interface ConnectingState {
-  /** Tells the states apart. */
+  /** Discriminant. */
   readonly role: "connecting";
-  /** Not known. */
+  /** Never set in this state. */
   readonly leader?: undefined;
 }
 
 /** This node does not lead. */
 export interface FollowerState {
-  /** Tells the states apart. */
+  /** Discriminant. */
   readonly role: "follower";
-  /** Who leads; absent while nobody does. */
+  /** The leader; absent while there is none. */
   readonly leader?: Leader;
 }
 
-/** This node leads, until `term.signal` fires. */
+/** This node leads, until `term.signal` is aborted. */
 export interface LeaderState {
-  /** Tells the states apart. */
+  /** Discriminant. */
   readonly role: "leader";
-  /** This node itself. */
+  /** This node. */
   readonly leader: Leader;
-  /** What the work of a leader needs: the signal to stop, the fencing token, the time left. */
+  /** The term: the signal to stop, the fencing token, the time left. */
   readonly term: Term;
 }
 
-/** This node has left the election for good. */
+/** This node has left the election permanently. */
 export interface StoppedState {
-  /** Tells the states apart. */
+  /** Discriminant. */
   readonly role: "stopped";
-  /** Not known any more. */
+  /** Never set in this state. */
   readonly leader?: undefined;
 }
 
 /**
- * What a node is at one moment. A node whose lease may have ended, or that resigns, is a follower
- * without a leader until etcd has decided.
+ * The state of a node. A node whose lease may have expired, or that is resigning, is a follower without a leader until
+ * etcd confirms the next leader.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export interface StoppedState {
  *     case "leader":
  *       return `I lead with token ${state.term.token}`;
  *     case "follower":
- *       return state.leader ? `I follow ${state.leader.id}` : "nobody leads";
+ *       return state.leader ? `I follow ${state.leader.id}` : "there is no leader";
  *     case "connecting":
  *       return "I do not know yet";
  *     case "stopped":

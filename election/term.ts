@@ -1,9 +1,9 @@
 import { TermEndedError, type TermEndReason } from "./errors.ts";
 
 /**
- * A compare for etcd3's transaction builder.
+ * Arguments for the `if` of etcd3's transaction builder: the transaction succeeds only while the term's key exists.
  *
- * @example A write that etcd carries out only for the leader
+ * @example A write that etcd accepts only from the leader
  * ```ts
  * import { Etcd3 } from "etcd3";
  * import { Election } from "./mod.ts";
@@ -14,7 +14,7 @@ import { TermEndedError, type TermEndReason } from "./errors.ts";
  *   if (state.role !== "leader") continue;
  *   const write = etcd.put("jobs-done").value("42");
  *   const { succeeded } = await etcd.if(...state.term.guard).then(write).commit();
- *   console.log(succeeded ? "written" : "refused: somebody else leads");
+ *   console.log(succeeded ? "written" : "refused: another node leads");
  *   break;
  * }
  * etcd.close();
@@ -23,8 +23,8 @@ import { TermEndedError, type TermEndReason } from "./errors.ts";
 export type TermGuard = readonly [key: string, column: "Create", comparator: "==", value: string];
 
 /**
- * One time of leading. Work for the leader takes `signal` and stops when it fires; what cannot be
- * stopped, a write that is under way, carries `token` or `guard`, so that its receiver can refuse it.
+ * One period of leadership. The leader's work takes `signal` and stops when it is aborted. What cannot be stopped, such
+ * as a write already sent, carries `token` or `guard`, so that the receiver can reject it.
  *
  * @example Work that stops with the term
  * ```ts
@@ -35,7 +35,7 @@ export type TermGuard = readonly [key: string, column: "Create", comparator: "==
  *   if (state.role !== "leader") continue;
  *   const { term } = state;
  *   term.signal.addEventListener("abort", () => console.log("stop now:", term.signal.reason.message));
- *   term.assert(); // Throws if the term may be over: call it right before what only a leader may do.
+ *   term.assert(); // Throws if the term may be over: call it right before an action that only a leader may do.
  *   console.log(`leads for at least ${term.validFor()} ms more, with token ${term.token}`);
  *   break;
  * }
@@ -43,33 +43,33 @@ export type TermGuard = readonly [key: string, column: "Create", comparator: "==
  */
 export interface Term {
   /**
-   * The fencing token: the create revision of the leader's key in etcd. Every other leader after this
-   * one has a greater token; a node that was in doubt and leads again on the same key has the same.
+   * The fencing token: the create revision of the leader's key in etcd. Every other leader after this one has a greater
+   * token. A node that leads again with the same key has the same token.
    */
   readonly token: bigint;
   /**
-   * Fires when the work must stop, with a {@linkcode TermEndedError} as its reason, and early enough
-   * that `stopBudgetMs` milliseconds are left before another node can lead.
+   * Aborted when the work must stop, with a {@linkcode TermEndedError} as its reason. Unless the key was lost or the
+   * process was suspended, `stopBudgetMs` milliseconds are left then before another node can lead.
    */
   readonly signal: AbortSignal;
-  /** A compare that makes an etcd transaction succeed only while this term's key is there. */
+  /** Makes an etcd transaction succeed only while this term's key exists. */
   readonly guard: TermGuard;
-  /** Milliseconds for which the lead is surely this node's, by the clock at this moment; 0 once the signal fired. */
+  /** Milliseconds for which leadership is guaranteed from now on; 0 once the signal is aborted. */
   validFor(): number;
   /**
-   * Milliseconds for which the lease surely holds, also after the signal has fired: the time in which all
-   * work must have stopped. 0 if the key is lost already.
+   * Milliseconds for which the lease is guaranteed, also after the signal was aborted: all work must stop within this
+   * time. 0 if the key is already lost.
    */
   stopWithin(): number;
   /**
-   * Checks before an act that only a leader may do.
+   * Checks that this node still leads; call it right before an action that only a leader may do.
    *
    * @throws {TermEndedError} If the term may be over.
    */
   assert(): void;
 }
 
-/** The term as its election keeps it. */
+/** The implementation of {@linkcode Term}, ended by its election. */
 export class OwnTerm implements Term {
   readonly token: bigint;
   readonly guard: TermGuard;

@@ -1,8 +1,8 @@
 /**
- * An election without etcd, for testing code that takes part in one. It does what the test says, and behaves towards
- * its readers as the real one does.
+ * An election without etcd, for testing code that uses one. The test sets its state; to its readers it behaves like a
+ * real one.
  *
- * @example A job that must stop when the lead is lost
+ * @example A job that must stop when leadership is lost
  * ```ts
  * import type { ElectionView } from "./mod.ts";
  * import { FakeElection } from "./testing.ts";
@@ -10,7 +10,7 @@
  * async function work(election: ElectionView, done: string[]) {
  *   for await (const state of election) {
  *     if (state.role !== "leader") continue;
- *     done.push(`begun with ${state.term.token}`);
+ *     done.push(`started with ${state.term.token}`);
  *     await new Promise((resolve) => state.term.signal.addEventListener("abort", resolve));
  *     done.push("stopped");
  *   }
@@ -24,7 +24,7 @@
  * election.lose();
  * await election.stop();
  * await working;
- * console.assert(done.join() === "begun with 1,stopped");
+ * console.assert(done.join() === "started with 1,stopped");
  * ```
  *
  * @module
@@ -35,7 +35,7 @@ import type { RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 import { OwnTerm, type Term } from "./term.ts";
 
-/** An election that does what a test says. It begins as `connecting`. */
+/** An election whose state a test sets. The initial state is `connecting`. */
 export class FakeElection implements ElectionView {
   readonly #id: string;
   readonly #readers: Readers = new Readers(() => this.#state);
@@ -45,20 +45,20 @@ export class FakeElection implements ElectionView {
   #validForMs = 0;
 
   /**
-   * Makes an election in which nothing happens by itself.
+   * Creates an election in which nothing happens on its own.
    *
-   * @param id The name of the candidate.
+   * @param id The candidate's name.
    */
   constructor(id = "me") {
     this.#id = id;
   }
 
-  /** The state that was set last. */
+  /** The current state. */
   get state(): RoleState {
     return this.#state;
   }
 
-  /** What there is to know: the state, and the leader as the only candidate. */
+  /** The current status, with the leader as the only candidate. */
   get status(): ElectionStatus {
     const { leader } = this.#state;
     return {
@@ -69,16 +69,16 @@ export class FakeElection implements ElectionView {
     };
   }
 
-  /** The states from now on, ended by `stopped`. */
+  /** The states from now on; `stopped` is the last one. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {
     return this.#readers.iterate();
   }
 
   /**
-   * Makes the candidate the leader, with a token that is greater than all before.
+   * Makes the candidate the leader, with a greater token than all before.
    *
-   * @param validForMs What the term's `validFor` and `stopWithin` say, until it ends.
-   * @returns The term.
+   * @param validForMs The value of the term's `validFor` and `stopWithin` until it ends, in milliseconds.
+   * @returns The new term.
    */
   lead(validForMs = 5000): Term {
     this.lose("key-gone");
@@ -90,7 +90,7 @@ export class FakeElection implements ElectionView {
   }
 
   /**
-   * Ends the term, if there is one: its signal fires, and nobody leads.
+   * Ends the term, if there is one: its signal is aborted, and there is no leader.
    *
    * @param reason Why it ends.
    */
@@ -103,31 +103,31 @@ export class FakeElection implements ElectionView {
   }
 
   /**
-   * Makes somebody else the leader, with a token that is greater than all before.
+   * Makes another candidate the leader, with a greater token than all before.
    *
    * @param id The leader's name.
-   * @param url Where it answers HTTP.
+   * @param url The leader's HTTP URL.
    */
   follow(id: string, url?: string): void {
     this.lose("key-gone");
     this.#set({ role: "follower", leader: { id, url, token: ++this.#lastToken, since: new Date() } });
   }
 
-  /** Loses etcd: nothing is known any more. */
+  /** Simulates the loss of etcd: the state becomes `connecting`. */
   disconnect(): void {
     this.lose();
     this.#set({ role: "connecting" });
   }
 
-  /** Resolves when the readers have had time to read the state that was set last. */
+  /** Resolves when the readers have had time to read the current state. */
   read(): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   /**
-   * Steps down as the real one: ends the term and waits for the work of the loops to end.
+   * Resigns like a real election: ends the term and waits for the loop bodies to finish.
    *
-   * @returns A promise that resolves when the work has ended.
+   * @returns A promise that resolves when they have finished.
    */
   async resign(): Promise<void> {
     this.lose("resigned");
@@ -135,9 +135,9 @@ export class FakeElection implements ElectionView {
   }
 
   /**
-   * Leaves the election: as `resign`, then the iterators end after the state `stopped`.
+   * Leaves the election: like `resign`, then the iterators end after the state `stopped`.
    *
-   * @returns A promise that resolves when the work has ended.
+   * @returns A promise that resolves when the loop bodies have finished.
    */
   async stop(): Promise<void> {
     this.lose("stopped");
@@ -145,7 +145,7 @@ export class FakeElection implements ElectionView {
     this.#set({ role: "stopped" });
   }
 
-  /** The same as {@linkcode FakeElection.stop}, for `await using`. */
+  /** Same as {@linkcode FakeElection.stop}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

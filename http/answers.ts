@@ -25,7 +25,7 @@ export interface CommandStatus {
 export interface Control {
   /** What those who may must send. */
   readonly token: string;
-  /** Hands the lead on; rejects with {@linkcode InvalidOptionError} if `to` cannot have it. */
+  /** Hands the lead on; rejects with {@linkcode HandoffError} if `to` cannot be next. */
   resign(options: { to?: Candidate }): Promise<void>;
   /** Told what was asked for. */
   onRequest(request: Readonly<Record<string, string | undefined>>): void;

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "../election/internal.ts";
+import { HandoffError } from "../election/internal.ts";
 import type { RoleState } from "../election/mod.ts";
 import type { Control, NodeSnapshot } from "./answers.ts";
 
@@ -49,7 +49,7 @@ export async function handleTransfer(
   try {
     await control.resign({ to });
   } catch (error) {
-    if (!(error instanceof InvalidOptionError)) throw error;
+    if (!(error instanceof HandoffError)) throw error;
     return { status: 412, problem: `${candidate} cannot be next: a candidate of another program waits before it` };
   }
   const next = await successor(snapshot, token);

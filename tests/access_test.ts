@@ -33,14 +33,14 @@ Deno.test("TLS: with the right authority a candidate leads; otherwise it is told
   await a.stop();
 
   const at = `etcd at localhost:${etcd.port} cannot be reached: `;
-  const unsigned = "its certificate is not signed by the given authority, or has expired";
+  const unsigned = "its certificate is not signed by a trusted CA, or has expired";
   assertEquals(await trouble(etcd, { tls: { ca: files.read("other.pem") } }), at + unsigned);
   assertEquals(await trouble(etcd, {}), at + unsigned);
   // What follows is gRPC's: by HTTP, certificates are for the endpoint, be it a name or an IP address.
   const transport = "grpc";
   assertEquals(
     await trouble(etcd, { transport, tls: { ca, serverName: "elsewhere" } }),
-    `${at}its certificate is for another name`,
+    `${at}its certificate is for another host name`,
   );
   const endpoints = [`https://127.0.0.1:${etcd.port}`];
   assertStringIncludes(
@@ -74,7 +74,7 @@ Deno.test("TLS: an etcd that wants client certificates lets in those that it tru
   await a.stop();
   assertMatch(await trouble(etcd, { tls: { ca } }), /client certificate/);
   assertMatch(await trouble(etcd, { tls: cert("stranger") }), /client certificate/);
-  assertMatch(await trouble(etcd, { tls: cert("client", "stranger") }), /do not fit together/);
+  assertMatch(await trouble(etcd, { tls: cert("client", "stranger") }), /do not match/);
 });
 
 const PERMISSION = { user: "worker", kind: "readwrite", prefix: "jobs/" } as const;
@@ -154,7 +154,7 @@ Deno.test("passwords: a leader that may no longer ask gives way to one that may"
 
 Deno.test("passwords: the wrong one, none, or no permission is named", async () => {
   await using etcd = await withUsers();
-  const at = `etcd at 127.0.0.1:${etcd.port} answers: `;
+  const at = `etcd at 127.0.0.1:${etcd.port} returned an error: `;
   assertEquals(
     await trouble(etcd, { user: { ...USER, password: "guessed" } }),
     `${at}authentication failed, invalid user ID or password`,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { type ElectionEvent, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
+import { type ElectionEvent, HandoffError, observe, TermEndedError } from "../election/mod.ts";
 import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
@@ -78,8 +78,8 @@ Deno.test("the lead is handed to the one that is named, and those that it passes
   await d.sees(/^d,([abc],){2}[abc]$/);
   await assertRejects(
     () => a.resign({ to: a.status.queue[0] }),
-    InvalidOptionError,
-    "a leader-node candidate that waits",
+    HandoffError,
+    "Cannot hand over to d: it is not waiting, or a candidate of another program is queued before it",
   );
   await stopAll([a, b, c, d]);
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
@@ -275,6 +275,7 @@ Deno.test("a term tells how long it holds, and its guard lets only the leader wr
   assertEquals(term.validFor(), 0);
   const error = assertThrows(() => term.assert(), TermEndedError);
   assertEquals([error.reason, error.token], ["stopped", term.token]);
+  assertEquals(error.message, `The term with token ${term.token} has ended (stopped)`);
   assertInstanceOf(term.signal.reason, TermEndedError);
 });
 

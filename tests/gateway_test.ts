@@ -45,15 +45,15 @@ Deno.test("a gateway that is switched off, and what is no etcd, is named in a li
   await using etcd = await LocalEtcd.start({ flags: ["--enable-grpc-gateway=false"] });
   assertEquals(
     await trouble(etcd, etcd.endpoint),
-    `etcd at 127.0.0.1:${etcd.port} answers: ` +
-      "its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
+    `etcd at 127.0.0.1:${etcd.port} returned an error: ` +
+      "the JSON gateway is disabled; start etcd with --enable-grpc-gateway or use transport grpc",
   );
   const busy = () => new Response("<h1>Bad gateway</h1>", { status: 502 });
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, busy);
   const { port } = server.addr;
   assertEquals(
     await trouble(etcd, `http://127.0.0.1:${port}`),
-    `etcd at 127.0.0.1:${port} cannot be reached: it answers HTTP with status 502`,
+    `etcd at 127.0.0.1:${port} cannot be reached: the server answered with HTTP status 502`,
   );
 });
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { lines } from "../dev/lines.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { InvalidOptionError } from "../election/mod.ts";
+import { HandoffError } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
 import { follows, leads, within } from "./support/until.ts";
 
@@ -68,7 +68,11 @@ Deno.test("etcdctl elect is not passed over at a handoff, neither by a name nor 
   await a.sees(/^a,a proposal of etcdctl$/);
   await using b = new Candidate(etcd, "b", { candidate: { id: "b", priority: 9 } });
   await a.sees(/,b$/);
-  await assertRejects(() => a.resign({ to: a.status.queue[2] }), InvalidOptionError, "no foreign one before it");
+  await assertRejects(
+    () => a.resign({ to: a.status.queue[2] }),
+    HandoffError,
+    "a candidate of another program is queued before it",
+  );
   await a.resign();
   await ctl.leads();
   await ctl.resign();

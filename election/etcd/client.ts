@@ -2,7 +2,7 @@ import type { Credentials } from "./options.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
 import type { QueueChange } from "../machine/queue.ts";
 
-/** A comparison in a transaction. As in all of these messages, names are etcd's, and 64-bit numbers are texts. */
+/** A comparison in a transaction. As in all of these messages, names are etcd's and 64-bit numbers are strings. */
 export interface Compare {
   readonly key: Uint8Array;
   readonly target: "Create";
@@ -10,7 +10,7 @@ export interface Compare {
   readonly create_revision: string;
 }
 
-/** A question for keys; without `range_end` for one. */
+/** A range request; for a single key if `range_end` is absent. */
 export interface RangeRequest {
   readonly key: Uint8Array;
   readonly range_end?: Uint8Array;
@@ -21,7 +21,7 @@ export interface RangeRequest {
   readonly sort_order?: "Ascend";
 }
 
-/** What a transaction does. */
+/** An operation of a transaction. */
 export type Operation =
   | {
     readonly request_put: {
@@ -41,7 +41,7 @@ export interface TxnRequest {
   readonly failure?: readonly Operation[];
 }
 
-/** A key as etcd has it. */
+/** A key in etcd. */
 export interface KeyValue {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -49,71 +49,71 @@ export interface KeyValue {
   readonly mod_revision: string;
 }
 
-/** The answer to a range request. */
+/** The response to a range request. */
 export interface RangeAnswer {
   readonly header: { readonly revision: string };
   readonly kvs: readonly KeyValue[];
   readonly count: string;
 }
 
-/** The answer to a transaction. */
+/** The response to a transaction. */
 export interface TxnAnswer {
   readonly header: { readonly revision: string };
   readonly succeeded: boolean;
   readonly responses: readonly { readonly response_range?: RangeAnswer }[];
 }
 
-/** A lease, and the seconds that it is valid for. */
+/** A lease and its TTL in seconds. */
 export interface LeaseAnswer {
   readonly ID: string;
   readonly TTL: string;
 }
 
-/** What happened to a key in one revision. */
+/** A change of a key, at its revision. */
 export interface KeyEvent {
   readonly revision: bigint;
   readonly change: QueueChange;
 }
 
-/** What a watch on a prefix needs, and whom it tells. */
+/** The settings of a watch on a prefix, and its callbacks. */
 export interface WatchObserver {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: () => number;
-  /** Milliseconds after which a silent etcd is given up. */
+  /** Milliseconds to wait for etcd's answer to a probe. */
   readonly timeoutMs: () => number;
-  /** How many keys the one who is told knows of, at which revision; undefined before it has listed them. */
-  readonly seen: () => { readonly count: number; readonly revision: bigint } | undefined;
-  /** It stands: what happens from now on is told. */
+  /** Number of keys and revision known to the observer; undefined before the first list. */
+  readonly known: () => { readonly count: number; readonly revision: bigint } | undefined;
+  /** The watch is established: all later changes are reported. */
   created(): void;
-  /** What happened, in the order of the revisions. */
-  happened(events: readonly KeyEvent[]): void;
-  /** All that had happened was told when a probe was sent at `sentAt`. */
+  /** Changes, ordered by revision. */
+  changed(events: readonly KeyEvent[]): void;
+  /** A probe sent at `sentAt` was answered: everything up to then has been reported. */
   alive(sentAt: Instant): void;
-  /** Nothing more is told. */
+  /** The watch has ended; no more callbacks. */
   failed(reason: Error): void;
 }
 
-/** A watch that was asked for. */
+/** A running watch. */
 export interface WatchHandle {
-  /** Probes it soon, not only when the next probe is due. */
+  /** Sends a probe soon instead of when the next one is due. */
   probe(): void;
-  /** Ends it without a word. */
+  /** Ends the watch; no more callbacks. */
   close(): void;
 }
 
-/** What a client is made of. */
+/** The options of a client. */
 export interface ClientOptions {
   readonly endpoint: string;
   readonly credentials: Credentials;
   readonly clock: Clock;
-  /** Told when the client has noticed by itself that it is of no use any more. */
+  /** Called when the client itself notices that its connection is lost, and it must be replaced. */
   readonly onLeft: (reason: Error) => void;
 }
 
 /**
- * etcd's calls over connections to one endpoint, given up and made anew at the first doubt. Each call ends within
- * its `timeoutMs`; what it fails with is for `storeError`.
+ * A client for one endpoint, which is replaced after the first failure. Each call ends within its `timeoutMs`; pass its
+ * error to `storeError`.
  */
 export interface EtcdClient {
   readonly endpoint: string;
@@ -122,14 +122,14 @@ export interface EtcdClient {
   revoke(leaseId: string, timeoutMs: number): Promise<void>;
   txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer>;
   range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
-  /** Watches a prefix from now on, until that has failed or is closed. */
+  /** Watches a prefix from now on, until it fails or is closed. */
   watch(request: WatchObserver): WatchHandle;
   close(): void;
 }
 
-/** A way to speak to etcd. */
+/** A protocol to connect to etcd. */
 export interface Transport {
   connect(options: ClientOptions): EtcdClient;
-  /** Resolves when the clients that were closed have let go of their sockets. */
+  /** Resolves when the closed clients have released their sockets. */
   settled(): Promise<void>;
 }

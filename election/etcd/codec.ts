@@ -11,7 +11,7 @@ export function keyBytes(key: string): Uint8Array {
   return encoder.encode(key);
 }
 
-/** The text of a key, another one for each: bytes that are no text are shown one by one. */
+/** A key as text, unique per key: if it is not valid UTF-8, byte by byte. */
 export function keyText(key: Uint8Array): string {
   const text = decoder.decode(key);
   return text.includes("\uFFFD") ? "\uFFFD" + Array.from(key, (byte) => String.fromCharCode(byte)).join("") : text;
@@ -31,37 +31,37 @@ export function keyEvent(deleted: boolean, { key, value, create_revision, mod_re
   return { revision: BigInt(mod_revision), change };
 }
 
-/** What a candidate of ours writes into its key: compact JSON. */
+/** A leader-node candidate's value: compact JSON. */
 export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
 }
 
-/** The same of another candidate, to whom the one with `token` hands the lead on. */
+/** The value of another candidate, to which the leader with `token` hands over. */
 export function encodeSuccessor({ id, url, since, priority }: Candidate, token: bigint, left: LeaveReason): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, since, priority, after: { token: String(token), left } }));
 }
 
-/** What it writes when it is about to leave, and there is nobody to hand the lead on to. */
+/** The value of a leader that is about to leave without a handoff. */
 export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveReason): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, priority, leaving }));
 }
 
 /**
- * Reads a candidate's value. Anybody may have written it: whatever is not ours is shown as the name,
- * on one line, and nothing in it can break a log, a header or a page.
+ * Reads a candidate's value. It is untrusted: a value of another program is used as the name, sanitized so that it
+ * cannot break a log line, a header or a page.
  */
 export function decodeCandidate(key: string, token: bigint, value: Uint8Array): Candidate {
   const text = decoder.decode(value);
-  const ours = parseObject(text);
+  const fields = parseObject(text);
   return {
     key,
     token,
-    id: printable(typeof ours?.id === "string" ? ours.id : text) || key.slice(key.lastIndexOf("/") + 1),
-    url: httpUrl(ours?.url),
-    since: date(ours?.since),
-    priority: Number.isSafeInteger(ours?.priority) ? ours!.priority as number : undefined,
-    leaving: leaveReason(ours?.leaving),
-    after: predecessor(ours?.after),
+    id: printable(typeof fields?.id === "string" ? fields.id : text) || key.slice(key.lastIndexOf("/") + 1),
+    url: httpUrl(fields?.url),
+    since: date(fields?.since),
+    priority: Number.isSafeInteger(fields?.priority) ? fields!.priority as number : undefined,
+    leaving: leaveReason(fields?.leaving),
+    after: predecessor(fields?.after),
   };
 }
 
@@ -87,7 +87,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 function printable(name: string): string {
-  // Control and format characters, lone surrogates: nothing that moves a cursor or hides text.
+  // Replace control and format characters and lone surrogates, which could move a cursor or hide text.
   const clean = name.slice(0, MAX_NAME_LENGTH + 1).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
   return clean.length > MAX_NAME_LENGTH ? clean.slice(0, MAX_NAME_LENGTH) + "…" : clean;
 }

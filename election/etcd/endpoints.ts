@@ -1,4 +1,4 @@
-/** Which of etcd's endpoints to try next: those that failed least since they last answered. */
+/** Selects the next endpoint: the one with the fewest failures since its last answer. */
 export class Endpoints {
   readonly #urls: readonly string[];
   readonly #failures = new Map<string, number>();
@@ -7,7 +7,7 @@ export class Endpoints {
     this.#urls = urls;
   }
 
-  /** The first one to try. */
+  /** The first endpoint to try. */
   get first(): string {
     return this.#urls[0]!;
   }
@@ -16,7 +16,7 @@ export class Endpoints {
     this.#failures.delete(url);
   }
 
-  /** The one to try after `url` failed; of those that are equally good, the next in the list. */
+  /** The endpoint to try after `url` failed; among equals, the next in the list. */
   failed(url: string): string {
     this.#failures.set(url, this.#failuresOf(url) + 1);
     const from = this.#urls.indexOf(url) + 1;

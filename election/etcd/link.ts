@@ -6,15 +6,15 @@ import { isStaleToken, storeError } from "./errors.ts";
 import { type QueueReader, QueueWatchPool } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "../store.ts";
 
-/** What a transport needs is loaded when it is used. */
+/** The transports, loaded on first use. */
 const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
   grpc: async () => (await import("./grpc/client.ts")).grpc,
   gateway: async () => (await import("./gateway/client.ts")).gateway,
 };
 
 /**
- * What leads to etcd: two clients, each on one endpoint. One is for the calls, one for the watches, since a failed
- * call takes down every stream of its client. A client that fails is replaced by a new one on the next best endpoint.
+ * The connection to etcd: two clients, each for one endpoint. One is for calls, one for watches, because a failed call
+ * closes every stream of its client. A failed client is replaced by a new one for the next endpoint.
  */
 export class EtcdLink {
   readonly #credentials: Credentials;
@@ -22,11 +22,11 @@ export class EtcdLink {
   readonly #clock: Clock;
   readonly #load: () => Promise<Transport>;
   #transport: Promise<Transport> | undefined;
-  /** The same, once it is there: a call shall not wait for what need not be waited for. */
+  /** The loaded transport: avoids an await per call. */
   #ready: Transport | undefined;
   #calls: EtcdClient | undefined;
-  /** Where the next client for calls goes. */
-  #callsAt: string;
+  /** The endpoint of the next client for calls. */
+  #callsEndpoint: string;
   #watches: QueueWatchPool;
   #closed = false;
 
@@ -35,32 +35,32 @@ export class EtcdLink {
     this.#clock = clock;
     this.#endpoints = new Endpoints(endpoints);
     this.#load = TRANSPORTS[transport];
-    this.#callsAt = this.#endpoints.first;
+    this.#callsEndpoint = this.#endpoints.first;
     this.#watches = this.#watchesAt(this.#endpoints.first);
   }
 
   /** Makes a call; rejects with a {@linkcode StoreError}. */
   async call<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
     try {
-      return await this.#try(run);
+      return await this.#attempt(run);
     } catch (error) {
-      // As a rule the first one to notice is who takes over after a long wait: a new client logs in anew.
+      // Typical for a candidate that takes over after a long wait. The new client authenticates again.
       if (this.#closed || !isStaleToken(error)) throw error;
-      return await this.#try(run);
+      return await this.#attempt(run);
     }
   }
 
-  async #try<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
+  async #attempt<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
     const transport = this.#ready ?? await this.#loaded();
     if (this.#closed) throw new StoreError("unreachable", "the connection to etcd was closed");
-    const client = this.#calls ??= this.#connect(transport, this.#callsAt, () => this.#leave(client));
+    const client = this.#calls ??= this.#connect(transport, this.#callsEndpoint, () => this.#replace(client));
     try {
       const answer = await run(client);
       this.#endpoints.answered(client.endpoint);
       return answer;
     } catch (error) {
       const failure = storeError(error, client.endpoint);
-      if (failure.failure === "unreachable") this.#leave(client);
+      if (failure.failure === "unreachable") this.#replace(client);
       throw failure;
     }
   }
@@ -79,18 +79,18 @@ export class EtcdLink {
 
   #loaded(): Promise<Transport> {
     return this.#transport ??= this.#load().then((transport) => this.#ready = transport).catch((error) => {
-      // What could not be loaded is tried again.
+      // Retry on the next call.
       this.#transport = undefined;
       throw error;
     });
   }
 
-  /** Makes the next call go to the next endpoint. Several calls may fail together: only the first does it. */
-  #leave(client: EtcdClient): void {
+  /** Switches calls to the next endpoint. Only the first of several failed calls has an effect. */
+  #replace(client: EtcdClient): void {
     if (this.#calls !== client || this.#closed) return;
     client.close();
     this.#calls = undefined;
-    this.#callsAt = this.#endpoints.failed(client.endpoint);
+    this.#callsEndpoint = this.#endpoints.failed(client.endpoint);
   }
 
   #watchesAt(endpoint: string): QueueWatchPool {

@@ -1,22 +1,25 @@
 import { InvalidOptionError } from "../errors.ts";
 
-/** How to speak TLS with etcd. All certificates and keys are PEM texts. */
+/** TLS options for etcd. All certificates and keys are PEM text. */
 export interface TlsOptions {
   /**
-   * The authority that signed etcd's certificates.
+   * The CA certificate(s) to verify etcd's certificate with.
    *
-   * @default {the authorities that the runtime trusts}
+   * @default {the CAs that the runtime trusts}
    */
   readonly ca?: string;
-  /** This client's certificate, if etcd asks for one. */
+  /** The client certificate, if etcd requires one. */
   readonly cert?: string;
   /** The private key of `cert`. */
   readonly key?: string;
-  /** The name that etcd's certificate must be for, if that is not the endpoint's host name. Needed for IP addresses. */
+  /**
+   * The name to verify etcd's certificate against, if it is not the endpoint's host name. With `transport: "grpc"`,
+   * required if the endpoint is an IP address; not supported with `"gateway"`.
+   */
   readonly serverName?: string;
 }
 
-/** A user of etcd. */
+/** Credentials of an etcd user. */
 export interface UserOptions {
   /** The user's name. */
   readonly name: string;
@@ -24,7 +27,7 @@ export interface UserOptions {
   readonly password: string;
 }
 
-/** Where etcd is, and how to be let in. */
+/** How to connect to etcd. */
 export interface ConnectionOptions {
   /**
    * etcd's client endpoints, as `host:port` or `http(s)://host:port`.
@@ -32,40 +35,40 @@ export interface ConnectionOptions {
    * @default {["http://127.0.0.1:2379"]}
    */
   endpoints?: readonly string[];
-  /** TLS, for https endpoints. */
+  /** TLS options, for https endpoints. */
   tls?: TlsOptions;
-  /** The user to log in as, if etcd asks for one. */
+  /** The user to authenticate as, if etcd has authentication enabled. */
   user?: UserOptions;
   /**
-   * How to speak to etcd: `"grpc"`, its own protocol, or `"gateway"`, its JSON gateway over `fetch`. The latter starts
-   * faster and needs less memory, but a request of its own for each election's watch; it cannot be used where the
-   * gateway is switched off, or where etcd tells users by their client certificates.
+   * The protocol: `"grpc"`, or `"gateway"` for etcd's JSON gateway over `fetch`. The gateway starts faster and needs
+   * less memory, but one open request per watched election. It cannot be used if etcd has it disabled, or if etcd
+   * authenticates users by client-certificate common name.
    *
    * @default {"grpc"}
    */
   transport?: TransportName;
 }
 
-/** A way to speak to etcd. */
+/** A protocol to connect to etcd. */
 export type TransportName = "grpc" | "gateway";
 
-/** What a transport should be, in the words of an error message. */
+/** The valid transports, for error messages. */
 export const EXPECTED_TRANSPORT = "grpc or gateway";
 
-/** Where etcd is looked for if nothing else is said. */
+/** The default endpoint. */
 export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
 
-/** What endpoints should be, in the words of an error message. */
+/** The valid endpoints, for error messages. */
 export const EXPECTED_ENDPOINTS =
-  `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, several with commas between, all http or all https`;
+  `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, separated by commas, all http or all https`;
 
-/** The credentials of a client. */
+/** Credentials for etcd. */
 export interface Credentials {
   readonly tls?: TlsOptions;
   readonly user?: UserOptions;
 }
 
-/** How to reach etcd, after the checks. */
+/** The checked connection options. */
 export interface EtcdOptions extends Credentials {
   /** etcd's endpoints as URLs. */
   readonly endpoints: readonly string[];
@@ -73,9 +76,9 @@ export interface EtcdOptions extends Credentials {
 }
 
 /**
- * Checks how to reach etcd.
+ * Checks the connection options and applies the defaults.
  *
- * @throws {InvalidOptionError} If an option cannot work.
+ * @throws {InvalidOptionError} If an option is invalid.
  */
 export function checkEtcdOptions(
   { endpoints: given = [DEFAULT_ENDPOINT], tls, user, transport = "grpc" }: ConnectionOptions,
@@ -87,23 +90,25 @@ export function checkEtcdOptions(
 /**
  * Checks the transport.
  *
- * @throws {InvalidOptionError} If there is no such one, or if this runtime cannot speak TLS by it as it should.
+ * @throws {InvalidOptionError} If it is unknown, or does not support the TLS options in this runtime.
  */
 export function checkTransport(transport: string, tls?: TlsOptions): TransportName {
-  const wrong = (expected: string) => new InvalidOptionError("transport", transport, expected);
+  const invalid = (expected: string) => new InvalidOptionError("transport", transport, expected);
   if (transport === "grpc") return transport;
-  if (transport !== "gateway") throw wrong(EXPECTED_TRANSPORT);
+  if (transport !== "gateway") throw invalid(EXPECTED_TRANSPORT);
   if (tls?.serverName !== undefined) {
-    throw wrong("grpc with a server name for TLS; gateway accepts certificates for IP addresses");
+    throw invalid("grpc when tls.serverName is set; gateway accepts certificates for IP addresses");
   }
-  if (tls && !("Deno" in globalThis)) throw wrong("grpc with TLS options, except on Deno");
+  if (tls && !("Deno" in globalThis)) {
+    throw invalid("grpc when TLS options are set; gateway supports them on Deno only");
+  }
   return transport;
 }
 
 /**
- * Checks etcd's endpoints and gives them as URLs, without those that stand twice.
+ * Checks etcd's endpoints and returns them as URLs without duplicates.
  *
- * @throws {InvalidOptionError} If there is none, one is no endpoint, or http and https are mixed.
+ * @throws {InvalidOptionError} If there is none, one is invalid, or http and https are mixed.
  */
 export function checkEndpoints(endpoints: readonly string[]): string[] {
   const urls = endpoints.map(endpointUrl);
@@ -116,15 +121,15 @@ export function checkEndpoints(endpoints: readonly string[]): string[] {
 /**
  * Checks the TLS options against the endpoints.
  *
- * @throws {InvalidOptionError} If they are given for http, or only one of certificate and key is, or one is no PEM.
+ * @throws {InvalidOptionError} If an endpoint is http, certificate and key are not given together, or one is not PEM.
  */
 export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string[]): TlsOptions | undefined {
   if (!tls) return undefined;
-  const wrong = (expected: string) => new InvalidOptionError("tls", Object.keys(tls), expected);
-  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw wrong("https endpoints");
-  if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong("both a certificate and its key");
+  const invalid = (expected: string) => new InvalidOptionError("tls", Object.keys(tls), expected);
+  if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw invalid("https endpoints");
+  if ((tls.cert === undefined) !== (tls.key === undefined)) throw invalid("both a certificate and its key");
   for (const pem of [tls.ca, tls.cert, tls.key]) {
-    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw wrong("certificates and keys as PEM texts");
+    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw invalid("certificates and keys in PEM format");
   }
   return tls;
 }

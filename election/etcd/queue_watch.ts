@@ -5,32 +5,32 @@ import { CompactedError, storeError } from "./errors.ts";
 import { applyChanges, type Queue, sortQueue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
 
-/** What somebody who watches a prefix needs. */
+/** A subscriber to the queue of a prefix. */
 export interface QueueReader {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: number;
-  /** Milliseconds after which a silent etcd is given up. */
+  /** Milliseconds to wait for etcd's answer to a probe. */
   readonly timeoutMs: number;
   readonly notify: (notice: StoreNotice) => void;
 }
 
-/** What opens the client of the watches; it calls back when that is of no use any more. */
+/** Opens the client for the watches; `onLeft` is called when it must be replaced. */
 export type OpenClient = (onLeft: (reason: Error) => void) => Promise<EtcdClient>;
 
-/** The watches over one client. All who watch the same prefix share one, and what it tells is read once. */
+/** The watches over one client. All readers of a prefix share one watch, so that its events are processed once. */
 export class QueueWatchPool {
   readonly #endpoint: string;
   readonly #connect: OpenClient;
   readonly #clock: Clock;
   readonly #onEnd: () => void;
-  /** Those that whoever comes joins, by prefix. */
+  /** Watches that new readers may join, by prefix. */
   readonly #open = new Map<string, QueueWatch>();
   readonly #all = new Set<QueueWatch>();
   #client: Promise<EtcdClient> | undefined;
   #ended: Error | undefined;
 
-  /** `onEnd` is told when the client is of no use any more. */
+  /** `onEnd` is called when the client has failed; the pool has then ended. */
   constructor(endpoint: string, connect: OpenClient, clock: Clock, onEnd: () => void) {
     this.#endpoint = endpoint;
     this.#connect = connect;
@@ -38,20 +38,20 @@ export class QueueWatchPool {
     this.#onEnd = onEnd;
   }
 
-  /** Tells the queue, and then each change, until `lost` or until the returned function is called. */
+  /** Reports the queue and then each change, until `lost` or until the returned function is called. */
   watch(reader: QueueReader): CloseWatch {
     const { prefix } = reader;
     const watch = this.#open.get(prefix) ?? this.#start(prefix);
     watch.join(reader);
     return (because) => {
       watch.leave(reader);
-      const forsaken = watch.readers.size === 0;
-      if ((because === "doubted" || forsaken) && this.#open.get(prefix) === watch) this.#open.delete(prefix);
-      if (forsaken && this.#all.delete(watch)) watch.close();
+      const unused = watch.readers.size === 0;
+      if ((because === "doubted" || unused) && this.#open.get(prefix) === watch) this.#open.delete(prefix);
+      if (unused && this.#all.delete(watch)) watch.close();
     };
   }
 
-  /** Ends all watches without a word. */
+  /** Ends all watches without notifying their readers. */
   close(): void {
     for (const watch of this.#all) watch.readers.clear();
     this.#end(new Error("1 CANCELLED: the watch was closed"));
@@ -64,12 +64,12 @@ export class QueueWatchPool {
     this.#client ??= this.#connect((reason) => this.#end(reason));
     this.#client.then((client) => {
       if (this.#ended) throw this.#ended;
-      watch.begin(client);
+      watch.start(client);
     }).catch((error) => this.#fail(watch, error));
     return watch;
   }
 
-  /** One watch has failed; if etcd was not reached, all have. */
+  /** One watch has failed; all have if etcd cannot be reached. */
   #fail(watch: QueueWatch, reason: Error): void {
     if (!this.#all.has(watch)) return;
     const error = storeError(reason, this.#endpoint);
@@ -81,7 +81,7 @@ export class QueueWatchPool {
     if (this.#ended) return;
     this.#ended = reason;
     this.#client?.then((client) => client.close(), () => {});
-    // Who is told that it is lost may want the next one at once.
+    // First, as a reader may open the next watch as soon as it is notified.
     this.#onEnd();
     for (const watch of this.#all) this.#lose(watch, storeError(reason, this.#endpoint));
   }
@@ -90,21 +90,21 @@ export class QueueWatchPool {
     if (!this.#all.delete(watch)) return;
     if (this.#open.get(watch.prefix) === watch) this.#open.delete(watch.prefix);
     watch.close();
-    watch.tell({ type: "lost", error });
+    watch.notify({ type: "lost", error });
   }
 }
 
-/** A watch on one prefix, and all who want to know what it tells. */
+/** A watch on one prefix and its readers. */
 class QueueWatch {
   readonly prefix: string;
   readonly readers = new Set<QueueReader>();
   readonly #clock: Clock;
   readonly #fail: (reason: Error) => void;
-  /** What came before the list was read; then nothing. */
+  /** Events received before the list; undefined afterwards. */
   #early: KeyEvent[] | undefined = [];
   #queue: Queue = [];
   #revision = 0n;
-  /** When all of it was surely so. */
+  /** The latest time at which etcd is known to have had this queue. */
   #contact: Instant | undefined;
   #source: WatchHandle | undefined;
   #closed = false;
@@ -124,7 +124,7 @@ class QueueWatch {
       reader.notify({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });
       reader.notify({ type: "alive", sentAt });
     });
-    // It may be more impatient than the others.
+    // Its timeout may be shorter than the others'.
     this.#source?.probe();
   }
 
@@ -132,15 +132,15 @@ class QueueWatch {
     this.readers.delete(reader);
   }
 
-  begin(client: EtcdClient): void {
+  start(client: EtcdClient): void {
     if (this.#closed) return;
     this.#source = client.watch({
       prefix: this.prefix,
-      probeEveryMs: () => this.#least("probeEveryMs"),
-      timeoutMs: () => this.#least("timeoutMs"),
-      seen: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
+      probeEveryMs: () => this.#minOf("probeEveryMs"),
+      timeoutMs: () => this.#minOf("timeoutMs"),
+      known: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
       created: () => this.#list(client).catch(this.#fail),
-      happened: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
+      changed: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
       alive: (sentAt) => this.#alive(sentAt),
       failed: this.#fail,
     });
@@ -151,47 +151,47 @@ class QueueWatch {
     this.#source?.close();
   }
 
-  tell(notice: StoreNotice): void {
-    // Who comes meanwhile is told all of it by itself.
+  notify(notice: StoreNotice): void {
+    // Not to readers that join meanwhile: `join` notifies them.
     for (const reader of [...this.readers]) if (this.readers.has(reader)) reader.notify(notice);
   }
 
-  #least(what: "probeEveryMs" | "timeoutMs"): number {
-    let least = Infinity;
-    for (const reader of this.readers) least = Math.min(least, reader[what]);
-    return least;
+  #minOf(name: "probeEveryMs" | "timeoutMs"): number {
+    let min = Infinity;
+    for (const reader of this.readers) min = Math.min(min, reader[name]);
+    return min;
   }
 
   #alive(sentAt: Instant): void {
     this.#contact = sentAt;
-    this.tell({ type: "alive", sentAt });
+    this.notify({ type: "alive", sentAt });
   }
 
   /** Reads the whole prefix. */
   async #list(client: EtcdClient): Promise<void> {
     const sentAt = this.#clock.now();
-    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#least("timeoutMs"));
+    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#minOf("timeoutMs"));
     if (this.#closed) return;
     this.#queue = sortQueue(
       kvs.map(({ key, create_revision, value }) => decodeCandidate(keyText(key), BigInt(create_revision), value)),
     );
     this.#revision = BigInt(header.revision);
     this.#contact = sentAt;
-    this.tell({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });
+    this.notify({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });
     const early = this.#early!;
     this.#early = undefined;
     this.#apply(early);
-    this.tell({ type: "alive", sentAt });
-    // No probe was sent before; whoever has joined meanwhile may be more impatient than the first.
+    this.notify({ type: "alive", sentAt });
+    // No probe was sent before; readers that joined meanwhile may have a shorter timeout.
     this.#source?.probe();
   }
 
   #apply(events: readonly KeyEvent[]): void {
-    // What the list has told already may come later than the list.
-    const news = events.filter(({ revision }) => revision > this.#revision);
-    for (const { queue, revision } of stagesOf(this.#queue, news)) {
+    // Skip events that the list already includes.
+    const newer = events.filter(({ revision }) => revision > this.#revision);
+    for (const { queue, revision } of stagesOf(this.#queue, newer)) {
       [this.#queue, this.#revision] = [queue, revision];
-      this.tell({ type: "changed", queue, revision });
+      this.notify({ type: "changed", queue, revision });
     }
   }
 }
@@ -202,7 +202,10 @@ interface Stage {
   readonly revision: bigint;
 }
 
-/** The queue after these events, and before that each in which a leader stood: all are told, however short its time was. */
+/**
+ * The queues to report for these events: the last one, and each with another leader before it, so that no leader is
+ * skipped, however short its leadership was.
+ */
 export function stagesOf(queue: Queue, events: readonly KeyEvent[]): Stage[] {
   const stages: Stage[] = [];
   for (let from = 0, to = 0; from < events.length; from = to) {

@@ -7,17 +7,17 @@ import type { EtcdLink } from "./link.ts";
 import type { LeaveReason, Self } from "../machine/queue.ts";
 import { type CloseWatch, type Store, StoreError, type StoreNotice, type WithdrawOptions } from "../store.ts";
 
-/** What the store must know. */
+/** The options of the store. */
 export interface EtcdStoreOptions {
-  /** The election's prefix, with its last `/`. */
+  /** The election's prefix, including the trailing `/`. */
   readonly prefix: string;
-  /** Who the candidate is. */
+  /** This node's description. */
   readonly self: Self;
-  /** The TTL asked for: how soon a silent watch is doubted follows from it. */
+  /** The requested TTL; the watch's probe interval and timeout are derived from it. */
   readonly ttlMs: number;
 }
 
-/** The store on etcd. */
+/** The store in etcd. */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #link: EtcdLink;
@@ -48,7 +48,7 @@ export class EtcdStore implements Store {
         success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
         failure: [{ request_range: { key: name, keys_only: true } }],
       }, timeoutMs);
-      // The key is named after its lease: if it is there already, an earlier try of ours got through.
+      // The key is named after the lease: if it exists, an earlier attempt of ours has succeeded.
       return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range!.kvs[0]!.create_revision) };
     });
   }
@@ -56,7 +56,7 @@ export class EtcdStore implements Store {
   guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
     return this.#link.call(async (client) => {
       const { succeeded, responses } = await client.txn({
-        compare: [this.#isThere(key, token)],
+        compare: [this.#exists(key, token)],
         success: [{
           request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
         }],
@@ -72,18 +72,18 @@ export class EtcdStore implements Store {
     timeoutMs: number,
     { leaving, handoff }: WithdrawOptions = {},
   ): Promise<void> {
-    if (handoff && await this.#leave(key, token, timeoutMs, { leaving, handoff })) return;
+    if (handoff && await this.#deleteKeys(key, token, timeoutMs, { leaving, handoff })) return;
     if (handoff && handoff.passed.length > 0) throw new StoreError("changed", "the queue has changed");
     if (leaving) await this.markLeaving(key, token, leaving, timeoutMs).catch(() => {});
-    await this.#leave(key, token, timeoutMs);
+    await this.#deleteKeys(key, token, timeoutMs);
   }
 
-  /** Says in the key why it is about to go. */
+  /** Records in the key why its candidate is about to leave. */
   async markLeaving(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
     const value = encodeLeaving(this.#options.self, leaving);
     await this.#link.call((client) =>
       client.txn({
-        compare: [this.#isThere(key, token)],
+        compare: [this.#exists(key, token)],
         success: [this.#rewrite(key, value)],
       }, timeoutMs)
     );
@@ -102,21 +102,21 @@ export class EtcdStore implements Store {
     return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
   }
 
-  /** Deletes the key and those that are passed, and tells the next leader why; false if the queue has changed. */
-  async #leave(
+  /** Deletes the key and those skipped, and records why in the next leader's key; false if the queue has changed. */
+  async #deleteKeys(
     key: string,
     token: bigint,
     timeoutMs: number,
     { leaving, handoff }: WithdrawOptions = {},
   ): Promise<boolean> {
     const { passed = [], to } = handoff ?? {};
-    const gone = [{ key, token }, ...passed];
-    // In one revision: another one, just for the word, would be a write that the next leader waits for.
-    const told = to && leaving ? [this.#rewrite(to.key, encodeSuccessor(to, token, leaving))] : [];
+    const deleted = [{ key, token }, ...passed];
+    // In the same transaction: a separate write would delay the next leader.
+    const marked = to && leaving ? [this.#rewrite(to.key, encodeSuccessor(to, token, leaving))] : [];
     const { succeeded, responses } = await this.#link.call((client) =>
       client.txn({
-        compare: [...gone, ...to ? [to] : []].map(({ key, token }) => this.#isThere(key, token)),
-        success: [...gone.map(({ key }) => ({ request_delete_range: { key: keyBytes(key) } })), ...told],
+        compare: [...deleted, ...to ? [to] : []].map(({ key, token }) => this.#exists(key, token)),
+        success: [...deleted.map(({ key }) => ({ request_delete_range: { key: keyBytes(key) } })), ...marked],
         failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
       }, timeoutMs)
     );
@@ -127,7 +127,7 @@ export class EtcdStore implements Store {
     return { request_put: { key: keyBytes(key), value, ignore_lease: true } };
   }
 
-  #isThere(key: string, token: bigint): Compare {
+  #exists(key: string, token: bigint): Compare {
     return { key: keyBytes(key), target: "Create", result: "Equal", create_revision: String(token) };
   }
 }

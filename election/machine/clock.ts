@@ -1,14 +1,13 @@
-/** A moment on both clocks of this machine, in milliseconds. */
+/** A point in time on both clocks of this machine, in milliseconds. */
 export interface Instant {
-  /** `performance.now()`: never jumps, but stands still while the machine sleeps. */
+  /** `performance.now()`: never jumps, but stops while the machine is suspended. */
   readonly monotonic: number;
-  /** `Date.now()`: goes on while the machine sleeps, but can be set. */
+  /** `Date.now()`: runs while the machine is suspended, but can be set. */
   readonly wall: number;
 }
 
-/** Where the election reads the time. */
+/** The election's source of time. */
 export interface Clock {
-  /** The moment it is now. */
   now(): Instant;
 }
 
@@ -18,8 +17,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * Milliseconds from `since` to `now`: the larger answer of the two clocks, so that neither a
- * machine's sleep nor a wall clock set back can make a lease look younger than it is.
+ * Milliseconds from `since` to `now`: the larger difference of the two clocks, so that neither a suspended machine nor
+ * a wall clock set back makes a lease look younger than it is.
  */
 export function elapsed(since: Instant, now: Instant): number {
   return Math.max(now.monotonic - since.monotonic, now.wall - since.wall);

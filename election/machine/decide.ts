@@ -5,7 +5,7 @@ import { type Handoff, isQueued, planHandoff } from "./queue.ts";
 import { endTerm, isDue, lose, WITHDRAW_ATTEMPTS, withdrawing } from "./transitions.ts";
 import type { Action, Core, In } from "./types.ts";
 
-/** Decides what to do by all facts and the clock. */
+/** Decides what to do, given all facts and the clock. */
 export function decide(core: Core, now: Instant, actions: Action[]): Core {
   if (core.term && !leads(core, now)) core = endTerm(core, "expired");
   core = decideLoss(core, now, actions);
@@ -17,10 +17,10 @@ export function decide(core: Core, now: Instant, actions: Action[]): Core {
   return { ...core, ...decideCampaign(core, now, actions) };
 }
 
-/** The view says that our key is gone, or that another stands in its place. */
+/** Ends the campaign if the view shows that our key is gone or was replaced. */
 function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign, view, watch } = core;
-  // What a former watch told may be of another time, or even of another etcd.
+  // A former watch may have shown an older state, or even another etcd.
   if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
   if (view.revision < campaign.token) return core;
   const key = keyOf(core, campaign.lease.id);
@@ -76,7 +76,7 @@ function decideQueued(
       ...campaign,
       renewal: renew ? "sent" : campaign.renewal,
       guard: guard ? "sent" : campaign.guard,
-      askedSince: guard ? campaign.askedSince ?? now : campaign.askedSince,
+      guardPendingSince: guard ? campaign.guardPendingSince ?? now : campaign.guardPendingSince,
     },
     term: core.term ?? (safe ? { token, since: now } : undefined),
   };
@@ -89,14 +89,14 @@ function withdraw(
 ): In<"withdrawing"> {
   const { lease, token, leaving, attempts } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
-  // The last try hands the lead to whoever is next: it shall not fail because the queue moves.
+  // The last attempt is unconditional: it must not fail because the queue changes meanwhile.
   const handoff = attempts < WITHDRAW_ATTEMPTS - 1 ? handoffOf(core, campaign) : undefined;
   const key = keyOf(core, lease.id);
   actions.push({ type: "withdraw", leaseId: lease.id, key, token, leaving, handoff, timeoutMs });
   return { ...campaign, call: "sent", attempts: attempts + 1 };
 }
 
-/** Whom the lead goes to, if that one must be told why, or is not the next in the queue, who needs no help. */
+/** The handoff, if one is needed: to record why we leave, or because the next leader is not the next in the queue. */
 function handoffOf({ view }: Core, { token, leaving, to }: In<"withdrawing">): Handoff | undefined {
   if (token === undefined || view?.queue[0]?.token !== token) return undefined;
   const handoff = planHandoff(view.queue, token, to);

@@ -2,12 +2,12 @@
  * The decisions of an election, without I/O: {@linkcode step} takes an event and the time, and returns the next state
  * and the actions to carry out. A step has three phases:
  *
- * 1. `lapse.ts`: a lease that may have ended by the stop rule is given up, before the event can make it look alive.
- * 2. `record.ts`: the event is recorded as facts. Events that change the campaign at once (resign, stop, a key that is
- *    gone) move it to its next stage here and may add the action that belongs to it.
- * 3. `decide.ts`: the same rules look at all facts and the clock. No order of events needs a rule of its own.
+ * 1. `lapse.ts`: a lease that may have expired by the stop rule is given up, before the event can make it look valid.
+ * 2. `record.ts`: the event is recorded as facts. Events that change the campaign immediately (resign, stop, a lost
+ *    key) move it to its next stage here and may add the corresponding action.
+ * 3. `decide.ts`: the same rules are applied to all facts and the clock, so that no order of events needs its own rule.
  *
- * The stages of a campaign. A campaign is one lease and one key; neither is used again:
+ * The stages of a campaign. A campaign is one lease and one key; neither is reused:
  *
  * ```text
  *                 due               granted               enqueued
@@ -15,16 +15,16 @@
  *        |    ^ |           | failed               |                   |  ^---+ leads while both are fresh
  *        |    | | stop      v                      | lapsed or stop    | resign, stop or lapsed
  *        |    | +--> off   idle (after a pause)    |                   v
- *        |    |                                    |                draining   the work of the term ends
- *        |    |                                    v                   |       (or the lease does)
+ *        |    |                                    |                draining   the work of the term finishes
+ *        |    |                                    v                   |       (or the lease expires)
  *        |    +------------------------------ withdrawing <------------+
  *        |              withdrawn             delete key, revoke lease
  *        |
  *        +-- queued or enqueueing, when the key or the lease is gone: the term ends at once
  * ```
  *
- * The state diagram says nothing of leadership: whether a queued candidate leads is computed against the clock at each
- * question, by `leads` in `queries.ts`.
+ * Leadership is not a stage: `leads` in `queries.ts` computes against the clock, at each call, whether a queued
+ * candidate leads.
  */
 import type { Instant } from "./clock.ts";
 import { decide } from "./decide.ts";
@@ -36,7 +36,7 @@ export { nextTickMs } from "./next_tick.ts";
 export { isLeaving, keyOf, leads, leaseOf, observedLeader, termRemaining, viewIsCurrent } from "./queries.ts";
 export type { Action, Campaign, Core, MachineEvent, MachineSettings, View } from "./types.ts";
 
-/** The state before anything happened. */
+/** The initial state. */
 export function start(settings: MachineSettings, now: Instant): Core {
   const next = { since: now, afterMs: 0 };
   return {
@@ -47,7 +47,7 @@ export function start(settings: MachineSettings, now: Instant): Core {
   };
 }
 
-/** One step: the next state, and what is to be done. */
+/** One step: the next state and the actions to carry out. */
 export function step(core: Core, event: MachineEvent, now: Instant): { core: Core; actions: Action[] } {
   const actions: Action[] = [];
   const recorded = record(dropLapsed(core, now, actions), event, now, actions);

@@ -3,10 +3,10 @@ import { remaining } from "./deadline.ts";
 import { contests, leaseRemaining, stopBudgetMs, termRemaining, viewIsCurrent } from "./queries.ts";
 import type { Call, Core } from "./types.ts";
 
-/** How often a leader looks at the wall clock: a timer cannot know that the machine slept. */
+/** How often a leader checks the wall clock: timers do not advance while the machine is suspended. */
 const WALL_CHECK_MS = 100;
 
-/** Milliseconds until the next `tick` is needed. */
+/** Milliseconds until the next `tick` is due. */
 export function nextTickMs(core: Core, now: Instant): number {
   const waits: number[] = [];
   const wait = (call: Call) => call === "sent" || waits.push(call.afterMs - elapsed(call.since, now));

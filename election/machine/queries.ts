@@ -4,16 +4,16 @@ import type { Candidate } from "./queue.ts";
 import { WITHDRAW_ATTEMPTS } from "./transitions.ts";
 import type { Core, Lease } from "./types.ts";
 
-/** Whether this node may say that it leads. The only place where that is decided. */
+/** Whether this node leads. The only place where that is decided. */
 export function leads(core: Core, now: Instant): boolean {
   return core.term !== undefined && termRemaining(core, now) > stopBudgetMs(core);
 }
 
-/** Milliseconds for which the term's lease surely holds; 0 or less when it may have ended. */
+/** Milliseconds for which leadership is guaranteed; 0 or less when it may be lost. */
 export function termRemaining({ campaign }: Core, now: Instant): number {
   if (campaign.stage !== "queued" || campaign.guardedAt === undefined) return 0;
-  // The renewal alone is not enough: old etcd servers renew leases that are revoked or that a newer
-  // raft leader let expire. So a term lives from the older of its last renewal and its last guard.
+  // A renewal alone is not enough: old etcd servers renew leases that were revoked, or that a newer raft leader let
+  // expire. So the older of the last renewal and the last guard counts.
   const { lease, guardedAt } = campaign;
   return Math.min(leaseRemaining(lease, now), remaining(guardedAt, lease.ttlMs, now));
 }
@@ -34,21 +34,21 @@ export function keyOf({ settings }: Core, leaseId: bigint): string {
 }
 
 /**
- * The candidate that leads as far as the watch tells, if that is somebody else. A key of our own that
- * does not make us leader, such as the one that a crashed predecessor left, is nobody's lead.
+ * The leader according to the watch, if it is another node. A key with our own identity, such as the one that a crashed
+ * predecessor left, counts as no leader.
  */
 export function observedLeader({ view, settings: { candidate, self } }: Core): Candidate | undefined {
   const first = view?.queue[0];
   return candidate && first?.id === self.id && first.url === self.url ? undefined : first;
 }
 
-/** Whether the candidate is on its way out of the queue, and etcd has not failed to let it go several times. */
+/** Whether the candidate is leaving the queue; false after several failed attempts to withdraw. */
 export function isLeaving({ campaign }: Core): boolean {
   return campaign.stage === "draining" ||
     (campaign.stage === "withdrawing" && (campaign.attempts < WITHDRAW_ATTEMPTS || campaign.call === "sent"));
 }
 
-/** Whether this candidate should ask etcd if it leads. */
+/** Whether this candidate should send guards to find out if it leads. */
 export function contests(core: Core): boolean {
   return core.campaign.stage === "queued" && (core.campaign.guardedAt !== undefined || isFirst(core));
 }
@@ -61,12 +61,12 @@ export function isFirst(core: Core): boolean {
     first.key === keyOf(core, campaign.lease.id);
 }
 
-/** Milliseconds for which a lease certainly holds; 0 or less when it may have ended. */
+/** Milliseconds for which a lease is guaranteed; 0 or less when it may have expired. */
 export function leaseRemaining({ sentAt, ttlMs }: Lease, now: Instant): number {
   return remaining(sentAt, ttlMs, now);
 }
 
-/** Milliseconds between the term's signal and the end of its lease. */
+/** Milliseconds between the abort of the term's signal and the earliest expiry of its lease. */
 export function stopBudgetMs(core: Core): number {
   return core.settings.stopBudgetMs ?? defaultStopBudgetMs(leaseOf(core)?.ttlMs ?? core.settings.ttlMs);
 }

@@ -1,34 +1,34 @@
-/** One who stands in an election: a key under its prefix, in the order of the create revisions. */
+/** A candidate: one key under the election's prefix, ordered by create revision. */
 export interface Candidate {
   /** The candidate's key in etcd. */
   readonly key: string;
-  /** The key's create revision: the place in the queue, and the fencing token once it leads. */
+  /** The key's create revision: its position in the queue, and its fencing token as leader. */
   readonly token: bigint;
-  /** The name that the candidate gave itself, or what can be shown of a foreign value. */
+  /** The candidate's name; for a candidate of another program, its sanitized value. */
   readonly id: string;
-  /** Where it answers HTTP, if it said so. */
+  /** Its HTTP URL, if it published one. */
   readonly url?: string;
-  /** When it queued, by its own clock, if it said so. */
+  /** When it joined the queue, by its own clock, if it published that. */
   readonly since?: Date;
-  /** Its priority at a handoff; absent for those who know nothing of it, such as etcdctl. */
+  /** Its priority at a handoff; absent for candidates of other programs, such as etcdctl. */
   readonly priority?: number;
-  /** Why it is about to leave the queue, if it said so. */
+  /** Why it is about to leave the queue, if it published that. */
   readonly leaving?: LeaveReason;
-  /** Who handed the lead on to it, and why, if that one said so. */
+  /** The token of the leader that handed over to it, and why that one left, if it published that. */
   readonly after?: { readonly token: bigint; readonly left: LeaveReason };
 }
 
-/** Why a leader leaves the queue: on its own, for one that was named, or because its watchdog saw it die. */
+/** Why a leader leaves the queue: it resigned, it handed over to a given candidate, or its process died. */
 export type LeaveReason = "resigned" | "switchover" | "crashed";
 
-/** Who a candidate is, as it writes it into its key. */
+/** A candidate's own description, as it writes it to its key. */
 export interface Self {
   readonly id: string;
   readonly url?: string;
   readonly priority?: number;
 }
 
-/** What happened to one key under the prefix. */
+/** A change of one key under the prefix. */
 export type QueueChange =
   | { readonly type: "put"; readonly candidate: Candidate }
   | { readonly type: "delete"; readonly key: string };
@@ -36,16 +36,16 @@ export type QueueChange =
 /** The candidates, the leader first. */
 export type Queue = readonly Candidate[];
 
-/** Puts candidates into the order in which they lead. */
+/** Sorts candidates by create revision, the order in which they become leader. */
 export function sortQueue(candidates: Iterable<Candidate>): Queue {
   return [...candidates].sort((a, b) => a.token < b.token ? -1 : a.token > b.token ? 1 : 0);
 }
 
-/** The queue after `changes`, which come in the order of their revisions. */
+/** The queue after `changes`, which are ordered by revision. */
 export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Queue {
   let next = [...queue];
   for (const change of changes) {
-    // Who is new stands at the end, as a rule: no need to look for the place among a thousand.
+    // A new candidate is usually the last: no need to search a long queue.
     if (change.type === "put" && change.candidate.token > (next.at(-1)?.token ?? 0n)) next.push(change.candidate);
     else if (change.type === "put") next = replaced(next, change.candidate);
     else {
@@ -56,7 +56,7 @@ export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Que
   return next;
 }
 
-/** Whether a key with this token stands in the queue, which is in the order of the tokens. */
+/** Whether a key with this token is in the queue; a binary search, as it is ordered by token. */
 export function isQueued(queue: Queue, key: string, token: bigint): boolean {
   let [from, to] = [0, queue.length];
   while (from < to) {
@@ -64,41 +64,41 @@ export function isQueued(queue: Queue, key: string, token: bigint): boolean {
     if (queue[middle]!.token < token) from = middle + 1;
     else to = middle;
   }
-  // Keys that were made in one transaction share a token.
+  // Keys created in one transaction share a token.
   while (queue[from]?.token === token && queue[from]!.key !== key) from++;
   return queue[from]?.token === token;
 }
 
 function replaced(queue: Queue, candidate: Candidate): Candidate[] {
   const before = queue.find(({ key }) => key === candidate.key);
-  // One that says why it leaves does not say again since when it was there.
+  // A value with `leaving` omits `since`.
   const since = candidate.since ?? (before?.token === candidate.token ? before.since : undefined);
   return [...sortQueue([...queue.filter((one) => one !== before), { ...candidate, since }])];
 }
 
-/** To whom a leader gives the lead, and who stands between the two. */
+/** The next leader, and the candidates before it, which are skipped. */
 export interface Handoff {
   readonly to: Candidate;
   readonly passed: Queue;
 }
 
-/** As many as surely fit into one transaction of etcd. */
+/** Low enough that the handoff fits into one etcd transaction (128 operations by default). */
 const MAX_PASSED = 100;
 
 /**
- * Whom the lead goes to when the one with `token` leaves: the candidate with the token `to`, or else that of
- * the highest priority, the oldest of equals. Those who know nothing of priorities are never passed:
- * their key is theirs.
+ * Chooses the next leader when the one with `token` leaves: the candidate with the token `to`, or else the one with the
+ * highest priority, among equals the first in the queue. Candidates of other programs have no priority and are never
+ * skipped: leader-node must not delete their keys.
  */
 export function planHandoff(queue: Queue, token: bigint, to?: bigint): Handoff | undefined {
   const waiting = queue.filter((candidate) => candidate.token > token).slice(0, MAX_PASSED);
-  const foreign = waiting.findIndex(({ priority }) => priority === undefined);
-  const willing = foreign < 0 ? waiting : waiting.slice(0, foreign);
+  const otherProgram = waiting.findIndex(({ priority }) => priority === undefined);
+  const eligible = otherProgram < 0 ? waiting : waiting.slice(0, otherProgram);
   const chosen = to === undefined
-    ? willing.reduce<Candidate | undefined>(
+    ? eligible.reduce<Candidate | undefined>(
       (best, next) => best && best.priority! >= next.priority! ? best : next,
       undefined,
     )
-    : willing.find((candidate) => candidate.token === to);
-  return chosen && { to: chosen, passed: willing.slice(0, willing.indexOf(chosen)) };
+    : eligible.find((candidate) => candidate.token === to);
+  return chosen && { to: chosen, passed: eligible.slice(0, eligible.indexOf(chosen)) };
 }

@@ -35,7 +35,7 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
         },
       };
   }
-  // The rest answers a call for one lease; what comes for a former lease is of no interest.
+  // All other events answer a call for one lease; ignore those for a former lease.
   if (leaseOf(core)?.id !== event.leaseId) return core;
   if (campaign.stage === "enqueueing") return recordEnqueue(core, campaign, event, now);
   if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
@@ -73,14 +73,14 @@ function recordWithdraw(core: Core, campaign: In<"withdrawing">, event: MachineE
   const failed = event.type === "withdraw-failed";
   if (!failed && event.type !== "withdrawn") return core;
   const { attempts } = campaign;
-  // One who stops leaves the rest to the lease, which nobody renews. For the others the key is in the way.
+  // When stopping, give up after some attempts: the lease expires. Otherwise keep trying: the key blocks the queue.
   if (failed && !(core.stopping && attempts >= WITHDRAW_ATTEMPTS)) {
     return { ...core, campaign: { ...campaign, call: { since: now, afterMs: backOffMs(attempts - 1) } } };
   }
   return { ...core, campaign: idle(now) };
 }
 
-/** Leaves the queue for the end of it, or for good. */
+/** Starts to leave the queue. */
 function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint): Core {
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;

@@ -35,17 +35,17 @@ export function recordQueued(
         return lose(core, now);
       }
       if (event.answer.first !== keyOf(core, lease.id)) {
-        // The view was wrong: somebody is before us.
-        const doubting = closeWatch(endTerm(core, "key-gone"), now);
-        const next = { guardedAt: undefined, askedSince: undefined, guard: retry(now) };
-        return { ...doubting, campaign: { ...campaign, ...next } };
+        // The view was wrong: another candidate is before us.
+        const doubted = closeWatch(endTerm(core, "key-gone"), now);
+        const next = { guardedAt: undefined, guardPendingSince: undefined, guard: retry(now) };
+        return { ...doubted, campaign: { ...campaign, ...next } };
       }
       return {
         ...core,
         campaign: {
           ...campaign,
           guardedAt: event.sentAt,
-          askedSince: undefined,
+          guardPendingSince: undefined,
           guard: { since: event.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
         },
       };

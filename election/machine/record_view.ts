@@ -2,7 +2,7 @@ import type { Instant } from "./clock.ts";
 import { closeWatch } from "./transitions.ts";
 import type { Core, View, WatchNotice } from "./types.ts";
 
-/** Records what the watch reported. */
+/** Records a notice of the watch. */
 export function recordNotice(core: Core, generation: number, notice: WatchNotice, now: Instant): Core {
   const { watch, view } = core;
   if (!watch.open || watch.generation !== generation) return core;
@@ -37,7 +37,7 @@ function withView(core: Core, view: View, now: Instant): Core {
     ? core.view?.firstSince
     : core.view
     ? now.wall
-    // Seen for the first time: it cannot have led before it queued.
+    // The first view: it cannot have led before it joined the queue.
     : first.since?.getTime();
   return { ...core, view: { ...view, firstSince } };
 }

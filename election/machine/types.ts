@@ -2,27 +2,27 @@ import type { TermEndReason } from "../errors.ts";
 import type { Instant } from "./clock.ts";
 import type { Handoff, LeaveReason, Queue, Self } from "./queue.ts";
 
-/** What is fixed for one node in one election. */
+/** The settings of one node in one election. */
 export interface MachineSettings {
-  /** False for one who only observes. */
+  /** False for an observer. */
   readonly candidate: boolean;
-  /** Who this node is. */
+  /** This node's description. */
   readonly self: Self;
-  /** The election's prefix in etcd, with its last `/`. */
+  /** The election's prefix in etcd, including the trailing `/`. */
   readonly prefix: string;
-  /** The TTL to ask for. */
+  /** The TTL to request. */
   readonly ttlMs: number;
-  /** Time between a term's signal and the end of its lease; a tenth of the granted TTL if not set. */
+  /** See `stopBudgetMs` of `ElectionOptions`; by default a tenth of the granted TTL. */
   readonly stopBudgetMs?: number;
 }
 
-/** A moment to come: `afterMs` after `since`. */
+/** A point in time: `afterMs` milliseconds after `since`. */
 export interface Due {
   readonly since: Instant;
   readonly afterMs: number;
 }
 
-/** A repeated call to etcd: under way, or due some time. */
+/** A repeated call to etcd: sent and not answered yet, or due at some time. */
 export type Call = "sent" | Due;
 
 /** The lease of one campaign. */
@@ -33,7 +33,7 @@ export interface Lease {
   readonly sentAt: Instant;
 }
 
-/** How far the candidate has come. One campaign is one lease and one key; neither is used again. */
+/** The stage of a campaign. A campaign is one lease and one key; neither is reused. */
 export type Campaign =
   | { readonly stage: "idle"; readonly next: Due; readonly failures: number }
   | { readonly stage: "granting"; readonly failures: number }
@@ -42,25 +42,25 @@ export type Campaign =
     readonly stage: "queued";
     readonly lease: Lease;
     readonly token: bigint;
-    /** When it was there. */
+    /** When etcd confirmed the key. */
     readonly since: Instant;
     readonly renewal: Call;
     readonly guard: Call;
-    /** Just before the last guard was sent that found our key there, and first. */
+    /** Just before the last guard was sent that found our key to be the first. */
     readonly guardedAt?: Instant;
-    /** When the first of the guards was sent that have not been answered. */
-    readonly askedSince?: Instant;
+    /** When the first unanswered guard was sent. */
+    readonly guardPendingSince?: Instant;
   }
-  /** Leaving: the key stays until the work of the term has ended, but no longer than a TTL after `since`. */
+  /** The key stays until the work of the term has finished, but no longer than one TTL after `since`. */
   | {
     readonly stage: "draining";
     readonly lease: Lease;
     readonly token: bigint;
     readonly since: Instant;
     readonly drained: boolean;
-    /** Why, if it led. */
+    /** Why it leaves; absent if it did not lead. */
     readonly leaving?: LeaveReason;
-    /** The token of the one who is to lead next, if somebody was named. */
+    /** The token of the requested next leader, if any. */
     readonly to?: bigint;
   }
   | {
@@ -74,65 +74,65 @@ export type Campaign =
   }
   | { readonly stage: "off" };
 
-/** The queue as the watch tells it. */
+/** The queue according to the watch. */
 export interface View {
   readonly queue: Queue;
   /** The highest revision that the queue is known to include. */
   readonly revision: bigint;
-  /** The latest moment at which the queue was surely so. */
+  /** The latest time at which etcd is known to have had this queue. */
   readonly contact: Instant;
-  /** The watch that told it. */
+  /** The generation of the watch that reported it. */
   readonly generation: number;
-  /** Wall time at which the first of the queue was seen to become the first. */
+  /** The wall-clock time at which the first candidate was seen to become the first. */
   readonly firstSince?: number;
 }
 
-/** The watch on the queue. Each watch has a generation of its own. */
+/** The watch on the queue. Each new watch has the next generation. */
 export type Watch =
   | { readonly open: false; readonly next: Due; readonly failures: number; readonly generation: number }
   | { readonly open: true; readonly failures: number; readonly generation: number };
 
-/** All that one node knows and wants. */
+/** The complete state of one node's election. */
 export interface Core {
   readonly settings: MachineSettings;
   readonly stopping: boolean;
   readonly watch: Watch;
   readonly view?: View;
   readonly campaign: Campaign;
-  /** The term in which this node leads. One object a term. */
+  /** The term in which this node leads. One object per term. */
   readonly term?: { readonly token: bigint; readonly since: Instant };
   /** Why the last term ended. */
   readonly ended?: TermEndReason;
 }
 
-/** Why a call to etcd failed, as far as the decisions depend on it. */
+/** Why a call to etcd failed, as far as decisions depend on it. */
 export type StoreFailure =
-  /** No answer came: the call may or may not have been carried out. */
+  /** No answer: the call may or may not have been carried out. */
   | "unreachable"
-  /** etcd answered that the lease does not exist (any more). */
+  /** etcd answered that the lease does not exist. */
   | "lease-gone"
-  /** The queue is not what the caller took it for; nothing was done. */
+  /** The queue differs from what the caller expected; nothing was done. */
   | "changed"
-  /** etcd answered something else: wrong password, no permission, no space. */
+  /** etcd returned another error, such as wrong password, permission denied or no space. */
   | "refused";
 
 /** What the watch on the election's prefix reports, in order. */
 export type WatchNotice =
   /** The whole queue, read at `revision` by a request sent at `sentAt`. */
   | { readonly type: "listed"; readonly queue: Queue; readonly revision: bigint; readonly sentAt: Instant }
-  /** The queue has changed, and is so at `revision`. Each leader is told, however short its time was. */
+  /** The queue at `revision`, after a change. No leader is skipped, however short its leadership was. */
   | { readonly type: "changed"; readonly queue: Queue; readonly revision: bigint }
-  /** The watch was open, and all told that happened, when a probe was sent at `sentAt`. */
+  /** A probe sent at `sentAt` confirms that the watch was open and has reported everything up to then. */
   | { readonly type: "alive"; readonly sentAt: Instant }
   /** The watch has ended: list and watch again. */
   | { readonly type: "lost" };
 
-/** What happened. */
+/** The input of a step. */
 export type MachineEvent =
   | { readonly type: "tick" }
   | { readonly type: "resign"; readonly to?: bigint }
   | { readonly type: "stop" }
-  /** Nobody works any more for the term that ended. */
+  /** The work of the ended term has finished. */
   | { readonly type: "drained"; readonly leaseId: bigint }
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }
   | { readonly type: "granted"; readonly sentAt: Instant; readonly leaseId: bigint; readonly ttlMs: number }
@@ -156,7 +156,7 @@ export type MachineEvent =
   | { readonly type: "withdrawn"; readonly leaseId: bigint }
   | { readonly type: "withdraw-failed"; readonly leaseId: bigint };
 
-/** What is to be done. Each answer comes back as an event, however late. */
+/** An action to carry out. Each result comes back as an event, however late. */
 export type Action =
   | { readonly type: "watch"; readonly generation: number }
   | { readonly type: "grant"; readonly ttlMs: number; readonly timeoutMs: number }
@@ -181,5 +181,5 @@ export type Action =
   }
   | { readonly type: "revoke"; readonly leaseId: bigint; readonly timeoutMs: number };
 
-/** A campaign in one stage. */
+/** A campaign in a given stage. */
 export type In<Stage extends Campaign["stage"]> = Campaign & { readonly stage: Stage };

@@ -14,7 +14,7 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
-import { isOpenToAll, silent } from "../errors.ts";
+import { deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { watchByGateway } from "./watch.ts";
 
@@ -25,7 +25,7 @@ export class GatewayClient implements EtcdClient {
   #http: HttpClient | undefined;
   readonly #user: UserOptions | undefined;
   readonly #clock: Clock;
-  readonly #underWay = new Map<AbortController, Promise<unknown>>();
+  readonly #pending = new Map<AbortController, Promise<unknown>>();
   #token: Promise<string | undefined> | undefined;
   #answered = false;
   #closed = false;
@@ -62,37 +62,37 @@ export class GatewayClient implements EtcdClient {
     return watchByGateway(this, request, this.#clock);
   }
 
-  /** One question, one answer. */
+  /** A request with a single response. */
   async call(path: string, body: unknown, timeoutMs: number): Promise<Json> {
-    // Not even a turn is lost where there is nobody to log in.
+    // Without a user, avoid the await.
     const token = this.#user && await this.#logIn(timeoutMs);
     return await this.#post(path, body, timeoutMs, token);
   }
 
-  /** One question, and the lines of an answer that goes on, until it ends or the controller aborts. */
+  /** A request with a stream of lines as its response, until that ends or the controller aborts it. */
   async *lines(path: string, body: unknown, timeoutMs: number, controller: AbortController): AsyncGenerator<Json> {
     const token = await this.#logIn(timeoutMs);
     const { promise, resolve } = deferred();
-    this.#underWay.set(controller, promise);
+    this.#pending.set(controller, promise);
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
-      if (!response.ok) throw failed(response.status, await response.text());
+      if (!response.ok) throw gatewayError(response.status, await response.text());
       const reader = response.body!.getReader();
       const decoder = new TextDecoder();
-      const begun: string[] = [];
+      const partial: string[] = [];
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
         const [end, ...next] = decoder.decode(piece.value, { stream: true }).split("\n");
-        begun.push(end!);
-        // Joined once, at its end: a line may be long, and come in many pieces.
+        partial.push(end!);
+        // A long line may arrive in many pieces: join them once, at its end.
         for (const start of next) {
-          const line = begun.splice(0, Infinity, start).join("");
-          if (line !== "") yield answered(line, response.status);
+          const line = partial.splice(0, Infinity, start).join("");
+          if (line !== "") yield parseAnswer(line, response.status);
         }
       }
     } catch (error) {
-      throw explained(error);
+      throw unavailable(error);
     } finally {
-      this.#underWay.delete(controller);
+      this.#pending.delete(controller);
       resolve();
     }
     throw new Error("14 UNAVAILABLE: the stream ended");
@@ -100,10 +100,10 @@ export class GatewayClient implements EtcdClient {
 
   close(): void {
     this.#closed = true;
-    const ended: Promise<unknown> = Promise.all(this.#underWay.values()).then(() => closing.delete(ended));
+    const ended: Promise<unknown> = Promise.all(this.#pending.values()).then(() => closing.delete(ended));
     closing.add(ended);
-    const left = new Error("14 UNAVAILABLE: another request has failed");
-    for (const controller of this.#underWay.keys()) controller.abort(left);
+    const reason = new Error("14 UNAVAILABLE: another request has failed");
+    for (const controller of this.#pending.keys()) controller.abort(reason);
     this.#http?.close();
     this.#http = undefined;
   }
@@ -113,7 +113,7 @@ export class GatewayClient implements EtcdClient {
     this.#token ??= this.#post("auth/authenticate", this.#user, timeoutMs).then(
       ({ token }) => String(token),
       (error) => {
-        if (isOpenToAll(error)) return undefined;
+        if (isAuthDisabled(error)) return undefined;
         throw error;
       },
     );
@@ -127,25 +127,25 @@ export class GatewayClient implements EtcdClient {
 
   async #post(path: string, body: unknown, timeoutMs: number, token?: string): Promise<Json> {
     const controller = new AbortController();
-    const patience = this.#answered ? timeoutMs : firstCallTimeoutMs(timeoutMs);
+    const effectiveTimeoutMs = this.#answered ? timeoutMs : firstCallTimeoutMs(timeoutMs);
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       controller.abort();
-    }, patience);
+    }, effectiveTimeoutMs);
     const { promise, resolve } = deferred();
-    this.#underWay.set(controller, promise);
+    this.#pending.set(controller, promise);
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
       const text = await response.text();
       this.#answered = true;
-      if (!response.ok) throw failed(response.status, text);
-      return answered(text, response.status);
+      if (!response.ok) throw gatewayError(response.status, text);
+      return parseAnswer(text, response.status);
     } catch (error) {
-      throw late ? silent("it was not answered") : explained(error);
+      throw late ? deadlineExceeded("the request was not answered") : unavailable(error);
     } finally {
       clearTimeout(timer);
-      this.#underWay.delete(controller);
+      this.#pending.delete(controller);
       resolve();
     }
   }
@@ -153,7 +153,7 @@ export class GatewayClient implements EtcdClient {
   #fetch(path: string, body: unknown, signal: AbortSignal, token: string | undefined): Promise<Response> {
     if (this.#closed) throw new Error("1 CANCELLED: the client was closed");
     this.#http ??= createHttpClient(this.endpoint, this.#tls);
-    // A member without a quorum shall end our streams instead of falling silent.
+    // Makes a member that lost its quorum end our streams instead of falling silent.
     const headers: Record<string, string> = { "grpc-metadata-hasleader": "true" };
     if (token !== undefined) headers.authorization = token;
     const init = {
@@ -168,10 +168,10 @@ export class GatewayClient implements EtcdClient {
   }
 }
 
-/** The calls of clients that were closed. */
+/** The pending requests of closed clients. */
 const closing = new Set<Promise<unknown>>();
 
-/** etcd's JSON gateway, as a way to speak to it that needs no library. */
+/** The transport over etcd's JSON gateway, which needs no library. */
 export const gateway: Transport = {
   connect: (options) => new GatewayClient(options),
   settled: async () => {
@@ -192,15 +192,15 @@ interface HttpClientOptions {
   readonly poolMaxIdlePerHost: number;
 }
 
-/** Deno's; other runtimes have a `fetch` that cannot be told as much. */
+/** Deno's HTTP client; `fetch` of other runtimes does not support these options. */
 function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpClient | undefined {
   const { Deno: deno } = globalThis as { Deno?: { createHttpClient(options: HttpClientOptions): HttpClient } };
   const { protocol, hostname, port } = new URL(endpoint);
-  // Straight to etcd, whatever HTTP_PROXY says. With TLS, Deno has no such way.
+  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS.
   const proxy = { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) } as const;
   return deno?.createHttpClient({
     poolIdleTimeout: false,
-    // A thousand elections renew at once, now and then; what they need for that need not stay.
+    // Many elections may renew at the same time: do not keep all of those connections.
     poolMaxIdlePerHost: 8,
     ...(protocol === "http:" ? { proxy } : {}),
     ...(tls?.ca === undefined ? {} : { caCerts: [tls.ca] }),
@@ -212,28 +212,30 @@ function leaseAnswer({ ID, TTL = "0" }: Json): LeaseAnswer {
   return { ID: String(ID), TTL: String(TTL) };
 }
 
-function answered(text: string, status: number): Json {
+function parseAnswer(text: string, status: number): Json {
   const answer = fromJson(text);
-  if (!answer || answer.error !== undefined) throw failed(status, text);
+  if (!answer || answer.error !== undefined) throw gatewayError(status, text);
   return answer;
 }
 
-/** etcd's error, in the form that gRPC has for it. */
-function failed(status: number, text: string): Error {
+const GATEWAY_DISABLED = "the JSON gateway is disabled; start etcd with --enable-grpc-gateway or use transport grpc";
+
+/** etcd's error, with its gRPC code. */
+function gatewayError(status: number, text: string): Error {
   const answer = fromJson(text);
   const error = typeof answer?.error === "object" ? answer.error as Json : answer;
   const message = error?.message ?? error?.error;
   const code = Number(error?.grpc_code ?? error?.code ?? 14);
   if (typeof message === "string" && message !== "Not Found") return new Error(`${code} GATEWAY: ${message}`);
-  return status === 404
-    ? new Error(
-      "14 GATEWAY: etcdserver: its JSON gateway is switched off (--enable-grpc-gateway); expected it for http",
-    )
-    : new Error(`14 GATEWAY: it answers HTTP with status ${status}`);
+  return new Error(
+    status === 404
+      ? `14 GATEWAY: etcdserver: ${GATEWAY_DISABLED}`
+      : `14 GATEWAY: the server answered with HTTP status ${status}`,
+  );
 }
 
-/** What `fetch` says when nobody answers. */
-function explained(error: unknown): Error {
+/** The error of a failed `fetch`, with a gRPC code. */
+function unavailable(error: unknown): Error {
   if (error instanceof Error && /^\d+ [A-Z_]+: /.test(error.message)) return error;
   const { message, cause } = error as Error;
   return new Error(`14 UNAVAILABLE: ${cause instanceof Error ? cause.message : message}`, { cause: error });

@@ -3,17 +3,17 @@ import type { KeyValue, RangeAnswer, TxnAnswer } from "../client.ts";
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** A request as the gateway wants it: bytes in base64, names of choices in capitals. */
+/** A request in the gateway's JSON: bytes in base64, enum values in upper case. */
 export function toJson(request: unknown): string {
   return JSON.stringify(request, (name, value) => {
     if (value instanceof Uint8Array) return btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join(""));
-    return CHOICES.has(name) ? String(value).toUpperCase() : value;
+    return ENUM_FIELDS.has(name) ? String(value).toUpperCase() : value;
   });
 }
 
-const CHOICES = new Set(["target", "result", "sort_target", "sort_order"]);
+const ENUM_FIELDS = new Set(["target", "result", "sort_target", "sort_order"]);
 
-/** A text as an object, if it is one. */
+/** Parses a JSON object; undefined if it is none. */
 export function fromJson(text: string): Json | undefined {
   try {
     const value = JSON.parse(text);
@@ -23,14 +23,14 @@ export function fromJson(text: string): Json | undefined {
   }
 }
 
-// The gateway leaves out what is empty, false or zero.
+// The gateway omits fields that are empty, false or zero.
 
-/** The answer to a range request. */
+/** The response to a range request. */
 export function rangeAnswer({ header, kvs = [], count = "0" }: Json): RangeAnswer {
   return { header: header as RangeAnswer["header"], kvs: (kvs as Json[]).map(keyValue), count: String(count) };
 }
 
-/** The answer to a transaction. */
+/** The response to a transaction. */
 export function txnAnswer({ header, succeeded = false, responses = [] }: Json): TxnAnswer {
   return {
     header: header as TxnAnswer["header"],
@@ -41,7 +41,7 @@ export function txnAnswer({ header, succeeded = false, responses = [] }: Json): 
   };
 }
 
-/** A key, of an answer or an event. */
+/** A key of a response or an event. */
 export function keyValue(
   { key = "", value = "", create_revision = "0", mod_revision = "0" }: Json,
 ): KeyValue {

@@ -2,35 +2,35 @@ import { keyEvent, prefixRange } from "../codec.ts";
 import type { Clock, Instant } from "../../machine/clock.ts";
 import { firstCallTimeoutMs } from "../../machine/deadline.ts";
 import type { RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, silent } from "../errors.ts";
+import { cancelled, deadlineExceeded } from "../errors.ts";
 import { type Json, keyValue } from "./json.ts";
 
-/** What a watch needs of its client. */
+/** The part of the client that a watch needs. */
 export interface GatewayRequests {
-  /** A request whose answer is a stream of lines. */
+  /** A request with a stream of lines as its response. */
   lines(path: string, body: unknown, timeoutMs: number, controller: AbortController): AsyncIterable<Json>;
   /** A range request. */
   range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
 }
 
-/** Watches a prefix by a request whose answer is a stream of lines. */
+/** Watches a prefix over the JSON gateway. */
 export function watchByGateway(client: GatewayRequests, request: WatchObserver, clock: Clock): WatchHandle {
   return new GatewayWatch(client, request, clock);
 }
 
-/** What a probe found: all of it must have been told before the watch is known to be alive. */
-interface Found {
+/** The result of a probe: the watch must report everything up to it before it counts as alive. */
+interface ProbeResult {
   readonly sentAt: Instant;
-  /** The revision of etcd then. */
+  /** etcd's revision at the probe. */
   readonly revision: bigint;
-  /** The newest revision of a key that had not been told when the probe was sent. */
+  /** The highest revision of a key that had not been reported when the probe was sent. */
   readonly newest: bigint;
   readonly count: number;
 }
 
 /**
- * A watch of its own request. The gateway carries no probes, so another request asks for what the watch should have
- * told by then.
+ * A watch with its own streaming request. The gateway supports no progress requests, so a probe is a range request: the
+ * watch is alive once it has reported everything that the probe found.
  */
 class GatewayWatch implements WatchHandle {
   readonly #client: GatewayRequests;
@@ -39,7 +39,7 @@ class GatewayWatch implements WatchHandle {
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #probing = false;
-  #found: Found | undefined;
+  #probeResult: ProbeResult | undefined;
   #closed = false;
 
   constructor(client: GatewayRequests, request: WatchObserver, clock: Clock) {
@@ -61,7 +61,7 @@ class GatewayWatch implements WatchHandle {
 
   async #read(): Promise<void> {
     const { prefix, timeoutMs } = this.#request;
-    this.#timer = setTimeout(() => this.#fail(silence()), firstCallTimeoutMs(timeoutMs()));
+    this.#timer = setTimeout(() => this.#fail(timeout()), firstCallTimeoutMs(timeoutMs()));
     const body = { create_request: prefixRange(prefix) };
     for await (const { result } of this.#client.lines("watch", body, timeoutMs(), this.#controller)) {
       if (this.#closed) return;
@@ -72,7 +72,7 @@ class GatewayWatch implements WatchHandle {
         this.#probeLater();
       }
       if (Array.isArray(events) && events.length > 0) {
-        this.#request.happened(
+        this.#request.changed(
           events.map(({ type, kv }: { type?: string; kv: Json }) => keyEvent(type === "DELETE", keyValue(kv))),
         );
         this.#check();
@@ -86,33 +86,33 @@ class GatewayWatch implements WatchHandle {
   }
 
   async #probe(): Promise<void> {
-    const seen = this.#request.seen();
-    if (this.#probing || this.#closed || !seen) return;
+    const known = this.#request.known();
+    if (this.#probing || this.#closed || !known) return;
     this.#probing = true;
     clearTimeout(this.#timer);
     const timeoutMs = this.#request.timeoutMs();
-    this.#timer = setTimeout(() => this.#fail(silence()), timeoutMs);
+    this.#timer = setTimeout(() => this.#fail(timeout()), timeoutMs);
     const sentAt = this.#clock.now();
     const { header, kvs, count } = await this.#client.range({
       ...prefixRange(this.#request.prefix),
       keys_only: true,
-      min_mod_revision: String(seen.revision + 1n),
+      min_mod_revision: String(known.revision + 1n),
     }, timeoutMs);
     const newest = kvs.reduce(
       (most, { mod_revision }) => BigInt(mod_revision) > most ? BigInt(mod_revision) : most,
       0n,
     );
-    this.#found = { sentAt, revision: BigInt(header.revision), newest, count: Number(count) };
+    this.#probeResult = { sentAt, revision: BigInt(header.revision), newest, count: Number(count) };
     this.#check();
   }
 
-  /** Looks whether all that the probe has found was told. */
+  /** Checks whether everything that the probe found has been reported. */
   #check(): void {
-    const seen = this.#request.seen();
-    if (!this.#found || this.#closed || !seen) return;
-    const { sentAt, revision, newest, count } = this.#found;
-    if (seen.revision <= revision && (seen.revision < newest || seen.count !== count)) return;
-    this.#found = undefined;
+    const known = this.#request.known();
+    if (!this.#probeResult || this.#closed || !known) return;
+    const { sentAt, revision, newest, count } = this.#probeResult;
+    if (known.revision <= revision && (known.revision < newest || known.count !== count)) return;
+    this.#probeResult = undefined;
     this.#probing = false;
     this.#request.alive(sentAt);
     this.#probeLater();
@@ -125,6 +125,6 @@ class GatewayWatch implements WatchHandle {
   }
 }
 
-function silence(): Error {
-  return silent("the watch is silent");
+function timeout(): Error {
+  return deadlineExceeded("the watch was not answered");
 }

@@ -15,26 +15,26 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
-import { isOpenToAll } from "../errors.ts";
+import { isAuthDisabled } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
 import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
 
-/** etcd3's retries and circuit breaker repeat writes and hide failures; every retry here is the election's. */
+/** No retries and no circuit breaker in etcd3: they repeat writes and hide failures. The election itself retries. */
 const noPolicy = {
-  // It must be asynchronous: an error thrown at once would escape etcd3 and end the process.
+  // Must be asynchronous: an error thrown synchronously would escape etcd3 and end the process.
   execute: async (run: (context: unknown) => unknown) => await run({}),
 } as unknown as NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
 
 type CallOptions = Exclude<NonNullable<IOptions["defaultCallOptions"]>, (...args: never) => unknown>;
 type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
 
-/** What is needed of a gRPC channel; etcd3 has it, but does not show it. */
+/** The part of a gRPC channel used here; etcd3 does not expose it. */
 interface Channel {
-  watchConnectivityState(current: number, deadline: number, left: () => void): void;
+  watchConnectivityState(current: number, deadline: number, changed: () => void): void;
 }
 
-/** What is needed of etcd3's connections, which it does not show. */
+/** The part of etcd3's connection pool used here; etcd3 does not expose it. */
 interface Pool {
   readonly hosts: readonly {
     cachedServices: Record<string, { close(): void }>;
@@ -43,12 +43,12 @@ interface Pool {
   readonly authenticator: { invalidateMetadata(): void };
 }
 
-/** `connectivityState.READY` of gRPC: the connection stands. */
+/** gRPC's `connectivityState.READY`. */
 const READY = 2;
 
 let clients = 0;
 
-/** etcd over npm:etcd3, used at the level of etcd's own calls, with a connection of its own. */
+/** A client over npm:etcd3, used only for its raw RPCs, with its own connection. */
 export class GrpcClient implements EtcdClient {
   readonly endpoint: string;
   readonly etcd: Etcd3;
@@ -73,26 +73,26 @@ export class GrpcClient implements EtcdClient {
       defaultCallOptions: { interceptors: [this.#addMetadata] },
       faultHandling: { host: () => noPolicy, global: noPolicy },
       grpcOptions: {
-        // Clients with equal options share a connection and its back-off; ours must not.
+        // Unique: clients with equal options would share a connection and its back-off.
         "leader-node.client": ++clients,
         "grpc.enable_http_proxy": 0,
-        // They repeat writes, and on a session that is gone they spin for ever.
+        // Retries repeat writes, and loop forever on a closed session.
         "grpc.enable_retries": 0,
-        // A client that fails is replaced: its own patience would only leave timers behind.
+        // A failed client is replaced: long back-offs would only leave timers behind.
         "grpc.initial_reconnect_backoff_ms": 1,
         "grpc.max_reconnect_backoff_ms": 100,
         "grpc.dns_min_time_between_resolutions_ms": 100,
-        // A list with huge foreign values is no reason to go blind.
+        // Values of other programs may be large: a list must not fail because of them.
         "grpc.max_receive_message_length": -1,
         ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
       },
     });
     const { client: { hosts, authenticator } } = this.etcd.leaseClient as unknown as { client: Pool };
-    // With a token that is refused, etcd3 would ask again at once, with the same one, until the deadline.
+    // With a rejected token, etcd3 would retry immediately with the same one, until the deadline.
     authenticator.invalidateMetadata = () => {
       throw new Error("16 UNAUTHENTICATED: etcdserver: invalid auth token");
     };
-    // Those that are still being made etcd3 would go on to make for a second, again and again.
+    // etcd3 would keep re-dialling connections that are still being established.
     for (const host of hosts) {
       host.resetAllServices = () => {
         for (const service of Object.values(host.cachedServices)) service.close();
@@ -102,9 +102,8 @@ export class GrpcClient implements EtcdClient {
   }
 
   /**
-   * Gets a token for the user, if there is one and it has none yet. etcd3 would do so over a connection
-   * of its own, which it never closes. A token that is refused later makes the client one that failed: its
-   * successor logs in anew.
+   * Authenticates the user, if there is one, on first use. etcd3 itself would do so over a separate connection that it
+   * never closes. A token that is rejected later counts as a failure of this client: the next one authenticates again.
    */
   async logIn(timeoutMs: number): Promise<void> {
     if (!this.#user) return;
@@ -113,7 +112,7 @@ export class GrpcClient implements EtcdClient {
         this.#token = token;
       },
       (error) => {
-        if (!isOpenToAll(error)) throw error;
+        if (!isAuthDisabled(error)) throw error;
       },
     );
     try {
@@ -151,17 +150,17 @@ export class GrpcClient implements EtcdClient {
   }
 
   /**
-   * Makes a call on the connection that renewals use: if that breaks, or etcd says goodbye and waits for our streams
-   * to end before it does, the client is left at once.
+   * Makes a call on the connection of the renewals. If that breaks, or etcd sends GOAWAY and waits for our streams to
+   * end, the client fails at once.
    */
   async #call<T>(timeoutMs: number, run: (options: { deadline: number }) => Promise<T>): Promise<T> {
-    // Not even a turn is lost where there is nobody to log in.
+    // Without a user, avoid the await.
     if (this.#user) await this.logIn(timeoutMs);
     const fresh = this.#keepAlive === undefined;
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
     await this.#keepAlive.opened();
     const answer = await run({ deadline: Date.now() + (fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs) });
-    if (fresh) await this.#listenForGoodbye("Lease");
+    if (fresh) await this.#watchForClose("Lease");
     return answer;
   }
 
@@ -170,28 +169,28 @@ export class GrpcClient implements EtcdClient {
       await this.logIn(timeoutMs);
       return await this.etcd.watchClient.watch();
     },
-    opened: () => this.#listenForGoodbye("Watch"),
-    failed: (reason) => this.#leave(reason),
+    opened: () => this.#watchForClose("Watch"),
+    failed: (reason) => this.#fail(reason),
   };
 
-  /** Leaves the client once the connection of a service, which is up now, is left. */
-  async #listenForGoodbye(service: "Lease" | "Watch"): Promise<void> {
+  /** Fails the client once the established connection of a service is closed. */
+  async #watchForClose(service: "Lease" | "Watch"): Promise<void> {
     const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
     const channel = await pool.withConnection(service, ({ client }) => {
       return (client as unknown as { getChannel(): Channel }).getChannel();
     });
     channel.watchConnectivityState(READY, Infinity, () => {
-      // Not in the middle of what grpc-js does about it.
-      setTimeout(() => this.#leave(new Error("14 UNAVAILABLE: etcd closed the connection")), 0);
+      // Later: grpc-js is still handling the change.
+      setTimeout(() => this.#fail(new Error("14 UNAVAILABLE: etcd closed the connection")), 0);
     });
   }
 
-  /** Reports that this client is of no use any more. */
-  #leave(reason: Error): void {
+  /** Reports that this client must be replaced. */
+  #fail(reason: Error): void {
     if (!this.#closed) this.#onLeft(reason);
   }
 
-  /** The token, and what makes a member that lost its quorum end our streams instead of falling silent. */
+  /** Adds the token, and `hasleader`: makes a member that lost its quorum end our streams instead of falling silent. */
   readonly #addMetadata: Interceptor = (options, nextCall) => {
     const call = nextCall(options);
     const start = call.start.bind(call);
@@ -211,7 +210,7 @@ export class GrpcClient implements EtcdClient {
   }
 }
 
-/** etcd's own protocol, gRPC. */
+/** The gRPC transport. */
 export const grpc: Transport = {
   connect: (options) => new GrpcClient(options),
   settled: sessionsClosed,
@@ -220,6 +219,6 @@ export const grpc: Transport = {
 function credentials(tls: TlsOptions | undefined): IOptions["credentials"] {
   if (!tls?.ca && !tls?.cert) return undefined;
   const pem = (text: string | undefined) => text === undefined ? undefined : Buffer.from(text);
-  // Without an authority of one's own, gRPC takes those of the runtime.
+  // Without `ca`, gRPC uses the CAs that the runtime trusts.
   return { rootCertificate: pem(tls.ca)!, privateKey: pem(tls.key), certChain: pem(tls.cert) };
 }

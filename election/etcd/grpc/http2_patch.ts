@@ -1,11 +1,11 @@
 import { createRequire } from "node:module";
 import { deferred } from "../../deferred.ts";
 
-/** How long a server may take to begin to speak HTTP/2. */
-const GREETING_MS = 2000;
+/** Milliseconds to wait for a server's HTTP/2 settings. */
+const SETTINGS_TIMEOUT_MS = 2000;
 
-/** How long sessions that were given up may take to close by themselves. */
-const CLOSED_WITHIN_MS = 200;
+/** Milliseconds to wait for sessions to close. */
+const CLOSE_TIMEOUT_MS = 200;
 
 interface Session {
   close(...args: unknown[]): void;
@@ -24,19 +24,20 @@ interface Options {
 
 type Connect = (authority: unknown, options?: Options, ...rest: unknown[]) => Session;
 
-let guarded = false;
+let patched = false;
 
 /**
- * Mends what grpc-js and Deno's HTTP/2 do to each other, once for the process, for connections that are
- * made the way grpc-js makes them:
+ * Works around two problems of grpc-js with Deno's HTTP/2. Patches `node:http2` once per process, for connections
+ * created the way grpc-js creates them:
  *
- * - Deno 2.9 frees a session that is closed in a callback of its own reading, such as at etcd's goodbye,
- *   and then reads on in freed memory (denoland/deno#36788). So sessions close a turn later.
- * - A connection that is taken but never answered stays open for ever, one for each try. So it is given up.
+ * - Deno 2.9 frees a session that is closed in one of its own read callbacks, for example on GOAWAY, and then uses the
+ *   freed memory (denoland/deno#36788). So sessions are closed in a later turn.
+ * - A connection that is accepted but never answered stays open forever, one per attempt. So it is closed after a
+ *   timeout.
  */
 export function patchHttp2(): void {
-  if (guarded) return;
-  guarded = true;
+  if (patched) return;
+  patched = true;
   const http2: { connect: Connect } = createRequire(import.meta.url)("node:http2");
   const connect = http2.connect;
   http2.connect = (authority, options, ...rest) => {
@@ -49,18 +50,18 @@ export function patchHttp2(): void {
       ...rest,
     );
     closeLater(session, socket);
-    const timer = setTimeout(() => socket.destroy(), GREETING_MS);
+    const timer = setTimeout(() => socket.destroy(), SETTINGS_TIMEOUT_MS);
     session.once("remoteSettings", () => clearTimeout(timer));
     socket.once("close", () => clearTimeout(timer));
     return session;
   };
 }
 
-/** A session that ends, until nothing of it is left to do. */
+/** A session that is being closed, until nothing of it is left to do. */
 interface Ending {
   readonly socket: Socket;
   socketClosed: boolean;
-  /** Calls that wait for their turn. */
+  /** Calls that wait for a later turn. */
   postponed: number;
 }
 
@@ -78,7 +79,7 @@ function closeLater(session: Session, socket: Socket): void {
   for (const name of ["close", "destroy"] as const) {
     const end = session[name].bind(session);
     session[name] = (...args) => {
-      // It would do nothing, but later: grpc-js destroys a session once more when all is over.
+      // grpc-js destroys a session once more at the end: a no-op that would only leave a timer.
       if (isDestroyed) return;
       isDestroyed = name === "destroy";
       endings.add(ending);
@@ -90,7 +91,7 @@ function closeLater(session: Session, socket: Socket): void {
       }, 0);
     };
   }
-  // The session itself does not always tell.
+  // The session does not always emit `close`.
   socket.once("close", () => {
     ending.socketClosed = true;
     session.destroy();
@@ -98,17 +99,14 @@ function closeLater(session: Session, socket: Socket): void {
   });
 }
 
-/**
- * Resolves when the sessions that were given up have closed and nothing is left of them to do. Some servers never
- * answer that a connection ends: theirs are cut after a while.
- */
+/** Resolves when all sessions being closed have closed. After a timeout, sockets whose server does not close are cut. */
 export async function sessionsClosed(): Promise<void> {
-  // grpc-js itself takes a turn until it closes one.
+  // grpc-js takes a turn until it closes a session.
   await new Promise((resolve) => setTimeout(resolve, 0));
   const given = [...endings];
   const { promise, resolve } = deferred<void>();
   const check = () => given.some((ending) => endings.has(ending)) || resolve();
-  const timer = setTimeout(() => given.forEach(({ socket }) => socket.destroy()), CLOSED_WITHIN_MS);
+  const timer = setTimeout(() => given.forEach(({ socket }) => socket.destroy()), CLOSE_TIMEOUT_MS);
   settled.addEventListener("change", check);
   check();
   await promise;

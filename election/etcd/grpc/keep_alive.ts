@@ -3,13 +3,13 @@ import { type Deferred, deferred } from "../../deferred.ts";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
 
-/** The stream over which leases are renewed, open as long as its client is used. */
+/** The stream that renews leases, open as long as its client. */
 export class KeepAliveStream {
   readonly #stream: Promise<Stream>;
   readonly #waiting = new Map<string, Deferred<ILeaseKeepAliveResponse>>();
   #ended: Error | undefined;
 
-  /** Opens the stream; `onEnd` is told when it ends by itself. */
+  /** Opens the stream; `onEnd` is called if it ends by itself. */
   constructor(etcd: Etcd3, onEnd: (reason: Error) => void) {
     this.#stream = etcd.leaseClient.leaseKeepAlive();
     const end = (error: Error) => {
@@ -25,7 +25,7 @@ export class KeepAliveStream {
     }, end);
   }
 
-  /** Resolves when the stream is on its way. */
+  /** Resolves when etcd3 has opened the stream. */
   async opened(): Promise<void> {
     await this.#stream;
   }
