@@ -38,6 +38,13 @@ export function logEvent(event: ElectionEvent, log: Log): void {
     case "queue-changed":
       log("debug", event.type, { candidates: event.queue.length });
       break;
+    case "etcd-data-lost":
+      log("error", event.type, {
+        token: event.token,
+        revision: event.revision,
+        message: "etcd's revision is lower than this candidate's key: its data was lost or restored; joining anew",
+      });
+      break;
     case "etcd-failing":
       log("warn", event.type, { message: `${event.message}; trying again until it answers` });
       break;

@@ -18,6 +18,11 @@ export type ElectionEvent =
   | { readonly type: "queued"; readonly key: string; readonly token: bigint }
   /** A term has started, or is valid for longer than before: see {@linkcode Term.validFor}. */
   | { readonly type: "term-extended"; readonly term: Term }
+  /**
+   * etcd lost its data or was restored from a backup: its revision is lower than `token`, the create revision of this
+   * candidate's key. The candidate joins anew. Fencing tokens may have fallen.
+   */
+  | { readonly type: "etcd-data-lost"; readonly token: bigint; readonly revision: bigint }
   /** A candidate has joined, left or updated its value. */
   | { readonly type: "queue-changed"; readonly queue: Queue }
   /** etcd does not answer, or rejects calls; reported once, until it answers again. The election keeps retrying. */

@@ -194,6 +194,8 @@ export class Runner {
     switch (action.type) {
       case "watch":
         return this.#watch(action.generation);
+      case "report-data-loss":
+        return this.#hooks.event({ type: "etcd-data-lost", token: action.token, revision: action.revision });
       case "drain":
         this.#draining = action.leaseId;
         return;

@@ -22,9 +22,12 @@ function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign, view, watch } = core;
   // A former watch may have shown an older state, or even another etcd.
   if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
-  if (view.revision < campaign.token) return core;
-  const key = keyOf(core, campaign.lease.id);
-  if (isQueued(view.queue, key, campaign.token)) return core;
+  const { token, since } = campaign;
+  if (view.revision < token) {
+    // It may have been read before our key existed. If it was read later, etcd has gone back in time.
+    if (view.contact.monotonic <= since.monotonic) return core;
+    actions.push({ type: "report-data-loss", token, revision: view.revision });
+  } else if (isQueued(view.queue, keyOf(core, campaign.lease.id), token)) return core;
   actions.push({ type: "revoke", leaseId: campaign.lease.id, timeoutMs: callTimeoutMs(campaign.lease.ttlMs) });
   return lose(core, now);
 }

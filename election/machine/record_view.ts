@@ -1,4 +1,5 @@
 import type { Instant } from "./clock.ts";
+import { contests } from "./queries.ts";
 import { closeWatch } from "./transitions.ts";
 import type { Core, View, WatchNotice } from "./types.ts";
 
@@ -24,8 +25,15 @@ export function recordNotice(core: Core, generation: number, notice: WatchNotice
       if (!view) return core;
       return { ...core, view: { ...view, contact: notice.sentAt }, watch: { ...watch, failures: 0 } };
     case "lost":
-      return closeWatch(core, now);
+      return askAtOnce(closeWatch(core, now), now);
   }
+}
+
+/** Sends a guard at once if this candidate may lead: without the watch, only that can tell that the key is gone. */
+function askAtOnce(core: Core, now: Instant): Core {
+  const { campaign } = core;
+  if (campaign.stage !== "queued" || !contests(core) || campaign.guard === "sent") return core;
+  return { ...core, campaign: { ...campaign, guard: { since: now, afterMs: 0 } } };
 }
 
 function withView(core: Core, view: View, now: Instant): Core {

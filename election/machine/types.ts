@@ -179,7 +179,9 @@ export type Action =
     readonly handoff?: Handoff;
     readonly timeoutMs: number;
   }
-  | { readonly type: "revoke"; readonly leaseId: bigint; readonly timeoutMs: number };
+  | { readonly type: "revoke"; readonly leaseId: bigint; readonly timeoutMs: number }
+  /** etcd has lost or restored its data: its revision is lower than that of our key. No answer comes back. */
+  | { readonly type: "report-data-loss"; readonly token: bigint; readonly revision: bigint };
 
 /** A campaign in a given stage. */
 export type In<Stage extends Campaign["stage"]> = Campaign & { readonly stage: Stage };

@@ -30,6 +30,13 @@ export interface Revision {
   readonly changes: readonly QueueChange[];
 }
 
+/** Data that etcd can be restored from. */
+export interface Backup {
+  readonly keys: ReadonlyMap<string, Candidate & { leaseId: bigint }>;
+  readonly leases: ReadonlyMap<bigint, Lease>;
+  readonly revision: bigint;
+}
+
 /** Whether etcd can do something now; "silent" leaves the caller without an answer. */
 type Health = "up" | "down" | "silent";
 
@@ -40,8 +47,8 @@ type Health = "up" | "down" | "silent";
 export class ModelEtcd {
   readonly #schedule: Schedule;
   readonly #trace: (text: string) => void;
-  readonly #keys = new Map<string, Candidate & { leaseId: bigint }>();
-  readonly #leases = new Map<bigint, Lease>();
+  #keys = new Map<string, Candidate & { leaseId: bigint }>();
+  #leases = new Map<bigint, Lease>();
   /** Leases that were revoked; some versions of etcd go on to renew them. */
   readonly #revoked = new Map<bigint, number>();
   #history: Revision[] = [];
@@ -168,6 +175,21 @@ export class ModelEtcd {
   start(): void {
     this.#down = false;
     this.#promote(0);
+  }
+
+  /** A backup of the data as it is now. */
+  backup(): Backup {
+    return { keys: new Map(this.#keys), leases: new Map(this.#leases), revision: this.#revision };
+  }
+
+  /** Starts with the data of a backup, or with none: revisions and leases are those of then. */
+  restore({ keys, leases, revision }: Backup = { keys: new Map(), leases: new Map(), revision: 1n }): void {
+    this.#keys = new Map(keys);
+    this.#leases = new Map([...leases].map(([id, lease]) => [id, { ...lease }]));
+    this.#revision = revision;
+    this.#compacted = revision;
+    this.#history = [];
+    this.start();
   }
 
   /**

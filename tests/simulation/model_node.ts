@@ -50,6 +50,8 @@ interface Watch {
   sent: bigint;
   /** The queue at that revision. */
   queue: Queue;
+  /** Whether etcd has forgotten it. */
+  broken?: boolean;
   /** When the last message arrives: none may overtake it. */
   arrives: number;
   /** What etcd has sent and the link has not let through yet. */
@@ -78,6 +80,8 @@ export class ModelNode implements Clock {
   #worked = false;
   /** Told after each step. */
   onStep = () => {};
+  /** Called when the node finds that etcd has lost its data. */
+  onDataLoss = () => {};
 
   constructor(id: string, settings: Omit<machine.MachineSettings, "self">, world: Surroundings) {
     this.id = id;
@@ -182,7 +186,7 @@ export class ModelNode implements Clock {
   pump(): void {
     const watch = this.#watch;
     const { etcd } = this.#world;
-    if (!watch) return;
+    if (!watch || watch.broken) return;
     const news = etcd.since(watch.sent);
     watch.sent = etcd.revision;
     if (!news) return this.#lose(watch, "compacted");
@@ -201,6 +205,13 @@ export class ModelNode implements Clock {
   /** The watch's connection breaks, and the node notices. */
   cutWatch(): void {
     if (this.#watch) this.#lose(this.#watch, "cut");
+  }
+
+  /** etcd does not know the watch any more; the node notices at once if it can hear. */
+  breakWatch(): void {
+    if (!this.#watch) return;
+    if (this.link.in) this.#lose(this.#watch, "etcd was restored");
+    else this.#watch.broken = true;
   }
 
   #wake(): void {
@@ -247,6 +258,9 @@ export class ModelNode implements Clock {
     switch (action.type) {
       case "watch":
         return this.#openWatch(action.generation);
+      case "report-data-loss":
+        this.#world.trace(`${this.id}: etcd has lost its data`);
+        return this.onDataLoss();
       case "drain":
         return this.#timer(
           random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000),
@@ -369,7 +383,7 @@ export class ModelNode implements Clock {
     let alive = false;
     if (this.link.out && !random.chance(this.link.loss)) {
       schedule.after(this.#latency(), () => {
-        if (this.#watch !== watch || etcd.health === "silent") return;
+        if (this.#watch !== watch || watch.broken || etcd.health === "silent") return;
         if (etcd.health === "down") return this.#lose(watch, "etcd is down");
         this.#tell(watch, { type: "alive", sentAt }, () => {
           alive = true;

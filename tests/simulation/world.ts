@@ -1,6 +1,6 @@
 import * as machine from "../../election/machine/mod.ts";
 import type { Candidate } from "../../election/machine/queue.ts";
-import { ModelEtcd } from "./model_etcd.ts";
+import { type Backup, ModelEtcd } from "./model_etcd.ts";
 import { ModelNode, type Sabotage } from "./model_node.ts";
 import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
@@ -48,8 +48,9 @@ class World {
   peace = false;
   #lastTerm: { readonly token: bigint; readonly node: ModelNode } | undefined;
   readonly #terms = new Map<ModelNode, machine.Core["term"]>();
-  /** Keys that an operator deleted, by token, and when. */
-  readonly #disowned = new Map<bigint, number>();
+  /** Keys that an operator deleted, or that etcd lost, and when. */
+  readonly #disowned = new Map<string, number>();
+  #restored = false;
   readonly #overSince = new Map<ModelNode, number>();
   terms = 0;
   steps = 0;
@@ -71,6 +72,9 @@ class World {
     this.#nodes = Array.from({ length: random.pick([2, 3, 3, 4]) }, (_, index) => {
       const node = new ModelNode("abcd"[index]!, settings, this);
       node.onStep = () => this.#check(node);
+      node.onDataLoss = () => {
+        if (!this.#restored) throw new Violation(`${node.id} takes etcd's data for lost, and it is not`);
+      };
       return node;
     });
   }
@@ -187,6 +191,18 @@ class World {
       },
       () => {
         if (etcd.health !== "up") return;
+        const backup = random.chance(0.5) ? etcd.backup() : undefined;
+        schedule.after(random.between(0, 3 * this.#ttlMs), () => {
+          if (etcd.health !== "up" || this.peace) return;
+          say("etcd stops");
+          etcd.stop();
+          schedule.after(random.between(50, 2 * this.#ttlMs), () => {
+            if (etcd.health === "down") this.#restore(backup);
+          });
+        });
+      },
+      () => {
+        if (etcd.health !== "up") return;
         say("etcd loses its leader");
         etcd.loseLeader(random.between(0, 500), random.between(0, 3000));
       },
@@ -230,6 +246,18 @@ class World {
     return chosen.length > 0 ? chosen : all;
   }
 
+  /** etcd starts with older data. Whoever leads by a key that is lost cannot know it before it hears from etcd. */
+  #restore(backup?: Backup): void {
+    const before = this.etcd.keys;
+    this.trace(`-- etcd starts with ${backup ? `the data of revision ${backup.revision}` : "no data"}`);
+    this.etcd.restore(backup);
+    this.#restored = true;
+    this.#disown(before.filter(({ key }) => !this.etcd.keys.some((kept) => kept.key === key)));
+    // Tokens begin again where the backup ends.
+    this.#lastTerm = undefined;
+    for (const node of this.#nodes) node.breakWatch();
+  }
+
   #makePeace(): void {
     this.trace("-- peace");
     this.peace = true;
@@ -259,20 +287,20 @@ class World {
    * once. That is the one overlap that a lease cannot rule out, and a TTL ends it even for one cut off.
    */
   #isDisowned(node: ModelNode): boolean {
-    const { campaign } = node.core!;
-    const since = "token" in campaign && campaign.token ? this.#disowned.get(campaign.token) : undefined;
+    const lease = machine.leaseOf(node.core!);
+    const since = lease && this.#disowned.get(machine.keyOf(node.core!, lease.id));
     return since !== undefined && this.schedule.now - since <= this.#ttlMs;
   }
 
   #disown(keys: readonly Candidate[]): void {
-    for (const { token } of keys) this.#disowned.set(token, this.schedule.now);
+    for (const { key } of keys) this.#disowned.set(key, this.schedule.now);
   }
 
   #begin(node: ModelNode, { token }: { readonly token: bigint }): void {
     this.terms++;
     const last = this.#lastTerm;
     // Only a term that was in doubt goes on with the same key, and so the same token.
-    if (this.#disowned.has(token)) return;
+    if (this.#disowned.has(machine.keyOf(node.core!, machine.leaseOf(node.core!)!.id))) return;
     if (last && (token < last.token || (token === last.token && node !== last.node))) {
       throw new Violation(`${node.id} leads with token ${token} after ${last.node.id} did with ${last.token}`);
     }

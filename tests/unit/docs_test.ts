@@ -11,7 +11,15 @@ Deno.test("the picture of growth shows the tables of the document that it stands
 });
 
 Deno.test("every event that is logged is explained, and no other", async () => {
-  const logged = new Set(["lease-granted", "queued", "queue-changed", "etcd-failing", "etcd-answers", "connecting"]);
+  const logged = new Set([
+    "lease-granted",
+    "queued",
+    "queue-changed",
+    "etcd-failing",
+    "etcd-answers",
+    "etcd-data-lost",
+    "connecting",
+  ]);
   for (const folder of ["cli", "supervise", "http"]) {
     for (const { name } of Deno.readDirSync(new URL(folder, ROOT))) {
       if (!name.endsWith(".ts")) continue;

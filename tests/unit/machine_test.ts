@@ -614,3 +614,46 @@ Deno.test("the next tick is never due in the past, and never later than the end 
     if (!node.core.term) return;
   }
 });
+
+Deno.test("a queue that was read after our key existed and is older than it ends the term: etcd lost data", () => {
+  const node = new Node().lead();
+  node.send({ type: "watch", generation: node.core.watch.generation, notice: { type: "lost" } });
+  node.pass(100);
+  node.did();
+  node.list([{ ...other, token: 3n }], 3n);
+  assert(!node.leads);
+  assertEquals(node.core.ended, "key-gone");
+  assertEquals(node.did(), ["report-data-loss", "revoke", "grant"]);
+});
+
+Deno.test("a queue that was read before our key existed says nothing of it", () => {
+  const node = new Node();
+  const sentAt = node.clock.now();
+  node.clock.pass(1);
+  node.queue().did();
+  const notice = { type: "listed", queue: [], revision: TOKEN - 1n, sentAt } as const;
+  node.send({ type: "watch", generation: node.core.watch.generation, notice });
+  assertEquals([node.core.campaign.stage, node.did()], ["queued", []]);
+});
+
+Deno.test("a candidate that waits also begins anew when etcd lost its data", () => {
+  const node = new Node().queue();
+  node.list([other, me], TOKEN);
+  node.pass(100);
+  node.did();
+  node.send({ type: "watch", generation: node.core.watch.generation, notice: { type: "lost" } });
+  node.pass(100);
+  node.list([], 1n);
+  assertEquals(node.core.campaign.stage, "idle");
+});
+
+Deno.test("a leader that loses its watch sends a guard at once, a candidate that waits does not", () => {
+  const leader = new Node().lead();
+  leader.send({ type: "watch", generation: leader.core.watch.generation, notice: { type: "lost" } });
+  assertEquals(leader.did(), ["guard"]);
+  const waiting = new Node().queue();
+  waiting.list([other, me], TOKEN);
+  waiting.did();
+  waiting.send({ type: "watch", generation: waiting.core.watch.generation, notice: { type: "lost" } });
+  assertEquals(waiting.did(), []);
+});
