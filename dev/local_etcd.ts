@@ -169,6 +169,11 @@ export class LocalEtcd implements AsyncDisposable {
   }
 
   /** Ends it and removes its data. */
+  /** Deletes the data of an etcd that has been stopped. */
+  async loseData(): Promise<void> {
+    await Deno.remove(`${this.#data}/data`, { recursive: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
     await Deno.remove(this.#data, { recursive: true });

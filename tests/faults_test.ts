@@ -223,3 +223,24 @@ Deno.test("an etcd that was away and compacted its history meanwhile: the queue 
   assertGreater((await leads(b)).term.token, before);
   await b.stop();
 });
+
+for (const older of [60, 0]) {
+  Deno.test(`etcd that lost its data, with ${older} older revisions: the old leader begins anew at once`, async () => {
+    await using etcd = await LocalEtcd.start();
+    for (let count = 0; count < older; count++) await etcd.ctl("put", "other", String(count));
+    const lost = Promise.withResolvers<ElectionEvent & { type: "etcd-data-lost" }>();
+    // Its next renewal is minutes away.
+    const onEvent = (event: ElectionEvent) => event.type === "etcd-data-lost" && lost.resolve(event);
+    const a = new Candidate(etcd, "a", { ttlSeconds: 600, onEvent });
+    const { term } = await leads(a);
+    await etcd.stop("SIGKILL");
+    await etcd.loseData();
+    await etcd.start();
+    const b = new Candidate(etcd, "b", { ttlSeconds: 600 });
+    await ceases(a);
+    assertEquals(term.signal.reason.reason, "key-gone");
+    await agree([a, b]);
+    if (older > 0) assertEquals((await lost.promise).token, term.token);
+    await stopAll([a, b]);
+  });
+}
