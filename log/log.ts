@@ -1,3 +1,5 @@
+import { type LogSink, LogWriter } from "./log_writer.ts";
+
 /** The levels, the noisiest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 /** How a line may look. */
@@ -11,6 +13,22 @@ export type LogFields = Readonly<Record<string, string | number | bigint | boole
 
 /** Writes one event as one line. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
+
+/** A log of one line an event that never waits for its reader, and the writer that its lines go through. */
+export function openLog(
+  format: LogFormat,
+  least: LogLevel,
+  id: string,
+  sink: LogSink = Deno.stderr,
+): { readonly log: Log; readonly writer: LogWriter } {
+  const line = format === "json" ? jsonLine : textLine;
+  const now = () => new Date().toISOString();
+  const writer = new LogWriter(sink, (lines) => line(now(), "warn", id, "log-dropped", { lines }));
+  const log: Log = (level, event, fields = {}) => {
+    if (LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least)) writer.write(line(now(), level, id, event, fields));
+  };
+  return { log, writer };
+}
 
 /** A log of one line an event to stderr: time, level, the node's id, the event, its fields. */
 export function createLog(format: LogFormat, least: LogLevel, id: string): Log {
