@@ -40,6 +40,7 @@ export class LogWriter {
   #since: number | undefined;
   #running: Promise<void> | undefined;
   #ending = false;
+  #triedAtEnd = false;
   #wake = () => {};
 
   constructor(sink: LogSink, droppedLine: (count: number) => string, limit = LIMIT) {
@@ -88,7 +89,7 @@ export class LogWriter {
     this.#running = undefined;
   }
 
-  /** False if it ends before that could be written. */
+  /** False if the end comes before that could be written. */
   async #writeAll(bytes: Uint8Array): Promise<boolean> {
     this.#since ??= performance.now();
     for (let sent = 0; sent < bytes.length;) {
@@ -97,7 +98,12 @@ export class LogWriter {
         this.#since = performance.now();
       } catch (error) {
         const full = error instanceof Deno.errors.WouldBlock;
-        if (this.#ending && !full) return false;
+        if (this.#ending && !full) {
+          // What failed may have begun long before the end.
+          if (this.#triedAtEnd) return false;
+          this.#triedAtEnd = true;
+          continue;
+        }
         await this.#pause(full ? NO_ROOM_MS : FAILED_MS);
       }
     }
