@@ -1,9 +1,24 @@
 import type { Log, LogFields, LogFormat, LogLevel, LogOptions } from "../supervise/log.ts";
+import { type LogSink, LogWriter } from "./log_writer.ts";
 
 /** The levels, the most verbose first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 /** The formats of a log line. */
 export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
+
+/** A log of one line an event that never waits for its reader, and the writer that its lines go through. */
+export function openLog(
+  { format, level: minimum, id }: LogOptions,
+  sink: LogSink = Deno.stderr,
+): { readonly log: Log; readonly writer: LogWriter } {
+  const line = format === "json" ? jsonLine : textLine;
+  const now = () => new Date().toISOString();
+  const writer = new LogWriter(sink, (lines) => line(now(), "warn", id, "log-dropped", { lines }));
+  const log: Log = (level, event, fields = {}) => {
+    if (LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(minimum)) writer.write(line(now(), level, id, event, fields));
+  };
+  return { log, writer };
+}
 
 /** A log of one line an event to stderr: time, level, the node's id, the event, its fields. */
 export function createLog({ format, level: minimum, id }: LogOptions): Log {

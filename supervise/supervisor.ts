@@ -1,6 +1,6 @@
 import type { Term } from "../election/mod.ts";
 import { killBeforeMs } from "./budgets.ts";
-import { killTree, type ProcessTree, RUN_ID_VARIABLE, signalTree, treeEnds } from "./process_tree.ts";
+import { killTree, type ProcessTree, RUN_ID_VARIABLE, signalTree, treeEnds } from "./marked_processes.ts";
 import { type CommandError, startError } from "./program.ts";
 
 /** Secrets of the node, which are none of the command's business. */

@@ -1,4 +1,4 @@
-import { killTree, signalTree } from "./process_tree.ts";
+import { killTree, signalTree } from "./marked_processes.ts";
 import type { Log, LogOptions } from "./log.ts";
 import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
 import type { WatchdogMessage } from "./watchdog_messages.ts";

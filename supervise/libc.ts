@@ -1,0 +1,45 @@
+/** The calls of the C library that Deno does not offer itself. */
+const CALLS = {
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
+  waitid: { parameters: ["i32", "i32", "buffer", "i32"], result: "i32" },
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
+
+const PR_SET_CHILD_SUBREAPER = 36;
+
+let loaded: { readonly libc: Libc } | { readonly reason: string } | undefined;
+
+/** The C library on Linux, or why it cannot be used. It is loaded once. */
+export function loadLibc(): { readonly libc: Libc } | { readonly reason: string } {
+  return loaded ??= open();
+}
+
+function open(): { readonly libc: Libc } | { readonly reason: string } {
+  if (Deno.build.os !== "linux") return { reason: `not available on ${Deno.build.os}` };
+  // Without this check, Deno would ask the user on a terminal.
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return { reason: "no permission for FFI" };
+  let reason = "";
+  for (const name of ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`]) {
+    try {
+      return { libc: Deno.dlopen(name, CALLS).symbols };
+    } catch (error) {
+      reason ||= (error as Error).message;
+    }
+  }
+  return { reason };
+}
+
+/**
+ * Makes this process the one that adopts the orphans among its descendants, so that none of them gets out of its
+ * sight. Gives the reason if that is not possible.
+ */
+export function becomeSubreaper(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
+  const library = loadLibc();
+  if ("reason" in library) return { ok: false, reason: library.reason };
+  // An emulated kernel may not know it.
+  if (library.libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) !== 0) return { ok: false, reason: "prctl failed" };
+  return { ok: true };
+}
