@@ -1,5 +1,5 @@
 import type { Handoff, LeaveReason } from "./machine/queue.ts";
-import type { StoreFailure, WatchNotice } from "./machine/types.ts";
+import type { GuardAnswer, StoreFailure, WatchNotice } from "./machine/types.ts";
 
 /** A failed call to the store, with a message for people. */
 export class StoreError extends Error {
@@ -34,7 +34,7 @@ export interface Store {
   /** Joins the queue: creates the key unless it exists. Safe to repeat if a call's outcome is unknown. */
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
   /** Linearizable read: whether the key still has this create revision, and which key is first. */
-  guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }>;
+  guard(key: string, token: bigint, timeoutMs: number): Promise<GuardAnswer>;
   /**
    * Deletes the key if it still has this create revision. With a handoff, the same transaction deletes the keys of the
    * skipped candidates, and succeeds only if the queue is still as planned. A leader also records why it leaves, for

@@ -5,6 +5,7 @@ import type { Compare, LeaseAnswer, Operation } from "./client.ts";
 import { storeError } from "./errors.ts";
 import type { EtcdLink } from "./link.ts";
 import type { LeaveReason, Self } from "../machine/queue.ts";
+import type { GuardAnswer } from "../machine/types.ts";
 import { type CloseWatch, type Store, StoreError, type StoreNotice, type WithdrawOptions } from "../store.ts";
 
 /** The options of the store. */
@@ -53,16 +54,16 @@ export class EtcdStore implements Store {
     });
   }
 
-  guard(key: string, token: bigint, timeoutMs: number): Promise<{ held: boolean; first?: string }> {
+  guard(key: string, token: bigint, timeoutMs: number): Promise<GuardAnswer> {
     return this.#link.call(async (client) => {
-      const { succeeded, responses } = await client.txn({
+      const { header, succeeded, responses } = await client.txn({
         compare: [this.#exists(key, token)],
         success: [{
           request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
         }],
       }, timeoutMs);
       const first = responses[0]?.response_range?.kvs[0];
-      return { held: succeeded, first: first && keyText(first.key) };
+      return { held: succeeded, first: first && keyText(first.key), revision: BigInt(header.revision) };
     });
   }
 

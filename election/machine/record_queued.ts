@@ -31,6 +31,8 @@ export function recordQueued(
       return { ...core, campaign: { ...campaign, renewal: retry(now) } };
     case "guarded":
       if (!event.answer.held) {
+        const { revision } = event.answer;
+        if (revision < campaign.token) actions.push({ type: "report-data-loss", token: campaign.token, revision });
         actions.push({ type: "revoke", leaseId: lease.id, timeoutMs: callTimeoutMs(lease.ttlMs) });
         return lose(core, now);
       }

@@ -127,6 +127,16 @@ export type WatchNotice =
   /** The watch has ended: list and watch again. */
   | { readonly type: "lost" };
 
+/** The answer to a guard. */
+export interface GuardAnswer {
+  /** Whether the key is there with its create revision. */
+  readonly held: boolean;
+  /** The first key of the queue, if ours is there. */
+  readonly first?: string;
+  /** etcd's revision at that time. */
+  readonly revision: bigint;
+}
+
 /** The input of a step. */
 export type MachineEvent =
   | { readonly type: "tick" }
@@ -150,7 +160,7 @@ export type MachineEvent =
     readonly type: "guarded";
     readonly leaseId: bigint;
     readonly sentAt: Instant;
-    readonly answer: { readonly held: boolean; readonly first?: string };
+    readonly answer: GuardAnswer;
   }
   | { readonly type: "guard-failed"; readonly leaseId: bigint }
   | { readonly type: "withdrawn"; readonly leaseId: bigint }

@@ -6,6 +6,7 @@ import {
   type Self,
   sortQueue,
 } from "../../election/machine/queue.ts";
+import type { GuardAnswer } from "../../election/machine/types.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** etcd's default election timeout; also what a new leader adds to every lease. */
@@ -129,9 +130,10 @@ export class ModelEtcd {
     return { token: candidate.token };
   }
 
-  guard(key: string, token: bigint): { held: boolean; first?: string } {
-    if (this.#keys.get(key)?.token !== token) return { held: false };
-    return { held: true, first: this.keys[0]!.key };
+  guard(key: string, token: bigint): GuardAnswer {
+    const revision = this.#revision;
+    if (this.#keys.get(key)?.token !== token) return { held: false, revision };
+    return { held: true, first: this.keys[0]!.key, revision };
   }
 
   withdraw(key: string, token: bigint, handoff?: Handoff): "done" | "changed" {

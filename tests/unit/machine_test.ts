@@ -66,8 +66,8 @@ class Node {
     this.send({ type: "renewed", leaseId: LEASE, sentAt, answer: { leaseId, ttlMs } });
   }
 
-  guarded({ sentAt = this.clock.now(), held = true, first = KEY } = {}): void {
-    this.send({ type: "guarded", leaseId: LEASE, sentAt, answer: { held, first } });
+  guarded({ sentAt = this.clock.now(), held = true, first = KEY, revision = TOKEN } = {}): void {
+    this.send({ type: "guarded", leaseId: LEASE, sentAt, answer: { held, first, revision } });
   }
 
   /** Through grant and enqueueing. */
@@ -656,4 +656,13 @@ Deno.test("a leader that loses its watch sends a guard at once, a candidate that
   waiting.did();
   waiting.send({ type: "watch", generation: waiting.core.watch.generation, notice: { type: "lost" } });
   assertEquals(waiting.did(), []);
+});
+
+Deno.test("a guard that finds the key gone at a revision below it reports that etcd lost data", () => {
+  const node = new Node().lead();
+  node.guarded({ held: false, revision: TOKEN - 1n });
+  assertEquals(node.did(), ["report-data-loss", "revoke", "grant"]);
+  const deleted = new Node().lead();
+  deleted.guarded({ held: false, revision: TOKEN + 1n });
+  assertEquals(deleted.did(), ["revoke", "grant"]);
 });
