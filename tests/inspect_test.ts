@@ -104,7 +104,7 @@ Deno.test("an etcd that is away, or refuses, is one line and exit code 1", async
     "FAIL  etcd at 127.0.0.1:2 cannot be reached: connection refused\n\n1 failure, 0 warnings\n",
   );
   const { code: wrong, stderr } = await look(nowhere, "status", "--watch");
-  assertEquals([wrong, stderr], [2, "leader-node: --watch goes with members: expected leader-node members --watch\n"]);
+  assertEquals([wrong, stderr], [2, "leader-node: status does not take --watch; only members does\n"]);
 });
 
 Deno.test("the doctor finds a user that may not write, and does not touch what it looks at", async () => {
