@@ -1,16 +1,16 @@
 /**
- * The program: a node, or one of the sub-commands.
+ * The program `leader-node`: runs a node or a subcommand.
  *
  * @example A node in a program of your own
  * ```ts
  * import { main } from "./main.ts";
  *
- * console.log(await main(["--version"])); // Or ["--port", "8080"]: until a signal ends the node.
+ * console.log(await main(["--version"])); // ["--port", "8080"] runs a node until a signal stops it.
  * ```
  *
  * @module
  */
-import { helpText, parseCommandLine } from "./cli/command_line.ts";
+import { parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
 import { VERSION } from "./cli/version.ts";
 import { CommandError } from "./supervise/program.ts";
@@ -18,18 +18,20 @@ import { ListenError } from "./http/listen_error.ts";
 import { AskError } from "./cli/inspect/ask.ts";
 
 /**
- * Does what the command line says; what is not needed is not loaded. Whatever is the user's to mend, it says in a
- * line on stderr.
+ * Runs the command line and returns the exit code. Errors that the user can correct are printed on stderr in one
+ * line, as `leader-node: <message>`.
  *
  * @param args The command line, without the program's name.
- * @returns The exit code.
+ * @returns 0 on success; 1 if the port, etcd or a node cannot be used; 2 for invalid usage; `status`, `members`:
+ * 3 without a leader; with a command: its exit code, or 126 or 127 if it cannot be run.
  */
 export async function main(args: readonly string[]): Promise<number> {
+  // Modules that the command does not need are not loaded.
   try {
     const command = parseCommandLine(args, (name) => Deno.env.get(name));
     switch (command.type) {
       case "help":
-        console.log(helpText());
+        console.log((await import("./cli/help.ts")).helpText(command.subcommand));
         return 0;
       case "version":
         console.log(`leader-node ${VERSION}`);
@@ -58,7 +60,7 @@ async function runWatchdog(): Promise<void> {
   await watchdog.runWatchdog(createLog);
 }
 
-/** The exit code of an error that is the user's to mend. */
+/** The exit code of an error that the user can correct; undefined for others. */
 function exitCode(error: unknown): number | undefined {
   if (error instanceof UsageError || error instanceof Deno.errors.NotCapable) return 2;
   if (error instanceof CommandError) return error.exitCode;

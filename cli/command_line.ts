@@ -1,68 +1,72 @@
-import { CONTROL_FLAGS, type ControlConfig, readControlConfig } from "./control_flags.ts";
-import { ETCD_FLAGS } from "./etcd_flags.ts";
-import { type Env, flagLines } from "./flags.ts";
-import { INSPECT_FLAGS, type InspectConfig, INSPECTIONS, readInspectConfig } from "./inspect/flags.ts";
-import { type Config, NODE_FLAGS, readNodeConfig } from "./node_flags.ts";
+import { type ControlConfig, readControlConfig } from "./control_flags.ts";
+import { type Env, quote, similar, UsageError } from "./flags.ts";
+import { type InspectConfig, readInspectConfig } from "./inspect/flags.ts";
+import { type Config, readNodeConfig } from "./node_flags.ts";
+import { isSubcommand, type Subcommand, SUBCOMMANDS } from "./subcommands.ts";
 
 /** What the command line asks for. */
 export type Command =
   | { readonly type: "run"; readonly config: Config }
   | { readonly type: "control"; readonly config: ControlConfig }
   | { readonly type: "inspect"; readonly config: InspectConfig }
-  /** What a node starts beside itself; users do not. */
+  /** Started by a node, not by users. */
   | { readonly type: "watchdog" }
-  | { readonly type: "help" }
+  /** Help for a subcommand, or without one for the whole program. */
+  | { readonly type: "help"; readonly subcommand?: Subcommand }
   | { readonly type: "version" };
 
 /**
- * Reads the command line and the environment.
+ * Parses the command line and the environment.
  *
- * @throws {UsageError} If anything in them cannot be used.
+ * @throws {UsageError} If an argument or a value is invalid.
  */
 export function parseCommandLine(args: readonly string[], env: Env): Command {
   const [word, ...rest] = args;
+  if (word === undefined || word.startsWith("-")) {
+    const config = readNodeConfig(args, env);
+    return typeof config === "string" ? { type: config } : { type: "run", config };
+  }
   if (word === "watchdog" && rest.length === 0) return { type: "watchdog" };
-  if (word === "resign" || word === "switchover") {
-    const config = readControlConfig(word, rest, env);
-    return config === "help" ? { type: "help" } : { type: "control", config };
+  const subcommand = knownSubcommand(word);
+  switch (subcommand) {
+    case "help":
+      return parseHelp(rest);
+    case "version":
+      return isHelpFlag(rest) ? { type: "help" } : without(rest, { type: "version" });
+    case "resign":
+    case "switchover": {
+      const config = readControlConfig(subcommand, rest, env);
+      return config === "help" ? { type: "help", subcommand } : { type: "control", config };
+    }
+    default: {
+      const config = readInspectConfig(subcommand, rest, env);
+      return config === "help" ? { type: "help", subcommand } : { type: "inspect", config };
+    }
   }
-  const inspection = INSPECTIONS.find((known) => known === word);
-  if (inspection) {
-    const config = readInspectConfig(inspection, rest, env);
-    return config === "help" ? { type: "help" } : { type: "inspect", config };
-  }
-  const config = readNodeConfig(args, env);
-  return typeof config === "string" ? { type: config } : { type: "run", config };
 }
 
-/** The text that `--help` prints. */
-export function helpText(): string {
-  return `leader-node: one of many is the leader, by etcd
+/** The arguments of `help`: nothing, or a subcommand. */
+function parseHelp(args: readonly string[]): Command {
+  const [word, ...rest] = args;
+  if (word === undefined || isHelpFlag(args)) return { type: "help" };
+  const subcommand = knownSubcommand(word);
+  const hasPage = subcommand !== "help" && subcommand !== "version";
+  return without(rest, hasPage ? { type: "help", subcommand } : { type: "help" });
+}
 
-Usage: leader-node [flags]                                    run a node
-       leader-node [flags] -- COMMAND ARGS                    run a command too, only while this node leads
-       leader-node resign [flags]                             make the leader hand the lead on
-       leader-node switchover --candidate ID [flags]          hand it to a named candidate
-       leader-node status [flags]                             who leads, and whether all nodes agree
-       leader-node members [--watch] [flags]                  the queue of candidates
-       leader-node history [flags]                            the terms that the nodes have seen
-       leader-node doctor [flags]                             what is wrong, or could go wrong
+function isHelpFlag(args: readonly string[]): boolean {
+  return args.length === 1 && (args[0] === "--help" || args[0] === "-h");
+}
 
-Flags of a node:
-${flagLines(NODE_FLAGS).join("\n")}
+function without(rest: readonly string[], command: Command): Command {
+  if (rest[0] === undefined) return command;
+  throw new UsageError(`unexpected argument ${quote(rest[0])}; expected nothing after ${command.type}`);
+}
 
-Flags of resign and switchover:
-${flagLines(CONTROL_FLAGS).join("\n")}
-
-Flags of status, members, history and doctor, beside those of a node that say where etcd is
-(${Object.keys(ETCD_FLAGS).map((name) => `--${name}`).join(", ")}):
-${flagLines(INSPECT_FLAGS).join("\n")}
-They exit with 0 if all is well, 1 if not or if nobody could be asked, 3 if nobody leads (status and members).
-
-Each flag can be set as LEADER_NODE_<FLAG> in the environment too, such as LEADER_NODE_PORT=8081;
-etcdctl's ETCDCTL_ENDPOINTS, _CACERT, _CERT, _KEY, _USER and _PASSWORD are read too, and the control token
-from LEADER_NODE_CONTROL_TOKEN.
-The command finds LEADER_NODE_TOKEN (the fencing token), LEADER_NODE_ELECTION, _ID and _URL in its environment,
-and etcdctl's ETCD_LOCK_KEY and ETCD_LOCK_REV.
-Ask a node over HTTP: curl http://localhost:8080/`;
+function knownSubcommand(word: string): Subcommand {
+  if (isSubcommand(word)) return word;
+  const meant = similar(word, Object.keys(SUBCOMMANDS));
+  throw new UsageError(
+    `unknown subcommand ${quote(word)}; ${meant ? `did you mean ${meant}?` : "leader-node help lists all subcommands"}`,
+  );
 }

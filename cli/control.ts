@@ -1,26 +1,27 @@
 import { AskError, askNode } from "./inspect/ask.ts";
 import type { ControlConfig } from "./control_flags.ts";
 
-/** To stop a command may take long. */
+/** Long enough for the leader to stop its command. */
 const TIMEOUT_MS = 30_000;
 
 /**
- * Asks the leader to hand the lead on, and says in a line what came of it.
+ * Asks the leader to hand over, and describes the outcome in one line.
  *
- * @throws {AskError} If it did not, with a line that says why.
+ * @throws {AskError} If a node cannot be reached, or the transfer is refused or fails.
  */
 export async function transferLeadership({ action, url, leader, candidate, token }: ControlConfig): Promise<string> {
   const status = (await askNode(`${url}/status`)).body;
   if (!status.leader) throw new AskError("there is no leader");
   if (leader !== undefined && leader !== status.leader) {
-    throw new AskError(`${status.leader} leads, not ${leader}`);
+    throw new AskError(`the leader is ${status.leader}, not ${leader}`);
   }
-  if (candidate !== undefined && status.leader === candidate) return `${candidate} leads already`;
-  if (!status.leader_url) throw new AskError(`${status.leader} leads and does not say where it can be asked`);
+  if (candidate !== undefined && status.leader === candidate) return `${candidate} is already the leader`;
+  if (!status.leader_url) throw new AskError(`the leader, ${status.leader}, has no URL`);
   const { body: next } = await askNode(`${status.leader_url}/${action}`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}` },
     body: JSON.stringify({ leader: status.leader, candidate }),
   }, TIMEOUT_MS);
-  return next.leader ? `${next.leader} leads, ${status.leader} did` : `${status.leader} has resigned; nobody leads yet`;
+  if (!next.leader) return `${status.leader} has resigned; there is no new leader yet`;
+  return `${next.leader} leads now (before: ${status.leader})`;
 }

@@ -1,57 +1,61 @@
 import { type Env, type FlagTable, parseSwitch, parseUrl, readFlags, UsageError } from "./flags.ts";
 import { NODE_FLAGS, readControlToken } from "./node_flags.ts";
 
-/** How the lead is to be moved. */
+/** A request to transfer leadership. */
 export interface ControlConfig {
   action: "resign" | "switchover";
-  /** A node of the election. */
+  /** Any node of the election. */
   url: string;
-  /** Who is to hand the lead on; whoever leads if not set. */
+  /** Act only if this node is the leader; undefined for any leader. */
   leader?: string;
-  /** Who is to lead next; the next in the queue if not set. */
+  /** The next leader; undefined for the waiting candidate with the highest priority. */
   candidate?: string;
   token: string;
 }
 
-/** The flags of those who move the lead. */
+/** The flags of `resign` and `switchover`. */
 export const CONTROL_FLAGS = {
   "url": {
     value: "URL",
-    help: "a node of the election, the leader or not",
+    help: "any node of the election",
     expected: NODE_FLAGS["advertise-url"].expected,
     fallback: "http://localhost:8080",
   },
   "leader": {
     value: "ID",
-    help: "hand on only if this one leads (default: whoever does)",
+    help: "act only if this node is the leader (default: any)",
     expected: "the id of a node",
   },
-  "candidate": { value: "ID", help: "who is to lead next, for switchover", expected: "the id of a node that waits" },
-  "control-token-file": { ...NODE_FLAGS["control-token-file"], help: "the token that the nodes ask for" },
+  "candidate": {
+    value: "ID",
+    help: "the waiting candidate that becomes leader",
+    expected: "the id of a waiting candidate",
+    only: ["switchover"],
+  },
+  "control-token-file": { ...NODE_FLAGS["control-token-file"], help: "file with the control token of the nodes" },
   "control-token": NODE_FLAGS["control-token"],
   "help": NODE_FLAGS.help,
 } as const satisfies FlagTable<string>;
 
 /**
- * Reads how the lead is to be moved.
+ * Reads a request to transfer leadership.
  *
- * @throws {UsageError} If anything cannot be used.
+ * @throws {UsageError} If an argument or a value is invalid.
  */
 export function readControlConfig(
   action: ControlConfig["action"],
   args: readonly string[],
   env: Env,
 ): ControlConfig | "help" {
-  const settings = readFlags(CONTROL_FLAGS, args, env, "flags only; leader-node --help lists them");
+  const settings = readFlags(CONTROL_FLAGS, args, env, { subcommand: action, expected: "only flags" });
   if (settings.read("help", parseSwitch)) return "help";
   const token = readControlToken(settings);
-  if (!token) throw new UsageError(`${action} needs the control token: expected LEADER_NODE_CONTROL_TOKEN or a file`);
+  if (!token) {
+    throw new UsageError(`${action} requires the control token; set LEADER_NODE_CONTROL_TOKEN or --control-token-file`);
+  }
   const [leader, candidate] = [settings.read("leader", (id) => id), settings.read("candidate", (id) => id)];
   if (action === "switchover" && candidate === undefined) {
-    throw new UsageError("switchover needs a candidate: expected --candidate ID; resign hands on to the next");
-  }
-  if (action === "resign" && candidate !== undefined) {
-    throw new UsageError("resign hands on to the next: expected switchover to name a candidate");
+    throw new UsageError("switchover requires --candidate ID; use resign to let priorities decide");
   }
   return { action, url: settings.read("url", parseUrl)!, leader, candidate, token };
 }

@@ -2,85 +2,108 @@ import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";
 import { InvalidOptionError } from "../election/internal.ts";
 
-/** The command line cannot be used; the message is one line for the user. */
+/** The command line or the environment is invalid. The message is one line for the user. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** One flag, which can be set in the environment too. */
+/** One flag, which can also be set in the environment. */
 export interface Flag {
-  /** What stands for the value in the help; a flag without one is a switch. */
+  /** Placeholder of the value in the help; a flag without one is a switch. */
   readonly value?: string;
   readonly help: string;
-  /** What the value should be, in the words of an error message. */
+  /** A valid value, as described in error messages after "expected". */
   readonly expected: string;
+  /** The default. */
   readonly fallback?: string;
-  /** Environment variables that are read after `LEADER_NODE_<FLAG>`. */
+  /** Environment variables to read if `LEADER_NODE_<FLAG>` is not set. */
   readonly env?: readonly string[];
-  /** A switch that has a `--no-` too. */
+  /** Whether the switch also has a `--no-` form. */
   readonly negatable?: boolean;
-  /** Never shown. */
+  /** Whether the value must not appear in messages. */
   readonly secret?: boolean;
-  /** Only read from the environment. */
+  /** Whether it can be set in the environment only. */
   readonly envOnly?: boolean;
-  /** Never read from the environment. */
+  /** Whether it can be set on the command line only. */
   readonly argOnly?: boolean;
+  /** The subcommands that have this flag, if not all of its table do. */
+  readonly only?: readonly string[];
 }
 
-/** Flags by their names. */
+/** Flags by name. */
 export type FlagTable<Name extends string> = Readonly<Record<Name, Flag>>;
 
-/** The environment, by name. */
+/** Looks up an environment variable. */
 export type Env = (name: string) => string | undefined;
 
-/** What was set, by the command line, the environment or default. */
+/** Flag values from the command line, the environment and the defaults. */
 export interface FlagValues<Name extends string> {
-  /** The setting as `parse` understands it; `parse` gives nothing, or throws, for what it does not. */
+  /**
+   * The parsed value; undefined if it is not set and has no default.
+   *
+   * @throws {UsageError} If `parse` returns undefined or throws {@linkcode InvalidOptionError}.
+   */
   read<T>(name: Name, parse: (text: string) => T | undefined): T | undefined;
-  /** Whether somebody set it. */
+  /** Whether it is set on the command line or in the environment. */
   isSet(name: Name): boolean;
+}
+
+/** What the command line belongs to, for error messages. */
+export interface Syntax {
+  /** The subcommand; none for a node. */
+  readonly subcommand?: string;
+  /** What is expected instead of a word that is not a flag. */
+  readonly expected: string;
 }
 
 /** What a switch expects. */
 export const SWITCH = "true or false";
 
 /**
- * Reads the command line and the environment: a flag goes before a variable, a variable before the default.
+ * Reads the command line and the environment. A flag overrides a variable, a variable overrides the default.
  *
- * @throws {UsageError} If the command line holds what is no flag, or, by `read`, if a value cannot be used.
+ * @throws {UsageError} If an argument is unknown; `read` throws it for an invalid value.
  */
 export function readFlags<Name extends string>(
   table: FlagTable<Name>,
   args: readonly string[],
   env: Env,
-  expectedWords: string,
+  syntax: Syntax,
 ): FlagValues<Name> {
-  const flags = parseFlags(table, args, expectedWords);
+  const taken: FlagTable<string> = flagsOf(table, syntax.subcommand);
+  const flags = parseFlags(taken, args, (arg) => argumentProblem(arg, table, taken, syntax));
   return {
-    isSet: (name) => flags[name] !== undefined || variablesOf(name, table).some((variable) => env(variable)),
+    isSet: (name) => flags[name] !== undefined || variablesOf(name, taken).some((variable) => env(variable)),
     read: (name, parse) => {
-      const { from, text } = find(name, table, flags, env);
+      const { source, text } = find(name, taken, flags, env);
       if (text === undefined) return undefined;
-      const value = text === "" ? undefined : understand(parse, text);
+      const value = text === "" ? undefined : tryParse(parse, text);
       if (value !== undefined) return value;
-      const shown = table[name].secret ? "what it is" : quote(text);
-      const wrong = text === "" ? "needs a value" : `cannot be ${shown}`;
-      throw new UsageError(`${from} ${wrong}: expected ${table[name].expected}`);
+      const { secret, expected } = table[name];
+      const invalid = `invalid value ${secret ? "(not shown)" : quote(text)}`;
+      throw new UsageError(`${source}: ${text === "" ? "missing value" : invalid}; expected ${expected}`);
     },
   };
 }
 
-/** The lines of a help text, one for each flag. */
-export function flagLines(table: FlagTable<string>): string[] {
-  const rows = Object.entries(table).filter(([, { envOnly }]) => !envOnly).map(([name, flag]) => {
-    const left = `--${flag.negatable ? "[no-]" : ""}${name}${flag.value ? ` ${flag.value}` : ""}`;
-    return [left, flag.help + (flag.fallback ? ` (default: ${flag.fallback})` : "")] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+/** The flags of a table that a subcommand has. */
+export function flagsOf(table: FlagTable<string>, subcommand?: string): FlagTable<string> {
+  const has = ({ only }: Flag) => only === undefined || (subcommand !== undefined && only.includes(subcommand));
+  return Object.fromEntries(Object.entries(table).filter(([, flag]) => has(flag)));
 }
 
-/** Reads a file, if that can be. */
+/** The known word that the given one is probably a misspelling or a part of, if there is one. */
+export function similar(word: string, known: readonly string[]): string | undefined {
+  if (word.length < 2) return undefined;
+  const related = known.filter((name) =>
+    (word.length >= 3 && name.includes(word)) || (word.includes(name) && word.length <= name.length + 3)
+  );
+  if (related.length > 0) return closestString(word, related);
+  const nearest = closestString(word, known);
+  return isWithin(word, nearest, word.length > 3 ? 2 : 1) ? nearest : undefined;
+}
+
+/** Reads a file; undefined if that fails. */
 export function readFile(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
@@ -89,19 +112,18 @@ export function readFile(path: string): string | undefined {
   }
 }
 
-/** An http or https URL without anything that does not belong into an address. */
+/** An http or https URL without user, query, fragment and final slash. */
 export function parseUrl(text: string): string | undefined {
   const url = URL.parse(text);
   const usable = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash;
   return usable ? url.href.replace(/\/$/, "") : undefined;
 }
 
-/** The value of a switch. */
 export function parseSwitch(text: string): boolean | undefined {
   return /^(true|1|yes)$/i.test(text) ? true : /^(false|0|no)$/i.test(text) ? false : undefined;
 }
 
-/** A value in a message: on one line, not too long, and without a password that it may hold. */
+/** A value for a message: on one line, shortened, and without the password that a URL may contain. */
 export function quote(text: string): string {
   const shown = text.replace(/\/\/[^/@\s]*@/g, "//***@");
   return JSON.stringify(shown.length > 100 ? shown.slice(0, 100) + "…" : shown);
@@ -110,21 +132,50 @@ export function quote(text: string): string {
 function parseFlags(
   table: FlagTable<string>,
   args: readonly string[],
-  expectedWords: string,
+  problem: (arg: string) => string,
 ): Record<string, unknown> {
-  const names = Object.keys(table).filter((name) => !table[name]!.envOnly);
-  const strayWord = (word: string) => `unexpected ${quote(word)}: expected ${expectedWords}`;
+  const names = namesOf(table);
   const { _: words, ...flags } = parseArgs(normalize(table, names, args), {
     string: names,
     unknown: (arg) => {
-      throw new UsageError(arg.startsWith("-") ? unknownFlag(arg, names) : strayWord(arg));
+      throw new UsageError(problem(arg));
     },
   });
-  if (words[0] !== undefined) throw new UsageError(strayWord(String(words[0])));
+  if (words[0] !== undefined) throw new UsageError(problem(String(words[0])));
   return flags;
 }
 
-/** Gives switches a value, and makes `--port -1` and `--port ""` one flag with a wrong value each. */
+/** The names of the flags that can be set on the command line. */
+function namesOf(table: FlagTable<string>): string[] {
+  return Object.keys(table).filter((name) => !table[name]!.envOnly);
+}
+
+/** Why an argument is refused. */
+function argumentProblem(
+  arg: string,
+  all: FlagTable<string>,
+  taken: FlagTable<string>,
+  { subcommand, expected }: Syntax,
+): string {
+  if (!arg.startsWith("-")) return `unexpected argument ${quote(arg)}; expected ${expected}`;
+  const flag = arg.split("=", 1)[0]!;
+  const name = flag.replace(/^-+/, "");
+  const only = Object.hasOwn(all, name) ? all[name]!.only : undefined;
+  if (only) return `${subcommand} does not take --${name}; only ${only.join(" and ")} does`;
+  const meant = similar(name, namesOf(taken));
+  if (meant) return `unknown flag ${quote(flag)}; did you mean --${meant}?`;
+  return `unknown flag ${quote(flag)}; leader-node ${subcommand ? `${subcommand} ` : ""}--help lists all flags`;
+}
+
+/** Whether so many insertions, deletions and replacements of letters make one word the other. */
+function isWithin(a: string, b: string, edits: number): boolean {
+  if (a === b) return true;
+  if (Math.abs(a.length - b.length) > edits || edits === 0) return false;
+  if (a !== "" && a[0] === b[0]) return isWithin(a.slice(1), b.slice(1), edits);
+  return [[1, 0], [0, 1], [1, 1]].some(([i, j]) => isWithin(a.slice(i), b.slice(j), edits - 1));
+}
+
+/** Gives switches a value, and joins `--port -1` and `--port ""` to one argument each, for clear error messages. */
 function normalize(table: FlagTable<string>, names: readonly string[], args: readonly string[]): string[] {
   const normal: string[] = [];
   for (const arg of args) {
@@ -140,36 +191,31 @@ function normalize(table: FlagTable<string>, names: readonly string[], args: rea
 }
 
 function variablesOf(name: string, table: FlagTable<string>): string[] {
-  if (table[name]!.argOnly) return [];
-  return [`LEADER_NODE_${name.toUpperCase().replaceAll("-", "_")}`, ...table[name]!.env ?? []];
+  const flag = table[name];
+  if (!flag || flag.argOnly) return [];
+  return [`LEADER_NODE_${name.toUpperCase().replaceAll("-", "_")}`, ...flag.env ?? []];
 }
 
-/** The setting as the user gave it, and where: that is where a person looks for it. */
+/** The value as the user gave it, and the flag or variable that it came from, for error messages. */
 function find(
   name: string,
   table: FlagTable<string>,
   flags: Record<string, unknown>,
   env: Env,
-): { from: string; text?: string } {
-  if (flags[name] !== undefined) return { from: `--${name}`, text: String(flags[name]) };
+): { source: string; text?: string } {
+  if (flags[name] !== undefined) return { source: `--${name}`, text: String(flags[name]) };
   for (const variable of variablesOf(name, table)) {
     const text = env(variable);
-    if (text) return { from: variable, text };
+    if (text) return { source: variable, text };
   }
-  return { from: `--${name}`, text: table[name]!.fallback };
+  return { source: `--${name}`, text: table[name]?.fallback };
 }
 
-function understand<T>(parse: (text: string) => T | undefined, text: string): T | undefined {
+function tryParse<T>(parse: (text: string) => T | undefined, text: string): T | undefined {
   try {
     return parse(text);
   } catch (error) {
     if (error instanceof InvalidOptionError) return undefined;
     throw error;
   }
-}
-
-function unknownFlag(arg: string, names: readonly string[]): string {
-  const name = arg.split("=", 1)[0]!;
-  const nearest = closestString(name.replace(/^-+/, ""), names);
-  return `unknown flag ${quote(name)}: did you mean --${nearest}? leader-node --help lists all flags`;
 }

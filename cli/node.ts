@@ -41,7 +41,7 @@ class Node implements NodeHandlerOptions {
   readonly version: string;
   readonly #config: Config;
   readonly #ttlMs: number;
-  /** By which the processes of the command are known. */
+  /** Marks the processes of the command. */
   readonly #runId = crypto.randomUUID();
   readonly #handler: NodeHandler;
   readonly #ending = Promise.withResolvers<Ending>();
@@ -126,7 +126,7 @@ class Node implements NodeHandlerOptions {
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
   }
 
-  // Modules that need much memory are loaded only where they are used.
+  // Modules that take much memory are loaded only by nodes that use them.
 
   async #startWatchdog(): Promise<void> {
     const { watchdog, etcd, command, priority, logFormat: format, logLevel: level } = this.#config;
@@ -170,7 +170,7 @@ class Node implements NodeHandlerOptions {
     });
   }
 
-  /** Joins the election, or observes it; what that takes is loaded now that HTTP is served. */
+  /** Joins or observes the election. Its modules are loaded only now that HTTP is served. */
   async #join(): Promise<Work> {
     await new Promise((resolve) => setTimeout(resolve, SERVE_FIRST_MS));
     const { Election, observe } = await import("../election/mod.ts");
@@ -196,7 +196,7 @@ class Node implements NodeHandlerOptions {
     const duplicateId = new DuplicateIdCheck(this.#id, this.#url);
     return (event) => {
       logEvent(event, this.#log);
-      if (event.type === "queue-changed") duplicateId.seen(event.queue, this.#log);
+      if (event.type === "queue-changed") duplicateId.check(event.queue, this.#log);
       this.#informWatchdog(event);
       this.#handler.onEvent(event);
     };
@@ -233,7 +233,7 @@ class Node implements NodeHandlerOptions {
     return { election, logged, shown: this.#handler.show(election) };
   }
 
-  /** Runs the command in each term, until the election is stopped or the end of the command ends the node. */
+  /** Runs the command in each term, until the election is stopped or the exit of the command stops the node. */
   async #runCommand(election: Election): Promise<void> {
     const supervisor = this.#supervisor;
     if (!supervisor) return;
@@ -268,7 +268,7 @@ class Node implements NodeHandlerOptions {
   }
 }
 
-/** What runs until the election is stopped. */
+/** The tasks that run until the election is stopped. */
 interface Work {
   readonly election: ElectionView;
   readonly logged: Promise<void>;
@@ -276,7 +276,7 @@ interface Work {
   readonly commandEnded?: Promise<void>;
 }
 
-/** The name under which others reach an address of this machine. */
+/** The host name under which other nodes reach a listen address of this machine. */
 function ownHost(hostname: string): string {
   if (["localhost", "127.0.0.1", "::1"].includes(hostname)) return "localhost";
   if (hostname === "0.0.0.0" || hostname === "::") return Deno.hostname();

@@ -1,6 +1,6 @@
 import type { LogFormat, LogLevel } from "../supervise/log.ts";
 import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/internal.ts";
-import { ETCD_FLAGS, type EtcdConfig, pem, PEM_FILE, readEtcdConfig } from "./etcd_flags.ts";
+import { ETCD_FLAGS, type EtcdConfig, PEM_FILE, readEtcdConfig, readPem } from "./etcd_flags.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 import {
   type Env,
@@ -14,10 +14,10 @@ import {
   UsageError,
 } from "./flags.ts";
 
-/** What happens when the command ends by itself. */
+/** What to do when the command exits on its own. */
 const ON_EXIT = ["exit", "resign", "restart"] as const;
 
-/** A command that runs while this node leads. */
+/** The command to run while this node leads. */
 export interface CommandConfig {
   /** The program and its arguments. */
   argv: string[];
@@ -25,23 +25,23 @@ export interface CommandConfig {
   stopGraceMs: number;
 }
 
-/** How one node is to run. */
+/** The configuration of a node. */
 export interface Config extends EtcdConfig {
   port: number;
   hostname: string;
-  /** Made of host and port if not set. */
+  /** Default: `<host>:<port>`. */
   id?: string;
-  /** Whole seconds. */
+  /** In whole seconds. */
   ttl: number;
-  /** Made of host and port if not set. */
+  /** Default: `http(s)://<host>:<port>`. */
   advertiseUrl?: string;
   priority: number;
   observe: boolean;
   command?: CommandConfig;
   watchdog: boolean;
-  /** What those who want to move the lead must know; without one nobody can. */
+  /** The bearer token for leadership transfers; they are disabled without one. */
   controlToken?: string;
-  /** To serve HTTPS with, as PEM texts. */
+  /** Certificate and private key for HTTPS, as PEM texts. */
   httpTls?: { cert: string; key: string };
   logFormat: LogFormat;
   logLevel: LogLevel;
@@ -51,102 +51,104 @@ export interface Config extends EtcdConfig {
 export const NODE_FLAGS = {
   "port": {
     value: "PORT",
-    help: "HTTP port; 0 picks a free one",
-    expected: "a port number from 0 to 65535, 0 for any free one",
+    help: "HTTP port; 0 selects a free port",
+    expected: "a port number from 0 to 65535",
     fallback: "8080",
   },
   "hostname": {
     value: "ADDRESS",
-    help: "address to serve HTTP on",
-    expected: "an address or a host name of this machine, such as 127.0.0.1 or 0.0.0.0",
+    help: "address to listen on for HTTP",
+    expected: "an IP address or host name of this machine, such as 127.0.0.1 or 0.0.0.0",
     fallback: "0.0.0.0",
   },
   "http-cert": { value: "FILE", help: "serve HTTPS with this certificate (PEM)", expected: PEM_FILE },
-  "http-key": { value: "FILE", help: "the key of that certificate (PEM)", expected: PEM_FILE },
+  "http-key": { value: "FILE", help: "private key of --http-cert (PEM)", expected: PEM_FILE },
   ...ETCD_FLAGS,
   "id": {
     value: "ID",
-    help: "this node's name (default: <host>:<port>)",
+    help: "unique name of this node (default: <host>:<port>)",
     expected: "a name of 1 to 200 characters on one line",
   },
   "ttl": {
     value: "SECONDS",
-    help: "how long a dead leader keeps its place",
+    help: "lease TTL: time until a crashed leader is replaced",
     expected: EXPECTED.ttl,
     fallback: String(DEFAULT_TTL),
   },
   "advertise-url": {
     value: "URL",
-    help: "where others reach this node (default: http://<host>:<port>)",
+    help: "URL under which other nodes reach this node (default: http://<host>:<port>)",
     expected: "an http or https URL such as http://host-a:8080",
   },
   "priority": {
     value: "N",
-    help: "who goes first at a handoff: the highest of those that wait",
+    help: "handoff priority; the highest waiting candidate becomes leader",
     expected: EXPECTED.priority,
     fallback: "0",
   },
   "on-exit": {
     value: ON_EXIT.join("|"),
-    help: "what follows when the command ends by itself (default: exit)",
+    help: "what to do when the command exits on its own (default: exit)",
     expected: "exit, resign or restart",
   },
   "stop-grace": {
     value: "SECONDS",
     help: "time between SIGTERM and SIGKILL for the command (default: a fifth of the TTL)",
-    expected: "seconds, less than 0.4 of the TTL",
+    expected: "seconds, less than 0.4 times the TTL",
   },
   "watchdog": {
-    help: "a companion that acts if this node dies (default: if there is a command)",
+    help: "second process that stops the command and frees leadership if this node dies (default: on with a command)",
     expected: SWITCH,
     negatable: true,
   },
   "control-token-file": {
     value: "FILE",
-    help: "the token that POST /resign and /switchover ask for; without one they are off",
-    expected: "a file that can be read and holds a token of 8 characters or more",
+    help: "file with the token for POST /resign and /switchover; both are disabled without one",
+    expected: "a readable file with a token of 8 characters or more",
   },
   "control-token": {
-    help: "the token itself",
+    help: "control token",
     expected: "a token of 8 characters or more, without spaces",
     secret: true,
     envOnly: true,
   },
-  "observe": { help: "look on, never be a candidate", expected: SWITCH },
+  "observe": { help: "observe only, never become a candidate", expected: SWITCH },
   "log-format": {
     value: LOG_FORMATS.join("|"),
-    help: "how log lines look",
+    help: "log format",
     expected: LOG_FORMATS.join(" or "),
     fallback: "text",
   },
   "log-level": {
     value: LOG_LEVELS.join("|"),
-    help: "the least that is logged",
+    help: "minimum level to log",
     expected: "debug, info, warn or error",
     fallback: "info",
   },
   "version": { help: "print the version and exit", expected: SWITCH, argOnly: true },
-  "help": { help: "print this help and exit", expected: SWITCH, argOnly: true },
+  "help": { help: "print this help and exit (also -h)", expected: SWITCH, argOnly: true },
 } as const satisfies FlagTable<string>;
 
 type Read = FlagValues<keyof typeof NODE_FLAGS>;
 
 /**
- * Reads how a node is to run; what stands after `--` is its command.
+ * Reads the configuration of a node. Everything after `--` is its command.
  *
- * @throws {UsageError} If anything cannot be used.
+ * @throws {UsageError} If an argument or a value is invalid.
  */
 export function readNodeConfig(args: readonly string[], env: Env): Config | "help" | "version" {
   const end = args.indexOf("--");
   const argv = end < 0 ? undefined : args.slice(end + 1);
-  const settings = readFlags(NODE_FLAGS, end < 0 ? args : args.slice(0, end), env, EXPECTED_WORDS);
+  const settings = readFlags(NODE_FLAGS, end < 0 ? args : args.slice(0, end), env, {
+    expected: "flags, or a command after --",
+  });
   const { read } = settings;
   if (read("help", parseSwitch)) return "help";
   if (read("version", parseSwitch)) return "version";
   const ttl = read("ttl", parseTtl)!;
   const observe = read("observe", parseSwitch) ?? false;
   const command = readCommand(settings, argv, ttl);
-  if (observe && command) throw new UsageError("--observe goes without a command: an observer never leads");
+  if (observe && command) throw new UsageError("--observe cannot be used with a command: an observer never leads");
   return {
     ...readEtcdConfig(settings),
     port: read("port", parsePort)!,
@@ -165,8 +167,6 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   };
 }
 
-const EXPECTED_WORDS = "flags, a command after --, or a sub-command first; leader-node --help lists them";
-
 function readCommand(
   { read, isSet }: Read,
   argv: readonly string[] | undefined,
@@ -178,24 +178,24 @@ function readCommand(
     return seconds < 0.4 * ttl ? seconds : undefined;
   }) ?? ttl / 5;
   if (argv) {
-    if (argv.length === 0 || argv[0] === "") throw new UsageError("-- needs a command: expected -- COMMAND ARGS");
+    if (argv.length === 0 || argv[0] === "") throw new UsageError("missing command after --");
     return { argv: [...argv], onExit, stopGraceMs: 1000 * stopGrace };
   }
   for (const name of ["on-exit", "stop-grace"] as const) {
-    if (isSet(name)) throw new UsageError(`--${name} goes with a command: expected -- COMMAND ARGS too`);
+    if (isSet(name)) throw new UsageError(`--${name} requires a command after --`);
   }
 }
 
-/** The token of those who may move the lead, if one is set. */
+/** The control token, if one is set. */
 export function readControlToken({ read }: FlagValues<"control-token" | "control-token-file">): string | undefined {
   const usable = (text: string) => /^[\x21-\x7e]{8,}$/.test(text) ? text : undefined;
   return read("control-token", usable) ?? read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""));
 }
 
 function readHttpTls({ read }: Read): Config["httpTls"] {
-  const [cert, key] = [read("http-cert", pem), read("http-key", pem)];
+  const [cert, key] = [read("http-cert", readPem), read("http-key", readPem)];
   if (cert && key) return { cert, key };
-  if (cert || key) throw new UsageError("--http-cert and --http-key go together: expected both");
+  if (cert || key) throw new UsageError("--http-cert and --http-key must be given together");
 }
 
 /** A TTL in whole seconds. */

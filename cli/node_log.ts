@@ -1,9 +1,9 @@
 import type { ElectionEvent, ElectionView, Queue } from "../election/mod.ts";
 import type { Log } from "../supervise/log.ts";
 
-/** Writes a line for each change of the role, until the election is stopped. */
+/** Logs each change of the role, until the election is stopped. */
 export async function logStates(election: ElectionView, log: Log): Promise<void> {
-  let began = false;
+  let started = false;
   for await (const state of election) {
     if (state.role === "leader") {
       const { signal, token } = state.term;
@@ -14,21 +14,21 @@ export async function logStates(election: ElectionView, log: Log): Promise<void>
       if (leader) log("info", "following", { leader: leader.id, url: leader.url, token: leader.token });
       else log("info", "no-leader");
     } else {
-      // At the start that is no news.
-      log(began ? "info" : "debug", state.role);
+      // At the start this is expected.
+      log(started ? "info" : "debug", state.role);
     }
-    began = true;
+    started = true;
   }
 }
 
-/** Writes a line for what is worth one. */
+/** Logs the events of an election that users care about. */
 export function logEvent(event: ElectionEvent, log: Log): void {
   switch (event.type) {
     case "lease-granted": {
       const [granted, requested] = [event.ttlMs / 1000, event.requestedTtlMs / 1000];
       log("debug", event.type, { lease: event.leaseId.toString(16), ttl: granted });
       if (granted !== requested) {
-        log("warn", "ttl-raised", { requested, granted, message: "etcd grants no shorter TTL" });
+        log("warn", "ttl-raised", { requested, granted, message: "this is the minimum TTL of etcd" });
       }
       break;
     }
@@ -46,7 +46,7 @@ export function logEvent(event: ElectionEvent, log: Log): void {
       });
       break;
     case "etcd-failing":
-      log("warn", event.type, { message: `${event.message}; trying again until it answers` });
+      log("warn", event.type, { message: `${event.message}; retrying until it answers` });
       break;
     case "etcd-answers":
       log("info", event.type);
@@ -54,21 +54,21 @@ export function logEvent(event: ElectionEvent, log: Log): void {
   }
 }
 
-/** Warns once when another node has this one's name. */
+/** Warns once if another node has this node's id. */
 export class DuplicateIdCheck {
   readonly #id: string;
   readonly #url: string;
-  #told = false;
+  #warned = false;
 
   constructor(id: string, url: string) {
     this.#id = id;
     this.#url = url;
   }
 
-  seen(queue: Queue, log: Log): void {
+  check(queue: Queue, log: Log): void {
     const other = queue.find(({ id, url }) => id === this.#id && url !== this.#url);
-    if (!other || this.#told) return;
-    this.#told = true;
-    log("warn", "id-taken", { url: other.url, message: "another node has the same id: give each its own --id" });
+    if (!other || this.#warned) return;
+    this.#warned = true;
+    log("warn", "id-taken", { url: other.url, message: "another node has the same id; give each node its own --id" });
   }
 }

@@ -1,19 +1,19 @@
 import { UsageError } from "./flags.ts";
 
 /**
- * Checks that this process may do what it is asked to.
+ * Checks that Deno permits this process to start programs, if it has to.
  *
- * @throws {UsageError} If it may not.
+ * @throws {UsageError} If not.
  */
 export function checkPrivileges({ command, watchdog }: { command?: unknown; watchdog: boolean }): void {
   if (!command && !watchdog) return;
   if (Deno.permissions.querySync({ name: "run" }).state === "granted") return;
-  throw new UsageError(`${command ? "a command" : "a watchdog"} needs more permissions of Deno: expected deno run -A`);
+  throw new UsageError(`${command ? "a command" : "a watchdog"} requires more Deno permissions; use deno run -A`);
 }
 
 /**
- * Gives up what this process will not need. Who runs a command keeps all: to find and end its processes, Deno asks
- * for everything.
+ * Drops the permissions that this process does not need. A node with a command keeps all of them: Deno requires them
+ * to find and stop its processes.
  */
 export function dropPrivileges({ command, watchdog }: { command?: unknown; watchdog: boolean }): void {
   if (command) return;

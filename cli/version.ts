@@ -1,7 +1,7 @@
 import denoJson from "../deno.json" with { type: "json" };
 
-/** `deno task compile` puts the commit here. */
+/** Replaced by `deno task compile` with the commit. */
 const COMMIT = "@COMMIT@";
 
-/** The version of the program, with the commit that an executable was made of. */
+/** The version of the program; in an executable with the commit. */
 export const VERSION = COMMIT.startsWith("@") ? denoJson.version : `${denoJson.version} (${COMMIT})`;

@@ -1,72 +1,75 @@
 import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
 
-/** How a command ended. */
+/** How the command exited. */
 export interface CommandExit {
-  /** Its exit code, or 128 and the number of the signal that ended it. */
+  /** Its exit code, or 128 plus the number of the signal that ended it. */
   readonly code: number;
-  /** The signal that ended it, if one did. */
+  /** The signal that ended it, such as `SIGTERM`; null if it exited on its own. */
   readonly signal: string | null;
 }
 
-/** What is known of the command at one moment. */
+/** The state of the command at one moment. */
 export interface CommandStatus {
-  /** Whether it runs. */
+  /** Whether it is running. */
   readonly running: boolean;
-  /** The first process of it, while it runs. */
+  /** The id of its first process, while it is running. */
   readonly pid?: number;
-  /** How often it was started. */
+  /** How many times it was started since the node started. */
   readonly starts: number;
-  /** How it ended last. */
+  /** How it exited the last time; absent before the first exit. */
   readonly lastExit?: CommandExit;
 }
 
-/** How the lead can be moved by HTTP. */
+/** Enables leadership transfers over HTTP: `POST /resign` and `POST /switchover`. */
 export interface Control {
-  /** What those who may must send. */
+  /** The bearer token that requests must carry. It should be long and random. */
   readonly token: string;
-  /** Hands the lead on; rejects with {@linkcode HandoffError} if `to` cannot be next. */
+  /**
+   * Hands over leadership, to `to` or to the waiting candidate with the highest priority; `Election.resign` does.
+   * Rejects with `HandoffError` if `to` cannot become the leader, which is answered with 412.
+   */
   resign(options: { to?: Candidate }): Promise<void>;
-  /** Told what was asked for. */
+  /** Called for every accepted request, for the audit log. Its fields are `request` (the action) and `candidate`. */
   onRequest(request: Readonly<Record<string, string | undefined>>): void;
 }
 
-/** What the answers are made of. It is asked anew for every request. */
+/** The state that answers are computed from. Taken anew for every request. */
 export interface NodeSnapshot {
   /** This node's id. */
   readonly id: string;
-  /** Where others reach this node. */
+  /** The URL under which other nodes reach this node. */
   readonly url: string;
   /** The program's version. */
   readonly version: string;
-  /** What the election knows at this moment. */
+  /** The state of the election. */
   readonly status: ElectionStatus;
   /** The command that runs while this node leads, if there is one. */
   readonly command?: CommandStatus;
-  /** The node's watchdog, if it has one; without a pid while another one is being started. */
+  /** The node's watchdog, if it has one; without a pid while it is being restarted. */
   readonly watchdog?: { readonly pid?: number };
-  /** The terms that it has seen. */
+  /** The terms that this node has seen. */
   readonly history: Pick<History, "terms" | "changes" | "leaderlessMs">;
-  /** Absent if the lead cannot be moved by HTTP. */
+  /** Absent if leadership transfers over HTTP are disabled. */
   readonly control?: Control;
 }
 
-/** Who leads, in one line for a person. */
+/** Who leads, in one line of text. */
 export function roleText(state: RoleState, ownUrl: string): string {
   if (state.role === "leader") return "I am the leader";
   return `I am a follower and ${
-    state.leader ? `the leader is ${whereIs(state.leader, ownUrl)}` : "there is no leader"
+    state.leader ? `the leader is ${describeLeader(state.leader, ownUrl)}` : "there is no leader"
   }`;
 }
 
-function whereIs({ id, url }: Leader, ownUrl: string): string {
+function describeLeader({ id, url }: Leader, ownUrl: string): string {
   if (!url) return id;
   const { hostname, port, protocol } = new URL(url);
   if (hostname !== new URL(ownUrl).hostname) return `at ${url}`;
   return `on port ${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
-/** The body of `/status`; its first fields are those of the leader-elector sidecar. */
+/** The body of `/status`. Its first fields have the names that the leader-elector sidecar uses. */
 export function statusBody({ id, url, version, status, command, watchdog }: NodeSnapshot): Record<string, unknown> {
   const { state, lease, queueAgeMs } = status;
   const { leader } = state;
@@ -122,16 +125,16 @@ export function historyBody({ history }: NodeSnapshot): Record<string, unknown> 
   return { changes: history.changes, terms: terms.reverse() };
 }
 
-/** Whether the node takes part and knows a leader, with a line for each thing that it needs. */
+/** Whether the node is in the queue and knows a leader, with one line per check. */
 export function readiness(
   { status: { state, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
-  const inTouch = state.role === "leader" || state.role === "follower";
+  const connected = state.role === "leader" || state.role === "follower";
   const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
   const age = etcdError === undefined ? answered : `${answered}: ${etcdError}`;
   const checks: [boolean, string][] = [
-    [inTouch, `etcd ${age}`],
-    [inQueue, inQueue ? "takes part in the election" : "does not take part in the election"],
+    [connected, `etcd ${age}`],
+    [inQueue, inQueue ? "this node takes part in the election" : "this node does not take part in the election"],
     [state.leader !== undefined, state.leader ? `the leader is ${state.leader.id}` : "there is no leader"],
   ];
   return {

@@ -1,10 +1,10 @@
-/** Tells those who wait that something has changed; each gets the newest when it asks, however slow it is. */
+/** Wakes waiting readers after a change. A slow reader skips intermediate versions. */
 export class ChangeNotifier {
   #version = 0;
   #closed = false;
   readonly #waiting = new Set<() => void>();
 
-  /** Grows with each change. */
+  /** Incremented by each change. */
   get version(): number {
     return this.#version;
   }
@@ -13,7 +13,7 @@ export class ChangeNotifier {
     return this.#closed;
   }
 
-  /** How many wait now. */
+  /** The number of waiting readers. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -23,15 +23,15 @@ export class ChangeNotifier {
     this.#wake();
   }
 
-  /** Nothing more will change. */
+  /** Wakes all readers for the last time. */
   close(): void {
     this.#closed = true;
     this.#wake();
   }
 
-  /** Resolves when the version is another one than `seen`, when the feed is closed, after `ms`, or at the signal. */
-  async next(seen: number, ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#version !== seen || this.#closed || signal.aborted) return;
+  /** Resolves as soon as the version is not `known`, the notifier is closed, `ms` have passed or the signal fires. */
+  async next(known: number, ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#version !== known || this.#closed || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     this.#waiting.add(resolve);

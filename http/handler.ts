@@ -6,34 +6,34 @@ import { History } from "./history.ts";
 import { Metrics } from "./metrics.ts";
 import { answer, type RouteContext } from "./routes.ts";
 
-/** Who answers, and for which election. What may change is read at each request. */
+/** The node that a handler answers for. Properties are read at each request, so getters may return changing values. */
 export interface NodeHandlerOptions {
-  /** The election's name, for the metrics. */
+  /** The election's name, the label `name` of the metrics. */
   readonly name: string;
   /** This node's id. */
   readonly id: string;
-  /** Where others reach this node. */
+  /** The URL under which other nodes and clients reach this node. */
   readonly url: string;
   /**
-   * The version of the program that answers.
+   * The version of the program.
    *
    * @default {"0.0.0"}
    */
   readonly version?: string;
   /** The command that runs while this node leads, if there is one. */
   readonly command?: CommandStatus;
-  /** The node's watchdog, if it has one; without a pid while another one is being started. */
+  /** The node's watchdog, if it has one; without a pid while it is being restarted. */
   readonly watchdog?: { readonly pid?: number };
-  /** Lets those who know a token move the lead; without it nobody can. */
+  /** Enables leadership transfers for requests with its token; they are answered with 403 without it. */
   readonly control?: Control;
 }
 
-const NOT_YET: ElectionStatus = { state: { role: "connecting" }, queue: [], inQueue: false };
+const INITIAL_STATUS: ElectionStatus = { state: { role: "connecting" }, queue: [], inQueue: false };
 
 /**
- * What a node answers over HTTP: who leads, probes, the queue, the history, metrics, events and the page.
+ * HTTP request handler for an election: role, probes, queue, history, metrics, events, leadership transfer and the page.
  *
- * @example A node of your own
+ * @example A program that answers like a node
  * ```ts
  * import { Election } from "../election/mod.ts";
  * import { NodeHandler } from "./mod.ts";
@@ -51,40 +51,43 @@ const NOT_YET: ElectionStatus = { state: { role: "connecting" }, queue: [], inQu
 export class NodeHandler {
   readonly #options: NodeHandlerOptions;
   readonly #history = new History();
-  readonly #feed = new ChangeNotifier();
+  readonly #notifier = new ChangeNotifier();
   readonly #metrics: Metrics;
   readonly #events: EventStreams;
   readonly #context: RouteContext;
   #election: ElectionView | undefined;
 
   /**
-   * Answers as one who knows nothing yet.
+   * Until {@linkcode NodeHandler.show} is called, every answer reports the role `connecting`.
    *
-   * @param options Who answers, and for which election.
+   * @param options The node to answer for.
    */
   constructor(options: NodeHandlerOptions) {
     this.#options = options;
     const snapshot = () => this.#snapshot();
     this.#metrics = new Metrics(options.name);
-    this.#events = new EventStreams(snapshot, this.#feed);
-    const roleLine = () => roleText((this.#election ?? NOT_YET).state, options.url);
+    this.#events = new EventStreams(snapshot, this.#notifier);
+    const roleLine = () => roleText((this.#election ?? INITIAL_STATUS).state, options.url);
     this.#context = { snapshot, roleLine, events: this.#events, metrics: this.#metrics };
   }
 
-  /** Takes note of what happens: the `onEvent` of the election's options. */
+  /** Records events for the history, metrics and streams. Pass it as the election's `onEvent`. */
   readonly onEvent = (event: ElectionEvent): void => {
-    if (event.type === "queue-changed") this.#history.seen(event.queue);
+    if (event.type === "queue-changed") this.#history.update(event.queue);
     this.#metrics.record(event);
-    this.#feed.changed();
+    this.#notifier.changed();
   };
 
-  /** Answers a request; a handler for `Deno.serve` and others of its kind. */
+  /**
+   * Answers a request, computed against the clock at that moment. It is a handler for `Deno.serve` and other servers
+   * that use the Fetch API. Unknown paths get 404, other methods 405; it does not throw for invalid requests.
+   */
   readonly handle = (request: Request): Response | Promise<Response> => answer(this.#context, request);
 
   /**
-   * Answers for this election from now on.
+   * Answers for this election from now on. Call it once.
    *
-   * @param election The one whose `onEvent` this is.
+   * @param election The election that was given {@linkcode NodeHandler.onEvent}.
    * @returns A promise that resolves when the election has stopped.
    */
   async show(election: ElectionView): Promise<void> {
@@ -95,19 +98,19 @@ export class NodeHandler {
         this.#history.ownTermBegan(token);
         signal.addEventListener("abort", () => this.#history.ownTermEnded(token, signal.reason.reason));
       }
-      this.#history.leaderIs(state.leader !== undefined);
-      this.#feed.changed();
+      this.#history.setLeaderKnown(state.leader !== undefined);
+      this.#notifier.changed();
     }
   }
 
-  /** Ends the streams of events. */
+  /** Ends all event streams, so that the server can shut down. Other requests are still answered. */
   close(): void {
     this.#events.close();
   }
 
   #snapshot(): NodeSnapshot {
     const { id, url, version = "0.0.0", command, watchdog, control } = this.#options;
-    const status = this.#election?.status ?? NOT_YET;
+    const status = this.#election?.status ?? INITIAL_STATUS;
     return { id, url, version, command, watchdog, control, status, history: this.#history };
   }
 }

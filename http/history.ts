@@ -1,21 +1,21 @@
 import type { Candidate, Queue, TermEndReason } from "../election/mod.ts";
 
-/** Why a term ended, as far as this node could see. */
+/** Why a term ended, as far as this node knows. */
 export type EndReason =
   /** The leader resigned or stopped. */
   | "resigned"
-  /** The leader handed over to a candidate that was named. */
+  /** The leader handed over to a given candidate. */
   | "switchover"
   /** The leader's process died, and its watchdog revoked the lease. */
   | "crashed"
-  /** The lease expired: the leader died without a watchdog, was frozen or cut off. Only the leader itself can tell. */
+  /** The lease expired. Only the former leader itself knows this. */
   | "expired"
-  /** The key was deleted or the lease revoked. Only the leader itself can tell. */
+  /** The key was deleted or the lease revoked. Only the former leader itself knows this. */
   | "key-gone"
-  /** One of the last two. */
+  /** Either of the last two: other nodes cannot tell them apart. */
   | "unknown";
 
-/** The same for a person; the page has these words too. */
+/** The reasons as texts. The page has the same. */
 export const END_REASON_TEXTS: Readonly<Record<EndReason, string>> = {
   resigned: "resigned",
   switchover: "switched over",
@@ -30,14 +30,13 @@ export interface TermRecord {
   readonly token: bigint;
   readonly id: string;
   readonly url?: string;
-  /** When it was seen to begin, if that was seen. */
+  /** When this node saw it begin; for a leader from before that, when it queued, if known. */
   readonly from?: Date;
-  /** When it was seen to end, if it has. */
+  /** When this node saw it end; absent while it lasts. */
   readonly to?: Date;
   readonly ended?: EndReason;
 }
 
-/** A lease that by its own clock has not run out was taken away. */
 const OWN_REASONS = { resigned: "resigned", stopped: "resigned", expired: "expired", "key-gone": "key-gone" } as const;
 
 const MAX_TERMS = 200;
@@ -45,7 +44,7 @@ const MAX_TERMS = 200;
 /** The terms that a node has seen since it started, the newest last. */
 export class History {
   readonly #terms: TermRecord[] = [];
-  #began = false;
+  #hasSeenQueue = false;
   #changes = 0;
   #leaderlessMs = 0;
   #leaderlessSince: number | undefined = performance.now();
@@ -55,37 +54,37 @@ export class History {
     return this.#terms;
   }
 
-  /** How often the lead has changed. */
+  /** How many times this node has seen the leader change. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Milliseconds in all in which this node knew no leader. */
+  /** Total time in which this node knew no leader, in milliseconds. */
   get leaderlessMs(): number {
     return this.#leaderlessMs + (this.#leaderlessSince === undefined ? 0 : performance.now() - this.#leaderlessSince);
   }
 
-  /** Takes note of whether a leader is known. */
-  leaderIs(known: boolean): void {
+  /** Starts or stops the time without a leader. */
+  setLeaderKnown(known: boolean): void {
     if (known) {
       this.#leaderlessMs = this.leaderlessMs;
       this.#leaderlessSince = undefined;
     } else this.#leaderlessSince ??= performance.now();
   }
 
-  /** Takes note of who is first in the queue. */
-  seen(queue: Queue, now = new Date()): void {
+  /** Updates the terms after a change of the queue, whose first candidate leads. */
+  update(queue: Queue, now = new Date()): void {
     const first = queue[0];
     const last = this.#terms.at(-1);
     const same = last && first && last.token === first.token && last.id === first.id;
-    // This node's own term ends before its key goes.
+    // This node's own term ends before its key is deleted.
     if (same && last.to) return;
     if (!same) {
       const handoffReason = first?.after?.token === last?.token ? first?.after?.left : undefined;
       if (last && !last.to) this.#replace({ ...last, to: now, ended: handoffReason ?? last.ended ?? "unknown" });
       if (first) this.#begin(first, now);
     } else if (first.leaving) this.#replace({ ...last, ended: first.leaving });
-    this.#began = true;
+    this.#hasSeenQueue = true;
   }
 
   /** This node leads again on the same key. */
@@ -94,7 +93,7 @@ export class History {
     if (last?.token === token && last.to) this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
   }
 
-  /** This node's own term has ended, and it knows why. */
+  /** This node's own term has ended, for a known reason. */
   ownTermEnded(token: bigint, reason: TermEndReason, now = new Date()): void {
     const index = this.#terms.findLastIndex((term) => term.token === token);
     const term = this.#terms[index];
@@ -103,9 +102,9 @@ export class History {
   }
 
   #begin({ token, id, url, since }: Candidate, now: Date): void {
-    // The first one led before anybody looked: not before it queued.
+    // The first leader may have led before this node started; its start is then the time it queued.
     if (this.#terms.length > 0) this.#changes++;
-    this.#terms.push({ token, id, url, from: this.#began ? now : since });
+    this.#terms.push({ token, id, url, from: this.#hasSeenQueue ? now : since });
     if (this.#terms.length > MAX_TERMS) this.#terms.shift();
   }
 

@@ -1,4 +1,4 @@
-/** The server cannot listen where it should; the message is one line for the user. */
+/** The HTTP port cannot be opened. The message is one line for the user. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }

@@ -2,17 +2,16 @@ import type { ElectionEvent } from "../election/mod.ts";
 import type { NodeSnapshot } from "./answers.ts";
 import { Histogram, metricLines, type Sample } from "./prometheus_text.ts";
 
-/** The content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Seconds up to which renewals are counted together. */
+/** Upper bounds of the histogram buckets, in seconds. */
 const RENEWAL_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
-/** A node's metrics. What is a state is read when it is asked for. */
+/** A node's metrics. Gauges are read when the metrics are scraped. */
 export class Metrics {
   readonly #election: string;
   readonly #renewals = new Histogram(RENEWAL_BOUNDS);
-  /** How often each path was answered with each status. */
+  /** The number of answers by path and status. */
   readonly #requests = new Map<string, Map<number, number>>();
   #failures = 0;
 
@@ -20,23 +19,23 @@ export class Metrics {
     this.#election = election;
   }
 
-  /** Takes note of what happened in the election. */
+  /** Counts an event of the election. */
   record(event: ElectionEvent): void {
     if (event.type === "lease-renewed") this.#renewals.observe(event.tookMs / 1000);
     if (event.type === "renewal-failed") this.#failures++;
   }
 
-  /** Takes note of a request; `path` is one of those that are served. */
-  answered(path: string, code: number): void {
+  /** Counts an answer. `path` must be a known path, to limit the number of time series. */
+  countAnswer(path: string, code: number): void {
     let counts = this.#requests.get(path);
     if (!counts) this.#requests.set(path, counts = new Map());
     counts.set(code, (counts.get(code) ?? 0) + 1);
   }
 
-  /** All of it, in the text format of Prometheus. */
+  /** All metrics in the text format of Prometheus. */
   text({ status, history, command, watchdog, version }: NodeSnapshot): string {
     const labels = { name: this.#election };
-    // What is not known is not said.
+    // Unknown values are left out.
     const one = (value: number | undefined): Sample[] => value === undefined ? [] : [{ labels, value }];
     const gauge = (name: string, help: string, value: number | undefined) =>
       metricLines(name, "gauge", help, one(value));
@@ -46,29 +45,34 @@ export class Metrics {
     return [
       gauge(
         "leader_election_master_status",
-        "1 if this node leads the election now, else 0.",
+        "1 if this node is the leader, else 0.",
         state.role === "leader" ? 1 : 0,
       ),
       counter(
         "leader_election_slowpath_total",
-        "Renewals that did not succeed at the first try.",
+        "Lease renewals that did not succeed at the first attempt.",
         this.#failures,
       ),
-      metricLines("leader_node_build_info", "gauge", "1, with the version of the program and of its runtime.", [
-        { labels: { version, deno: Deno.version.deno, ...labels }, value: 1 },
-      ]),
-      counter("leader_node_leader_changes_total", "How often this node has seen the lead change.", history.changes),
+      metricLines(
+        "leader_node_build_info",
+        "gauge",
+        "Always 1; the labels are the versions of the program and of Deno.",
+        [
+          { labels: { version, deno: Deno.version.deno, ...labels }, value: 1 },
+        ],
+      ),
+      counter("leader_node_leader_changes_total", "Leader changes that this node has seen.", history.changes),
       counter(
         "leader_node_leaderless_seconds_total",
-        "Time in which this node knew no leader.",
+        "Total time in which this node knew no leader.",
         history.leaderlessMs / 1000,
       ),
-      gauge("leader_node_fencing_token", "The fencing token of the leader that this node knows.", token),
+      gauge("leader_node_fencing_token", "Fencing token of the current leader.", token),
       gauge("leader_node_leader_known", "1 if this node knows a leader, else 0.", state.leader ? 1 : 0),
-      gauge("leader_node_candidates", "Candidates in the queue, the leader included.", queue.length),
+      gauge("leader_node_candidates", "Candidates in the queue, including the leader.", queue.length),
       gauge(
         "leader_node_lease_remaining_seconds",
-        "Time for which this node's lease surely holds.",
+        "Time for which this node's lease is certain to be valid.",
         lease && lease.expiresInMs / 1000,
       ),
       gauge(
@@ -78,26 +82,26 @@ export class Metrics {
       ),
       gauge(
         "leader_node_command_running",
-        "1 if the supervised command runs, else 0.",
+        "1 if the command is running, else 0.",
         command && (command.running ? 1 : 0),
       ),
-      gauge("leader_node_command_starts", "How often the supervised command was started.", command?.starts),
+      gauge("leader_node_command_starts", "Number of times the command was started.", command?.starts),
       gauge(
         "leader_node_watchdog_running",
-        "1 if the node's watchdog runs, else 0.",
+        "1 if the watchdog is running, else 0.",
         watchdog && (watchdog.pid === undefined ? 0 : 1),
       ),
       metricLines(
         "leader_node_renew_duration_seconds",
         "histogram",
-        "Time that etcd took to answer a renewal of the lease.",
+        "Latency of lease renewals.",
         this.#renewals.samples(labels),
       ),
-      counter("leader_node_renew_failures_total", "Renewals of the lease that failed.", this.#failures),
+      counter("leader_node_renew_failures_total", "Lease renewals that failed.", this.#failures),
       metricLines(
         "leader_node_http_requests_total",
         "counter",
-        "HTTP requests that were answered.",
+        "HTTP requests by path and status code.",
         [...this.#requests].flatMap(([path, counts]) =>
           [...counts].map(([code, value]) => ({ labels: { path, code: String(code), ...labels }, value }))
         ),

@@ -1,12 +1,12 @@
 /**
- * What a node of an election answers over HTTP.
+ * An HTTP request handler that answers for an election as a node of leader-node does.
  *
- * @example
+ * @example An observer that answers `GET /status`
  * ```ts
  * import { observe } from "../election/mod.ts";
  * import { NodeHandler } from "./mod.ts";
  *
- * const node = new NodeHandler({ name: "jobs", id: "onlooker", url: "http://localhost:8080" });
+ * const node = new NodeHandler({ name: "jobs", id: "observer", url: "http://localhost:8080" });
  * await using jobs = observe({ name: "jobs", onEvent: node.onEvent });
  * node.show(jobs);
  * const response = await node.handle(new Request("http://localhost:8080/status"));

@@ -1,7 +1,7 @@
 import html from "./page.html" with { type: "text" };
 import { respond } from "./respond.ts";
 
-/** The page, with rules that let it load and talk to nothing but this node. */
+/** The page, with a Content Security Policy that restricts it to this node. */
 export function page(): Response {
   const nonce = crypto.randomUUID();
   const policy = [

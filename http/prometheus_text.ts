@@ -1,9 +1,7 @@
-/** The names and values that tell samples of one metric apart. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** A number that Prometheus shall know. */
 export interface Sample {
-  /** What the sample's name has beside the metric's. */
+  /** Appended to the metric's name, such as `_bucket`. */
   readonly suffix?: string;
   readonly labels?: Labels;
   readonly value: number;
@@ -26,7 +24,7 @@ function labelText(labels: Labels): string {
   return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
 }
 
-/** How values are distributed over buckets, each of which counts those up to its bound. */
+/** A histogram with cumulative buckets: each counts the values up to its bound. */
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
@@ -46,7 +44,6 @@ export class Histogram {
     });
   }
 
-  /** The samples of a histogram. */
   samples(labels: Labels): Sample[] {
     const bucket = (le: string, value: number) => ({ suffix: "_bucket", labels: { le, ...labels }, value });
     return [

@@ -1,4 +1,4 @@
-/** Ways to answer. No answer may be kept by a cache: the next moment another node may lead. */
+/** An answer that must not be cached: another node may lead a moment later. */
 export function respond(
   status: number,
   type: string,
@@ -19,7 +19,7 @@ export function text(status: number, body: string, headers?: Record<string, stri
   return respond(status, "text/plain; charset=utf-8", body + "\n", headers);
 }
 
-/** What went wrong, in the form that was asked for. */
+/** An error message, as JSON or text, whichever the client prefers. */
 export function problem(
   request: Request,
   status: number,
@@ -29,7 +29,7 @@ export function problem(
   return prefers(request) === "json" ? json(status, { error: message }, headers) : text(status, message, headers);
 }
 
-/** What the one who asks likes best: text, unless JSON or HTML is named and liked better. */
+/** The format that the client prefers: text, unless it names JSON or HTML with a higher quality. */
 export function prefers(request: Request): "text" | "json" | "html" {
   const accept = request.headers.get("accept") ?? "*/*";
   if (accept === "*/*") return "text";

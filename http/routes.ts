@@ -5,11 +5,11 @@ import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
 import { json, prefers, problem, respond, text } from "./respond.ts";
 
-/** What is answered from. */
+/** The state that routes answer from. */
 export interface RouteContext {
-  /** The node as it is at the moment of asking. */
+  /** The state of the node at this moment. */
   readonly snapshot: () => NodeSnapshot;
-  /** Who leads at the moment of asking, in one line. */
+  /** The answer to `GET /` as text, without the cost of a whole snapshot. */
   readonly roleLine: () => string;
   readonly events: EventStreams;
   readonly metrics: Metrics;
@@ -18,11 +18,11 @@ export interface RouteContext {
 type Answer = Response | Promise<Response>;
 
 interface Route {
-  /** The path as metrics name it. */
+  /** The path, also a label of the metrics. */
   readonly path: string;
   readonly methods: readonly string[];
   readonly answer: (context: RouteContext, request: Request, search: string) => Answer;
-  /** Whether OPTIONS gets the status that GET would, as load balancers like it. */
+  /** Whether OPTIONS gets the status that GET would get: some load balancers probe with OPTIONS. */
   readonly probe?: boolean;
 }
 
@@ -54,44 +54,44 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
     return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());
   }),
   ...read(["/metrics"], ({ metrics, snapshot }) => respond(200, METRICS_TYPE, metrics.text(snapshot()))),
-  ...act("/resign", false),
-  ...act("/switchover", true),
+  ...transfer("resign"),
+  ...transfer("switchover"),
 ].map((route) => [route.path, route]));
 
 const REDIRECT = "/redirect/";
 
-/** A request's path and query, if its host is one beyond doubt: who asks often shall not wait for a URL to be parsed. */
+/** Matches path and query of a URL with an ordinary host, to avoid the cost of parsing the URL. */
 const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^?#]*)([^#]*)/;
 
-/** Answers a request. Every answer is computed against the clock at this moment. */
+/** Answers a request, computed against the clock at this moment. */
 export function answer(context: RouteContext, request: Request): Answer {
   const [, path, search] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
-  if (known) return counted(context, known.path, follow(known, context, request, search!));
+  if (known) return count(context, known.path, follow(known, context, request, search!));
   const url = URL.parse(request.url);
-  if (!url) return problem(request, 400, "this is no request: its Host is no host name");
+  if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
   const route = routeOf(url.pathname);
   if (!route) {
-    return counted(context, "other", problem(request, 404, "there is nothing at this path; try / or /status"));
+    return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
-  return counted(context, route.path, follow(route, context, request, url.search));
+  return count(context, route.path, follow(route, context, request, url.search));
 }
 
 function routeOf(path: string): Route | undefined {
   return Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
 }
 
-function counted(context: RouteContext, path: string, response: Answer): Answer {
-  if (response instanceof Promise) return response.then((response) => counted(context, path, response));
-  context.metrics.answered(path, response.status);
+function count(context: RouteContext, path: string, response: Answer): Answer {
+  if (response instanceof Promise) return response.then((response) => count(context, path, response));
+  context.metrics.countAnswer(path, response.status);
   return response;
 }
 
 function follow(route: Route, context: RouteContext, request: Request, search: string): Answer {
   if (route.methods.includes(request.method)) return route.answer(context, request, search);
   const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (request.method !== "OPTIONS") return problem(request, 405, `this path answers ${allow}`, { allow });
+  if (request.method !== "OPTIONS") return problem(request, 405, `method not allowed; allowed: ${allow}`, { allow });
   return options(route, context, request, search, allow);
 }
 
@@ -106,11 +106,11 @@ async function options(
   return new Response(null, { status, headers: { allow, "cache-control": "no-store" } });
 }
 
-/** Sends whoever asks to the same path at the leader, with whatever they carry. */
+/** Redirects to the same path and query at the leader. */
 function redirect({ snapshot }: RouteContext, request: Request, url: URL): Response {
   const { leader } = snapshot().status.state;
   if (!leader) return problem(request, 503, "there is no leader");
-  if (!leader.url) return problem(request, 503, `the leader, ${leader.id}, does not say where it can be asked`);
+  if (!leader.url) return problem(request, 503, `the leader, ${leader.id}, has no URL`);
   const location = `${leader.url}/${url.pathname.slice(REDIRECT.length)}${url.search}`;
   return text(307, `the leader is at ${leader.url}`, { location });
 }
@@ -126,11 +126,11 @@ function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) =>
   }, true);
 }
 
-function act(path: string, named: boolean): Route[] {
+function transfer(action: "resign" | "switchover"): Route[] {
   const answer: Route["answer"] = async ({ snapshot }, request) => {
-    const { status, body, problem: message } = await handleTransfer(snapshot, request, named);
+    const { status, body, problem: message } = await handleTransfer(snapshot, request, action);
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
   };
-  return [{ path, methods: ["POST"], answer }];
+  return [{ path: `/${action}`, methods: ["POST"], answer }];
 }

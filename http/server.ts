@@ -1,30 +1,29 @@
 import { ListenError } from "./listen_error.ts";
 
-/** What a server needs. */
 export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
   readonly handler: (request: Request) => Response | Promise<Response>;
-  /** Called first when the server closes, to end what would go on for ever. */
+  /** Called first when the server closes, to end open streams. */
   readonly onClose: () => void;
-  /** The certificate and key to serve HTTPS with, as PEM texts. */
+  /** Certificate and private key for HTTPS, as PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Told of an error in an answer; whoever asked gets a 500. */
+  /** Called with an error that the handler throws; the client gets a 500. */
   readonly onError: (error: unknown) => void;
 }
 
 /** A node's HTTP server. */
 export interface NodeServer {
-  /** The port that it listens on. */
+  /** The port it listens on; never 0. */
   readonly port: number;
-  /** Takes no more requests and waits for those under way, but no longer than `graceMs`. */
+  /** Accepts no more requests and waits at most `graceMs` for those that are open. */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * Serves a node's answers.
+ * Starts an HTTP or HTTPS server.
  *
- * @throws {ListenError} If it cannot listen there.
+ * @throws {ListenError} If the port cannot be opened.
  */
 export function serve(options: ServeOptions): NodeServer {
   const server = listen(options);
@@ -53,14 +52,14 @@ function listen({ port, hostname, handler, tls, onError }: ServeOptions): Deno.H
       },
     }, handler);
   } catch (error) {
-    throw new ListenError(`cannot serve HTTP on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
+    throw new ListenError(`cannot listen on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
   }
 }
 
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is in use; choose another one with --port, or --port 0 for any free one";
+    return "the port is in use; choose another with --port, or a free one with --port 0";
   }
-  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address; see --hostname";
+  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address; check --hostname";
   return error instanceof Error ? error.message : String(error);
 }

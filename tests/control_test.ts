@@ -42,7 +42,7 @@ async function post(
 async function switchover(node: TestNode, leader: string, candidate: string): Promise<number> {
   for (;;) {
     const { status, answer } = await post(node, "/switchover", { leader, candidate });
-    if (!String(answer.error).includes("does not wait")) return status;
+    if (!String(answer.error).includes("is not waiting")) return status;
   }
 }
 
@@ -98,10 +98,10 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
     [a, "/switchover", { leader: "a", candidate: 7 }, TOKEN, 400, /expected JSON/],
     [a, "/switchover", "null", TOKEN, 400, /expected JSON/],
     [a, "/switchover", { leader: "x".repeat(5000) }, TOKEN, 413, /too long/],
-    [a, "/switchover", { leader: "b", candidate: "a" }, TOKEN, 412, /b does not lead: a does/],
-    [a, "/switchover", { leader: "a", candidate: "a" }, TOKEN, 412, /a does not wait/],
-    [a, "/switchover", { leader: "a", candidate: "nobody" }, TOKEN, 412, /nobody does not wait/],
-    [a, "/switchover", { leader: "a", candidate: "last" }, TOKEN, 412, /another program waits before it/],
+    [a, "/switchover", { leader: "b", candidate: "a" }, TOKEN, 412, /b is not the leader: a is/],
+    [a, "/switchover", { leader: "a", candidate: "a" }, TOKEN, 412, /a is not waiting/],
+    [a, "/switchover", { leader: "a", candidate: "nobody" }, TOKEN, 412, /nobody is not waiting/],
+    [a, "/switchover", { leader: "a", candidate: "last" }, TOKEN, 412, /another program is queued before it/],
   ];
   for (const [node, path, body, token, status, error] of cases) {
     const got = await post(node, path, body, token);
@@ -119,15 +119,15 @@ Deno.test("leader-node resign and switchover ask any node, and say what came of 
   await using all = await nodes(etcd, 3);
   const b = all[1]!;
   const url = ["--url", `http://localhost:${b.port}`];
-  assertEquals(await cli("switchover", ...url, "--candidate", "c"), { code: 0, out: "c leads, a did\n" });
+  assertEquals(await cli("switchover", ...url, "--candidate", "c"), { code: 0, out: "c leads now (before: a)\n" });
   await says(b, "c");
   const refused = await cli("switchover", ...url, "--leader", "a", "--candidate", "b");
-  assertEquals(refused, { code: 1, out: "leader-node: c leads, not a\n" });
+  assertEquals(refused, { code: 1, out: "leader-node: the leader is c, not a\n" });
   const { code, out } = await cli("resign", ...url);
   assertEquals(code, 0);
-  assertMatch(out, /^[ab] leads, c did\n$/);
+  assertMatch(out, /^[ab] leads now \(before: c\)\n$/);
   assertEquals((await cli("switchover", ...url)).code, 2);
-  assertMatch((await cli("resign", "--url", "http://localhost:1")).out, /^leader-node: http:.* cannot be asked: /);
+  assertMatch((await cli("resign", "--url", "http://localhost:1")).out, /^leader-node: http:.* cannot be reached: /);
 });
 
 Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {

@@ -321,13 +321,13 @@ Deno.test("a port in use is one line, with exit code 1", async () => {
   using _listener = Deno.listen({ hostname: "127.0.0.1", port });
   const { code, stdout, stderr } = await main(["--hostname", "127.0.0.1", "--port", String(port)]);
   assertEquals([code, stdout], [1, ""]);
-  assertMatch(stderr, /^leader-node: cannot serve HTTP on 127\.0\.0\.1 port \d+: the port is in use; .*--port.*\n$/);
+  assertMatch(stderr, /^leader-node: cannot listen on 127\.0\.0\.1 port \d+: the port is in use; .*--port.*\n$/);
 });
 
 Deno.test("an address that is not this machine's is one line, with exit code 1", async () => {
   const { code, stderr } = await main(["--hostname", "192.0.2.1", "--port", "0"]);
   assertEquals(code, 1);
-  assertMatch(stderr, /^leader-node: cannot serve HTTP on 192\.0\.2\.1 port 0: .*--hostname.*\n$/);
+  assertMatch(stderr, /^leader-node: cannot listen on 192\.0\.2\.1 port 0: .*--hostname.*\n$/);
 });
 
 Deno.test("--version and --help go to stdout, with exit code 0", async () => {
@@ -342,7 +342,7 @@ Deno.test("--version and --help go to stdout, with exit code 0", async () => {
 Deno.test("wrong usage is one line on stderr, with exit code 2", async () => {
   const { code, stdout, stderr } = await main(["--prot", "8080"]);
   assertEquals([code, stdout], [2, ""]);
-  assertEquals(stderr, `leader-node: unknown flag "--prot": did you mean --port? leader-node --help lists all flags\n`);
+  assertEquals(stderr, `leader-node: unknown flag "--prot"; did you mean --port?\n`);
 });
 
 async function main(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -370,6 +370,6 @@ Deno.test("a watchdog or a command without the permissions that it needs is refu
     const args = ["run", "--quiet", "--no-prompt", "--permission-set=node", main, "--port", "0", ...flags];
     const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
     const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.startsWith("leader-node"));
-    assertEquals([code, said], [2, [`leader-node: ${what} needs more permissions of Deno: expected deno run -A`]]);
+    assertEquals([code, said], [2, [`leader-node: ${what} requires more Deno permissions; use deno run -A`]]);
   }
 });

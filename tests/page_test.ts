@@ -77,11 +77,11 @@ Deno.test({
 
       // A handoff, made on the page.
       await onA.getByLabel("Control token").fill("wrong-token");
-      await onA.getByRole("button", { name: "Hand on" }).click();
+      await onA.getByRole("button", { name: "Hand over" }).click();
       await shows(onA, "#outcome", "expected Authorization");
       await onA.getByLabel("Control token").fill(TOKEN);
       await onA.getByLabel("Next leader").selectOption("node-b");
-      await onA.getByRole("button", { name: "Hand on" }).click();
+      await onA.getByRole("button", { name: "Hand over" }).click();
       await shows(onA, "#outcome", "node-b leads now");
       await shows(onC, "#role", "the leader is node-b");
       await shows(onC, "#terms tr:nth-child(2)", "switched over");
@@ -97,7 +97,7 @@ Deno.test({
 
       // A crash, and the end of the node whose page is looked at.
       b.kill("SIGKILL");
-      await shows(onC, "#terms tr:nth-child(2)", "lease ran out");
+      await shows(onC, "#terms tr:nth-child(2)", "lease expired");
       await a.stop();
       await shows(onA, "#role", "Connection lost");
       assertStringIncludes(await onA.locator("#members").getAttribute("class") ?? "", "stale");

@@ -1,23 +1,23 @@
-/** A node, or etcd, did not say what was asked. */
+/** A node or etcd did not answer, or refused. The message is one line for the user. */
 export class AskError extends Error {
   override readonly name = "AskError";
 }
 
-/** What a node answered. */
+/** A node's answer. */
 export interface Answer {
   readonly body: Record<string, unknown>;
-  /** How long it took, in milliseconds. */
+  /** Time from request to answer, in milliseconds. */
   readonly tookMs: number;
-  /** Wall time half-way between question and answer. */
+  /** Wall-clock time half-way between request and answer, in milliseconds since the epoch. */
   readonly at: number;
 }
 
 const TIMEOUT_MS = 3000;
 
 /**
- * Asks a node over HTTP for JSON.
+ * Requests JSON from a node.
  *
- * @throws {AskError} If it does not answer, or not with success.
+ * @throws {AskError} If it does not answer, or not with JSON and a 2xx status.
  */
 export async function askNode(url: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<Answer> {
   const [began, beganAt] = [performance.now(), Date.now()];
@@ -26,12 +26,15 @@ export async function askNode(url: string, init: RequestInit = {}, timeoutMs = T
     const headers = { ...init.headers, accept: "application/json" };
     response = await fetch(url, { ...init, headers, signal: AbortSignal.timeout(timeoutMs), redirect: "error" });
   } catch (error) {
-    throw new AskError(`${url} cannot be asked: ${reason(error, timeoutMs)}`);
+    throw new AskError(`${url} cannot be reached: ${reason(error, timeoutMs)}`);
   }
   const tookMs = performance.now() - began;
   const body = await response.json().catch(() => undefined);
   if (response.ok && body) return { body, tookMs, at: beganAt + tookMs / 2 };
-  throw new AskError(`${url} answers ${response.status}: ${body?.error ?? "no node of leader-node"}`);
+  const { status } = response;
+  throw new AskError(
+    body?.error ? `${url} answered ${status}: ${body.error}` : `${url} answered ${status}, but is not a leader-node`,
+  );
 }
 
 function reason(error: unknown, timeoutMs: number): string {

@@ -3,19 +3,19 @@ import { examineEtcd } from "./etcd_facts.ts";
 import { historyTable, mergeHistories } from "./history.ts";
 import { membersJson, membersTable } from "./members.ts";
 import { readQueue, watchQueue } from "./read_queue.ts";
-import { askNodes, judge, statusJson, statusText } from "./status.ts";
+import { askNodes, compare, statusJson, statusText } from "./status.ts";
 import type { InspectConfig } from "./flags.ts";
 import { onStopSignal } from "../signals.ts";
 
-/** Exit codes for scripts, besides 1 for what could not be asked. */
-const FINE = 0;
-const DOUBTS = 1;
-const NOBODY_LEADS = 3;
+/** Exit codes for scripts. An {@linkcode AskError} gives 1 too. */
+const OK = 0;
+const PROBLEM = 1;
+const NO_LEADER = 3;
 
 /**
- * Looks at an election and prints what there is to see. Gives the exit code.
+ * Runs a read-only subcommand, prints its result and returns the exit code.
  *
- * @throws {AskError} If etcd, or every node, does not say.
+ * @throws {AskError} If etcd does not answer; for `history`, if no node does.
  */
 export function inspect(config: InspectConfig): Promise<number> {
   switch (config.what) {
@@ -33,38 +33,38 @@ export function inspect(config: InspectConfig): Promise<number> {
 const show = { colours: Deno.stdout.isTerminal() && !Deno.noColor };
 
 async function members(config: InspectConfig): Promise<number> {
-  const gone = new AbortController();
-  if (config.watch) onStopSignal(() => gone.abort(), () => {});
-  for await (const queue of watchQueue(config, gone.signal)) {
-    if (gone.signal.aborted) break;
-    const text = config.json ? membersJson(queue) : membersTable(queue, show);
+  const stopped = new AbortController();
+  if (config.watch) onStopSignal(() => stopped.abort(), () => {});
+  for await (const status of watchQueue(config, stopped.signal)) {
+    if (stopped.signal.aborted) break;
+    const text = config.json ? membersJson(status) : membersTable(status, show);
     if (config.watch && !config.json) console.log(Deno.stdout.isTerminal() ? `\x1b[H\x1b[J${text}` : `${text}\n`);
     else console.log(text);
-    if (!config.watch) return queue.state.leader ? FINE : NOBODY_LEADS;
+    if (!config.watch) return status.state.leader ? OK : NO_LEADER;
   }
-  return FINE;
+  return OK;
 }
 
 async function status(config: InspectConfig): Promise<number> {
-  const seen = await readQueue(config);
-  const report = judge(seen, await askNodes(seen.queue));
+  const fromEtcd = await readQueue(config);
+  const report = compare(fromEtcd, await askNodes(fromEtcd.queue));
   console.log(config.json ? statusJson(config.election, report) : statusText(config.election, report, show));
-  if (report.doubts.length > 0) return DOUBTS;
-  return report.leader ? FINE : NOBODY_LEADS;
+  if (report.doubts.length > 0) return PROBLEM;
+  return report.leader ? OK : NO_LEADER;
 }
 
 async function history(config: InspectConfig): Promise<number> {
   const { queue } = await readQueue(config);
   const terms = mergeHistories(await askNodes(queue, "/history"));
   console.log(config.json ? JSON.stringify(terms) : historyTable(terms, show));
-  return FINE;
+  return OK;
 }
 
 async function doctor(config: InspectConfig): Promise<number> {
   const { election, ttl } = config;
   const etcd = await examineEtcd(config);
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
-  const findings = diagnose({ election, ttl, etcd, queue, nodes: await askNodes(queue ?? []) });
+  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes: await askNodes(queue ?? []) });
   console.log(config.json ? JSON.stringify(findings) : findingsText(findings, show));
-  return findings.some(({ level }) => level === "fail") ? DOUBTS : FINE;
+  return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

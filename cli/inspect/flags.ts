@@ -1,54 +1,53 @@
 import { ETCD_FLAGS, type EtcdConfig, readEtcdConfig } from "../etcd_flags.ts";
-import { type Env, type FlagTable, parseSwitch, readFlags, SWITCH, UsageError } from "../flags.ts";
+import { type Env, type FlagTable, parseSwitch, readFlags, SWITCH } from "../flags.ts";
 import { NODE_FLAGS, parseTtl } from "../node_flags.ts";
 
-/** The sub-commands that only look. */
+/** The read-only subcommands. */
 export const INSPECTIONS = ["status", "members", "history", "doctor"] as const;
 
 export type Inspection = typeof INSPECTIONS[number];
 
-/** What is to be looked at. */
+/** The configuration of a read-only subcommand. */
 export interface InspectConfig extends EtcdConfig {
   what: Inspection;
-  /** Whether a program reads the output. */
+  /** Whether to print JSON. */
   json: boolean;
-  /** Whether to go on and show each change. */
+  /** Whether to keep running and print each change (`members` only). */
   watch: boolean;
-  /** The TTL that the doctor judges. */
-  ttl: number;
+  /** The TTL to check, in seconds (`doctor` only). */
+  ttl?: number;
 }
 
-/** The flags of the sub-commands that only look, beside those of etcd. */
+/** The flags of the read-only subcommands, besides those of etcd. */
 export const INSPECT_FLAGS = {
-  "json": { help: "print JSON, for programs", expected: SWITCH, argOnly: true },
-  "watch": { help: "go on and show each change of the queue, for members", expected: SWITCH, argOnly: true },
-  "ttl": { ...NODE_FLAGS.ttl, help: "the TTL that doctor judges" },
+  "json": { help: "print JSON", expected: SWITCH, argOnly: true },
+  "watch": {
+    help: "keep running and print the queue after each change",
+    expected: SWITCH,
+    argOnly: true,
+    only: ["members"],
+  },
+  "ttl": { ...NODE_FLAGS.ttl, help: "TTL of the nodes, to be checked", only: ["doctor"] },
   "help": NODE_FLAGS.help,
 } as const satisfies FlagTable<string>;
 
 /**
- * Reads what is to be looked at.
+ * Reads the configuration of a read-only subcommand.
  *
- * @throws {UsageError} If anything cannot be used.
+ * @throws {UsageError} If an argument or a value is invalid.
  */
 export function readInspectConfig(what: Inspection, args: readonly string[], env: Env): InspectConfig | "help" {
-  const settings = readFlags(
-    { ...ETCD_FLAGS, ...INSPECT_FLAGS },
-    args,
-    env,
-    "flags only; leader-node --help lists them",
-  );
+  const settings = readFlags({ ...ETCD_FLAGS, ...INSPECT_FLAGS }, args, env, {
+    subcommand: what,
+    expected: "only flags",
+  });
   const { read } = settings;
   if (read("help", parseSwitch)) return "help";
-  const watch = read("watch", parseSwitch) ?? false;
-  if (watch && what !== "members") {
-    throw new UsageError("--watch goes with members: expected leader-node members --watch");
-  }
   return {
     what,
     ...readEtcdConfig(settings),
     json: read("json", parseSwitch) ?? false,
-    watch,
-    ttl: read("ttl", parseTtl)!,
+    watch: read("watch", parseSwitch) ?? false,
+    ttl: read("ttl", parseTtl),
   };
 }

@@ -3,7 +3,7 @@ import { AskError } from "./ask.ts";
 import type { NodeReport } from "./status.ts";
 import { type Show, since, span, table } from "./table.ts";
 
-/** A term as a node tells it at `/history`. */
+/** A term in the answer to `GET /history`. */
 export interface TermLine {
   readonly token: number;
   readonly id: string;
@@ -13,33 +13,33 @@ export interface TermLine {
 }
 
 /**
- * The terms that any of the nodes has seen, the newest first. Of one term, the node is believed that knows most.
+ * The terms that any of the nodes has seen, the newest first. For each term, the most complete record counts.
  *
- * @throws {AskError} If no node could be asked.
+ * @throws {AskError} If no node answered.
  */
 export function mergeHistories(nodes: readonly NodeReport[]): TermLine[] {
   const answers = nodes.flatMap(({ answer }) => answer ? [answer] : []);
   if (answers.length === 0) {
     const why = nodes.map(({ candidate: { id }, problem }) => `${id}: ${problem}`).join("; ");
-    throw new AskError(`no node could be asked for its history: ${why || "nobody is in the queue"}`);
+    throw new AskError(`no node answered: ${why || "the queue is empty"}`);
   }
   const terms = new Map<string, TermLine>();
   for (const { body } of answers) {
     for (const term of Array.isArray(body.terms) ? body.terms as TermLine[] : []) {
       const key = `${term.token} ${term.id}`;
       const known = terms.get(key);
-      if (!known || weight(term) > weight(known)) terms.set(key, term);
+      if (!known || completeness(term) > completeness(known)) terms.set(key, term);
     }
   }
-  // An etcd that lost its data counts tokens from the beginning.
-  return [...terms.values()].sort((a, b) => began(b) - began(a) || b.token - a.token);
+  // By time first: tokens start again from 1 if etcd loses its data.
+  return [...terms.values()].sort((a, b) => startTime(b) - startTime(a) || b.token - a.token);
 }
 
-function began({ from }: TermLine): number {
+function startTime({ from }: TermLine): number {
   return from ? Date.parse(from) : 0;
 }
 
-function weight({ from, to, ended }: TermLine): number {
+function completeness({ from, to, ended }: TermLine): number {
   return (from ? 1 : 0) + (to ? 2 : 0) + (ended && ended !== "unknown" ? 4 : 0);
 }
 
@@ -56,7 +56,7 @@ export function historyTable(terms: readonly TermLine[], show: Show): string {
     String(id),
     from ?? "",
     from ? to ? span(Date.parse(to) - Date.parse(from)) : since(new Date(from)) : "",
-    to ? endReasonText(ended) : { text: "goes on", colour: "green" } as const,
+    to ? endReasonText(ended) : { text: "ongoing", colour: "green" } as const,
   ]);
   return table(["TOKEN", "LEADER", "FROM", "FOR", "ENDED"], rows, show);
 }

@@ -4,7 +4,7 @@ import { type Show, since, table } from "./table.ts";
 
 /** The queue as a table. */
 export function membersTable({ queue, state }: ElectionStatus, show: Show): string {
-  if (queue.length === 0) return "nobody is in the queue";
+  if (queue.length === 0) return "the queue is empty";
   const rows = queue.map(({ id, url, token, since: from, priority }, index) => {
     const leads = token === state.leader?.token;
     return [
@@ -20,7 +20,7 @@ export function membersTable({ queue, state }: ElectionStatus, show: Show): stri
   return table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
 }
 
-/** The queue as a line of JSON, as `/members` has it. */
+/** The queue as one line of JSON, as in `GET /members`. */
 export function membersJson(status: ElectionStatus): string {
   return JSON.stringify(membersBody(status).members);
 }

@@ -2,13 +2,13 @@ import { type ElectionStatus, type ElectionView, observe } from "../../election/
 import type { EtcdConfig } from "../etcd_flags.ts";
 import { AskError } from "./ask.ts";
 
-/** How long etcd has to tell who is in the queue. */
-const PATIENCE_MS = 3000;
+/** How long to wait for etcd. */
+const TIMEOUT_MS = 3000;
 
 /**
- * The election as etcd tells it.
+ * Reads the election from etcd.
  *
- * @throws {AskError} If etcd does not.
+ * @throws {AskError} If etcd does not answer in time.
  */
 export async function readQueue(config: EtcdConfig): Promise<ElectionStatus> {
   const { value } = await watchQueue(config).next();
@@ -16,9 +16,9 @@ export async function readQueue(config: EtcdConfig): Promise<ElectionStatus> {
 }
 
 /**
- * The election as etcd tells it, now and after each change, until the signal. While etcd is away, nothing comes.
+ * Reads the election from etcd, now and after each change, until the signal. While etcd is unreachable, it waits.
  *
- * @throws {AskError} If etcd does not tell in the beginning.
+ * @throws {AskError} If etcd does not answer the first read in time.
  */
 export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): AsyncGenerator<ElectionStatus, undefined> {
   const { election: name, etcd } = config;
@@ -31,7 +31,7 @@ export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): Asy
     },
   });
   signal?.addEventListener("abort", () => changed.resolve());
-  await known(election);
+  await firstRead(election);
   while (!signal?.aborted) {
     changed = Promise.withResolvers();
     yield election.status;
@@ -39,16 +39,16 @@ export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): Asy
   }
 }
 
-async function known(election: ElectionView): Promise<void> {
-  const timer = setTimeout(() => election.stop(), PATIENCE_MS);
-  let trouble: string | undefined;
+async function firstRead(election: ElectionView): Promise<void> {
+  const timer = setTimeout(() => election.stop(), TIMEOUT_MS);
+  let problem: string | undefined;
   try {
     for await (const { role } of election) {
       if (role === "follower") return;
-      trouble = election.status.etcdError;
+      problem = election.status.etcdError;
     }
   } finally {
     clearTimeout(timer);
   }
-  throw new AskError(trouble ?? election.status.etcdError ?? "etcd does not answer");
+  throw new AskError(problem ?? election.status.etcdError ?? "etcd does not answer");
 }

@@ -2,25 +2,25 @@ import type { Candidate, ElectionStatus, Leader } from "../../election/mod.ts";
 import { type Answer, askNode } from "./ask.ts";
 import { paint, type Show, since, table } from "./table.ts";
 
-/** What one node says, or why it says nothing. */
+/** The answer of one node, or why there is none. */
 export interface NodeReport {
   readonly candidate: Candidate;
   readonly answer?: Answer;
   readonly problem?: string;
 }
 
-/** An election as etcd and its nodes tell it. */
+/** An election according to etcd and to its nodes. */
 export interface StatusReport {
   readonly leader?: Leader;
   readonly nodes: readonly NodeReport[];
-  /** What does not fit together, for a person. */
+  /** Where the nodes contradict etcd, as texts for the user. */
   readonly doubts: readonly string[];
 }
 
-/** Asks all nodes that say where they can be asked. */
+/** Asks all nodes that have a URL. */
 export function askNodes(queue: readonly Candidate[], path = "/status"): Promise<NodeReport[]> {
   return Promise.all(queue.map(async (candidate): Promise<NodeReport> => {
-    if (!candidate.url) return { candidate, problem: "does not say where it can be asked" };
+    if (!candidate.url) return { candidate, problem: "has no URL" };
     try {
       return { candidate, answer: await askNode(candidate.url + path) };
     } catch (error) {
@@ -29,31 +29,31 @@ export function askNodes(queue: readonly Candidate[], path = "/status"): Promise
   }));
 }
 
-/** Whether etcd and the nodes agree. */
-export function judge({ state: { leader } }: ElectionStatus, nodes: readonly NodeReport[]): StatusReport {
+/** Compares the nodes' answers with etcd. */
+export function compare({ state: { leader } }: ElectionStatus, nodes: readonly NodeReport[]): StatusReport {
   const doubts: string[] = [];
   for (const { candidate: { id, token }, answer } of nodes) {
     if (!answer) continue;
-    const { node, is_leader, leader: named } = answer.body;
-    if (node !== id) doubts.push(`where ${id} should be, ${node} answers`);
+    const { node, is_leader, leader: itsLeader } = answer.body;
+    if (node !== id) doubts.push(`the URL of ${id} is answered by ${node}`);
     else if (is_leader && token !== leader?.token) {
-      doubts.push(`${id} says that it leads, etcd says ${leader?.id ?? "nobody"}`);
-    } else if (named !== leader?.id) doubts.push(`${id} takes ${named ?? "nobody"} for the leader`);
+      doubts.push(`${id} claims to be the leader; according to etcd it is ${leader?.id ?? "nobody"}`);
+    } else if (itsLeader !== leader?.id) doubts.push(`${id} considers ${itsLeader ?? "nobody"} the leader`);
   }
   if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
-    doubts.push("no node could be asked");
+    doubts.push("no node answered");
   }
   return { leader, nodes, doubts };
 }
 
-/** The report for a person. */
+/** The report as text. */
 export function statusText(election: string, { leader, nodes, doubts }: StatusReport, show: Show): string {
-  const led = since(leader?.since);
+  const leadingFor = since(leader?.since);
   const lines = [
     leader
       ? `${paint({ text: leader.id, colour: "green" }, show)} leads ${election} with token ${leader.token}` +
-        (led && `, for ${led}`)
-      : paint({ text: `nobody leads ${election}`, colour: "red" }, show),
+        (leadingFor && `, for ${leadingFor}`)
+      : paint({ text: `${election} has no leader`, colour: "red" }, show),
   ];
   if (nodes.length > 0) {
     const rows = nodes.map(({ candidate: { id, url }, answer, problem }) => [
@@ -64,13 +64,13 @@ export function statusText(election: string, { leader, nodes, doubts }: StatusRe
       answer ? String(answer.body.version) : "",
       url ?? "",
     ]);
-    lines.push("", table(["NODE", "SAYS", "LEADER", "TOOK", "VERSION", "URL"], rows, show));
+    lines.push("", table(["NODE", "ROLE", "LEADER", "LATENCY", "VERSION", "URL"], rows, show));
   }
   for (const doubt of doubts) lines.push("", paint({ text: doubt, colour: "red" }, show));
   return lines.join("\n");
 }
 
-/** The report for a program. */
+/** The report as one line of JSON. */
 export function statusJson(election: string, { leader, nodes, doubts }: StatusReport): string {
   return JSON.stringify({
     election,

@@ -1,26 +1,26 @@
-/** The colours that are used, as terminals name them. */
+/** ANSI codes. */
 const CODES = { green: 32, yellow: 33, red: 31, bold: 1 } as const;
 
 type Colour = keyof typeof CODES;
 
-/** A text in a colour; without one it is plain. */
+/** A text with an optional colour. */
 export interface Painted {
   readonly text: string;
   readonly colour?: Colour;
 }
 
-/** How texts are shown to whoever looks: in colours, or not. */
+/** How to format texts. */
 export interface Show {
   readonly colours: boolean;
 }
 
-/** A text in its colour. Others may have written it: nothing in it can move the cursor or hide text. */
+/** A text with its colour. Control characters are replaced: names come from other programs. */
 export function paint({ text, colour }: Painted, { colours }: Show): string {
   const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
   return colours && colour ? `\x1b[${CODES[colour]}m${safe}\x1b[0m` : safe;
 }
 
-/** Rows in columns, with a head. */
+/** Rows in aligned columns under a header. */
 export function table(head: readonly string[], rows: readonly (readonly (Painted | string)[])[], show: Show): string {
   const cells = [head.map((text): Painted => ({ text, colour: "bold" })), ...rows].map((row) =>
     row.map((cell): Painted => typeof cell === "string" ? { text: cell } : cell)
@@ -31,7 +31,7 @@ export function table(head: readonly string[], rows: readonly (readonly (Painted
   return cells.map(line).join("\n");
 }
 
-/** A time span, for a person. */
+/** A time span such as "2 h 5 min". */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const minutes = Math.floor(seconds / 60);
@@ -42,7 +42,7 @@ export function span(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** The time that has passed since a date, if that is known. */
+/** The time since a date; empty if the date is unknown. */
 export function since(date: Date | undefined, now = Date.now()): string {
   return date ? span(now - date.getTime()) : "";
 }

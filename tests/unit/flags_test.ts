@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { helpText, parseCommandLine } from "../../cli/command_line.ts";
-import { UsageError } from "../../cli/flags.ts";
-import type { Config } from "../../cli/node_flags.ts";
+import { parseCommandLine } from "../../cli/command_line.ts";
+import { type Flag, UsageError } from "../../cli/flags.ts";
+import { helpText } from "../../cli/help.ts";
+import { type Config, NODE_FLAGS } from "../../cli/node_flags.ts";
+import { isSubcommand, SUBCOMMANDS } from "../../cli/subcommands.ts";
 
 function parse(line: string, env: Record<string, string> = {}): Config {
   const command = parseCommandLine(line === "" ? [] : line.split(" "), (name) => env[name]);
@@ -88,15 +90,15 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
   await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----");
   const https = "--endpoints https://a:1";
   const cases: [line: string, message: RegExp][] = [
-    [`${https} --cacert /nowhere`, /^--cacert cannot be "\/nowhere": expected a file that can be read and holds PEM/],
-    [`${https} --cacert ${new URL("../../deno.json", import.meta.url).pathname}`, /^--cacert cannot be /],
-    [`${https} --cert ${pem}`, /^--cert and --key go together/],
-    [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name needs --transport grpc/],
-    [`--cacert ${pem}`, /^TLS flags go with https endpoints/],
-    ["--user me", /^--user needs a password/],
-    ["--user :secret", /^--user cannot be what it is: /],
-    ["--password secret", /^a password goes with a user/],
-    ["--user me --password-file /nowhere", /^--password-file cannot be "\/nowhere"/],
+    [`${https} --cacert /nowhere`, /^--cacert: invalid value "\/nowhere"; expected a readable PEM file/],
+    [`${https} --cacert ${new URL("../../deno.json", import.meta.url).pathname}`, /^--cacert: invalid value /],
+    [`${https} --cert ${pem}`, /^--cert and --key must be given together/],
+    [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name requires --transport grpc/],
+    [`--cacert ${pem}`, /^TLS flags require https endpoints/],
+    ["--user me", /^--user: missing password/],
+    ["--user :secret", /^--user: invalid value \(not shown\); expected a user name/],
+    ["--password secret", /^a password requires --user/],
+    ["--user me --password-file /nowhere", /^--password-file: invalid value "\/nowhere"/],
   ];
   for (const [line, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);
@@ -111,40 +113,40 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
 
 Deno.test("bad values are refused in one line that names the flag, the value and what is expected", () => {
   const cases: [line: string, begins: string, expected: string][] = [
-    ["--port abc", `--port cannot be "abc": `, "a port number from 0 to 65535"],
-    ["--port -1", `--port cannot be "-1": `, "a port number"],
-    ["--port 70000", `--port cannot be "70000": `, "a port number"],
-    ["--port 8080.5", `--port cannot be "8080.5": `, "a port number"],
-    ["--port 0x50", `--port cannot be "0x50": `, "a port number"],
-    ["--port", "--port needs a value: ", "a port number"],
-    ["--port  --ttl 5", "--port needs a value: ", "a port number"],
-    ["--port=", "--port needs a value: ", "a port number"],
-    ["--port --ttl 5", "--port needs a value: ", "a port number"],
-    ["--hostname a/b", `--hostname cannot be "a/b": `, "an address"],
-    ["--ttl 0", `--ttl cannot be "0": `, "whole seconds from 1"],
-    ["--ttl 1.5", `--ttl cannot be "1.5": `, "whole seconds"],
-    ["--ttl abc", `--ttl cannot be "abc": `, "whole seconds"],
-    ["--ttl -5", `--ttl cannot be "-5": `, "whole seconds"],
-    ["--ttl 5s", `--ttl cannot be "5s": `, "whole seconds"],
-    ["--ttl 99999999999", `--ttl cannot be "99999999999": `, "whole seconds from 1 to 86400"],
-    ["--election=", "--election needs a value: ", "a name"],
-    ["--election a/", `--election cannot be "a/": `, "a name"],
-    ["--election a\tb", `--election cannot be "a\\tb": `, "a name"],
-    ["--endpoints nonsense", `--endpoints cannot be "nonsense": `, "host:port"],
-    ["--endpoints a:1,", `--endpoints cannot be "a:1,": `, "host:port"],
-    ["--endpoints a:0", `--endpoints cannot be "a:0": `, "host:port"],
-    ["--endpoints ftp://a:1", `--endpoints cannot be "ftp://a:1": `, "host:port"],
-    ["--endpoints http://a", `--endpoints cannot be "http://a": `, "host:port"],
-    ["--endpoints http://a:1/path", `--endpoints cannot be "http://a:1/path": `, "host:port"],
-    ["--endpoints http://a:1,https://b:2", `--endpoints cannot be "http://a:1,https://b:2": `, "host:port"],
-    ["--endpoints http://me:secret@a:1", `--endpoints cannot be "http://***@a:1": `, "host:port"],
-    [`--id ${"x".repeat(201)}`, `--id cannot be "${"x".repeat(100)}…": `, "a name of 1 to 200"],
-    ["--advertise-url a:8080", `--advertise-url cannot be "a:8080": `, "an http or https URL"],
-    ["--advertise-url http://me:secret@a", `--advertise-url cannot be "http://***@a": `, "an http or https URL"],
-    ["--observe=maybe", `--observe cannot be "maybe": `, "true or false"],
-    ["--transport carrier-pigeon", `--transport cannot be "carrier-pigeon": `, "grpc or gateway"],
-    ["--log-format xml", `--log-format cannot be "xml": `, "text or json"],
-    ["--log-level loud", `--log-level cannot be "loud": `, "debug, info, warn or error"],
+    ["--port abc", `--port: invalid value "abc"; `, "a port number from 0 to 65535"],
+    ["--port -1", `--port: invalid value "-1"; `, "a port number"],
+    ["--port 70000", `--port: invalid value "70000"; `, "a port number"],
+    ["--port 8080.5", `--port: invalid value "8080.5"; `, "a port number"],
+    ["--port 0x50", `--port: invalid value "0x50"; `, "a port number"],
+    ["--port", "--port: missing value; ", "a port number"],
+    ["--port  --ttl 5", "--port: missing value; ", "a port number"],
+    ["--port=", "--port: missing value; ", "a port number"],
+    ["--port --ttl 5", "--port: missing value; ", "a port number"],
+    ["--hostname a/b", `--hostname: invalid value "a/b"; `, "an IP address"],
+    ["--ttl 0", `--ttl: invalid value "0"; `, "whole seconds from 1"],
+    ["--ttl 1.5", `--ttl: invalid value "1.5"; `, "whole seconds"],
+    ["--ttl abc", `--ttl: invalid value "abc"; `, "whole seconds"],
+    ["--ttl -5", `--ttl: invalid value "-5"; `, "whole seconds"],
+    ["--ttl 5s", `--ttl: invalid value "5s"; `, "whole seconds"],
+    ["--ttl 99999999999", `--ttl: invalid value "99999999999"; `, "whole seconds from 1 to 86400"],
+    ["--election=", "--election: missing value; ", "a name"],
+    ["--election a/", `--election: invalid value "a/"; `, "a name"],
+    ["--election a\tb", `--election: invalid value "a\\tb"; `, "a name"],
+    ["--endpoints nonsense", `--endpoints: invalid value "nonsense"; `, "host:port"],
+    ["--endpoints a:1,", `--endpoints: invalid value "a:1,"; `, "host:port"],
+    ["--endpoints a:0", `--endpoints: invalid value "a:0"; `, "host:port"],
+    ["--endpoints ftp://a:1", `--endpoints: invalid value "ftp://a:1"; `, "host:port"],
+    ["--endpoints http://a", `--endpoints: invalid value "http://a"; `, "host:port"],
+    ["--endpoints http://a:1/path", `--endpoints: invalid value "http://a:1/path"; `, "host:port"],
+    ["--endpoints http://a:1,https://b:2", `--endpoints: invalid value "http://a:1,https://b:2"; `, "host:port"],
+    ["--endpoints http://me:secret@a:1", `--endpoints: invalid value "http://***@a:1"; `, "host:port"],
+    [`--id ${"x".repeat(201)}`, `--id: invalid value "${"x".repeat(100)}…"; `, "a name of 1 to 200"],
+    ["--advertise-url a:8080", `--advertise-url: invalid value "a:8080"; `, "an http or https URL"],
+    ["--advertise-url http://me:secret@a", `--advertise-url: invalid value "http://***@a"; `, "an http or https URL"],
+    ["--observe=maybe", `--observe: invalid value "maybe"; `, "true or false"],
+    ["--transport carrier-pigeon", `--transport: invalid value "carrier-pigeon"; `, "grpc or gateway"],
+    ["--log-format xml", `--log-format: invalid value "xml"; `, "text or json"],
+    ["--log-level loud", `--log-level: invalid value "loud"; `, "debug, info, warn or error"],
   ];
   for (const [line, begins, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);
@@ -173,15 +175,15 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
   assertEquals(parse("--priority -3").priority, -3);
   await Deno.writeTextFile(token, "short");
   const cases: [line: string, message: RegExp][] = [
-    ["--", /^-- needs a command/],
-    ["--observe -- job", /^--observe goes without a command/],
-    ["--on-exit exit", /^--on-exit goes with a command/],
-    ["--on-exit stay -- job", /^--on-exit cannot be "stay": expected exit, resign or restart/],
-    ["--stop-grace 2 -- job", /^--stop-grace cannot be "2": expected seconds, less than 0.4 of the TTL/],
-    ["--stop-grace -1 -- job", /^--stop-grace cannot be "-1": /],
-    ["--priority high", /^--priority cannot be "high": expected a whole number/],
-    ["--control-token secret-secret", /^unknown flag "--control-token": did you mean --control-token-file/],
-    [`--control-token-file ${token}`, /^--control-token-file cannot be .* 8 characters/],
+    ["--", /^missing command after --$/],
+    ["--observe -- job", /^--observe cannot be used with a command/],
+    ["--on-exit exit", /^--on-exit requires a command/],
+    ["--on-exit stay -- job", /^--on-exit: invalid value "stay"; expected exit, resign or restart/],
+    ["--stop-grace 2 -- job", /^--stop-grace: invalid value "2"; expected seconds, less than 0.4 times the TTL/],
+    ["--stop-grace -1 -- job", /^--stop-grace: invalid value "-1"; /],
+    ["--priority high", /^--priority: invalid value "high"; expected a whole number/],
+    ["--control-token secret-secret", /^unknown flag "--control-token"; did you mean --control-token-file/],
+    [`--control-token-file ${token}`, /^--control-token-file: invalid value .* 8 characters/],
   ];
   for (const [line, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);
@@ -192,23 +194,29 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
 
 Deno.test("a bad value in the environment is blamed on its variable", () => {
   const { message } = assertThrows(() => parse("", { LEADER_NODE_TTL: "abc" }), UsageError);
-  assert(message.startsWith(`LEADER_NODE_TTL cannot be "abc": expected whole seconds`), message);
+  assert(message.startsWith(`LEADER_NODE_TTL: invalid value "abc"; expected whole seconds`), message);
   const other = assertThrows(() => parse("", { ETCDCTL_ENDPOINTS: "abc" }), UsageError);
-  assert(other.message.startsWith(`ETCDCTL_ENDPOINTS cannot be "abc": expected host:port`), other.message);
+  assert(other.message.startsWith(`ETCDCTL_ENDPOINTS: invalid value "abc"; expected host:port`), other.message);
 });
 
-Deno.test("unknown flags are refused with the nearest known one, stray words with what is expected", () => {
+Deno.test("unknown arguments are refused in one line, flags with a known one that is close", () => {
   const cases: [line: string, message: RegExp][] = [
-    ["--prot 1", /^unknown flag "--prot": did you mean --port\?/],
-    ["--endpoint a:1", /^unknown flag "--endpoint": did you mean --endpoints\?/],
-    ["--advertise=x", /^unknown flag "--advertise": did you mean --advertise-url\?/],
-    ["--no-observe", /^unknown flag "--no-observe": did you mean --observe\?/],
-    ["-p 8080", /^unknown flag "-p": /],
-    ["--constructor x", /^unknown flag "--constructor": /],
-    ["--__proto__ x", /^unknown flag "--__proto__": /],
-    ["serve", /^unexpected "serve": expected flags, a command after --/],
-    ["--observe yes", /^unexpected "yes": expected flags, a command/],
-    ["--no-port 1", /^unknown flag "--no-port": /],
+    ["--prot 1", /^unknown flag "--prot"; did you mean --port\?$/],
+    ["--endpoint a:1", /^unknown flag "--endpoint"; did you mean --endpoints\?$/],
+    ["--advertise=x", /^unknown flag "--advertise"; did you mean --advertise-url\?$/],
+    ["--no-observe", /^unknown flag "--no-observe"; did you mean --observe\?$/],
+    ["-p 8080", /^unknown flag "-p"; leader-node --help lists all flags$/],
+    ["--constructor x", /^unknown flag "--constructor"; leader-node --help lists all flags$/],
+    ["--__proto__ x", /^unknown flag "--__proto__"; leader-node --help lists all flags$/],
+    ["--observe yes", /^unexpected argument "yes"; expected flags, or a command after --$/],
+    ["--no-port 1", /^unknown flag "--no-port"; /],
+    ["status --prot 1", /^unknown flag "--prot"; leader-node status --help lists all flags$/],
+    ["doctor --watch", /^doctor does not take --watch; only members does$/],
+    ["members --ttl 5", /^members does not take --ttl; only doctor does$/],
+    ["resign --candidate a", /^resign does not take --candidate; only switchover does$/],
+    ["history jobs", /^unexpected argument "jobs"; expected only flags$/],
+    ["version 2", /^unexpected argument "2"; expected nothing after version$/],
+    ["help status all", /^unexpected argument "all"; expected nothing after help$/],
   ];
   for (const [line, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);
@@ -216,16 +224,127 @@ Deno.test("unknown flags are refused with the nearest known one, stray words wit
   }
 });
 
-Deno.test("the README names every flag of the help", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  for (const [flag] of helpText().matchAll(/^ {2}(--[a-z-]+)/gm)) assert(readme.includes(`\`${flag.trim()}`), flag);
+Deno.test("unknown subcommands are refused, with a known one only if that is close", () => {
+  const cases: [line: string, message: string][] = [
+    ["statsu", `unknown subcommand "statsu"; did you mean status?`],
+    ["switch --candidate a", `unknown subcommand "switch"; did you mean switchover?`],
+    ["help member", `unknown subcommand "member"; did you mean members?`],
+    ["serve", `unknown subcommand "serve"; leader-node help lists all subcommands`],
+    ["./job --watch", `unknown subcommand "./job"; leader-node help lists all subcommands`],
+    ["help watchdog", `unknown subcommand "watchdog"; leader-node help lists all subcommands`],
+    ["toString", `unknown subcommand "toString"; leader-node help lists all subcommands`],
+  ];
+  for (const [line, expected] of cases) {
+    const { message } = assertThrows(() => parse(line), UsageError);
+    assertEquals(message, expected);
+  }
 });
 
-Deno.test("the help names every flag, its default and its variable's form", () => {
-  const help = helpText();
-  for (const name of ["port", "hostname", "endpoints", "election", "id", "ttl", "advertise-url", "observe"]) {
-    assert(help.includes(`--${name}`), name);
+Deno.test("help and version are subcommands and flags", () => {
+  const command = (line: string) => parseCommandLine(line.split(" "), () => undefined);
+  for (const line of ["help", "--help", "-h", "help --help", "help help", "help version", "version --help"]) {
+    assertEquals(command(line), { type: "help" }, line);
   }
-  assert(help.includes("(default: 8080)") && help.includes("LEADER_NODE_<FLAG>"));
-  for (const line of help.split("\n")) assert(line.length <= 120, line);
+  for (const line of ["version", "--version"]) assertEquals(command(line), { type: "version" }, line);
+  for (const subcommand of PAGES) {
+    for (const line of [`${subcommand} --help`, `${subcommand} -h`, `help ${subcommand}`]) {
+      assertEquals(command(line), { type: "help", subcommand }, line);
+    }
+  }
+});
+
+/** The subcommands with a help of their own. */
+const PAGES = Object.keys(SUBCOMMANDS).filter(isSubcommand).filter((name) => name !== "help" && name !== "version");
+
+const CONNECTION = [
+  "endpoints",
+  "transport",
+  "cacert",
+  "cert",
+  "key",
+  "tls-server-name",
+  "user",
+  "password",
+  "password-file",
+];
+
+/** The names of the flags that a help text lists. */
+function listed(help: string): string[] {
+  return [...help.matchAll(/^ {2}--(?:\[no-\])?([a-z-]+)/gm)].map(([, name]) => name!);
+}
+
+Deno.test("each help text shows exactly the flags of its subcommand, in lines of 80 characters", () => {
+  const expected: Record<string, string[]> = {
+    status: ["election", "json", "help", ...CONNECTION],
+    members: ["election", "json", "watch", "help", ...CONNECTION],
+    history: ["election", "json", "help", ...CONNECTION],
+    doctor: ["election", "json", "ttl", "help", ...CONNECTION],
+    resign: ["url", "leader", "control-token-file", "help"],
+    switchover: ["url", "leader", "candidate", "control-token-file", "help"],
+  };
+  assertEquals(PAGES.toSorted(), Object.keys(expected).toSorted());
+  for (const subcommand of PAGES) assertEquals(listed(helpText(subcommand)), expected[subcommand], subcommand);
+  const ofNode = Object.keys(NODE_FLAGS).filter((name) => name !== "control-token");
+  assertEquals(listed(helpText()).toSorted(), ofNode.toSorted());
+  for (const text of [helpText(), ...PAGES.map(helpText)]) {
+    for (const line of text.split("\n")) assert(line.length <= 80 && line === line.trimEnd(), line);
+  }
+});
+
+Deno.test("a subcommand accepts the flags that its help shows", () => {
+  const values: Record<string, string> = { ttl: "7", url: "http://a", transport: "gateway", endpoints: "a:1" };
+  const files = ["cacert", "cert", "key", "tls-server-name", "password-file", "control-token-file", "help"];
+  for (const subcommand of PAGES) {
+    const args = listed(helpText(subcommand)).filter((name) => !files.includes(name)).flatMap((name) =>
+      name === "json" || name === "watch" ? [`--${name}`] : [`--${name}`, values[name] ?? "a"]
+    );
+    const env = (name: string) => name === "LEADER_NODE_CONTROL_TOKEN" ? "long-enough" : undefined;
+    const { type } = parseCommandLine([subcommand, ...args], env);
+    assert(type === "inspect" || type === "control", subcommand);
+  }
+});
+
+Deno.test("the help of the program lists all subcommands, but not the watchdog", () => {
+  const [, list] = /^Subcommands.*:\n((?: {2}.*\n)+)/m.exec(helpText())!;
+  const names = list!.trimEnd().split("\n").map((line) => line.trim().split(" ", 1)[0]);
+  assertEquals(names, Object.keys(SUBCOMMANDS));
+  assert(helpText().includes("(default: 8080)") && helpText().includes("LEADER_NODE_<FLAG>"));
+});
+
+Deno.test("the help of switchover, as it is printed", () => {
+  assertEquals(
+    helpText("switchover"),
+    `\
+leader-node switchover: transfer leadership to a given candidate
+
+Usage: leader-node switchover --candidate ID [flags]
+
+Flags:
+  --url URL                  any node of the election
+                             (default: http://localhost:8080)
+  --leader ID                act only if this node is the leader (default: any)
+  --candidate ID             the waiting candidate that becomes leader
+  --control-token-file FILE  file with the control token of the nodes
+  --help                     print this help and exit (also -h)
+
+Each flag that takes a value can also be set in the environment as
+LEADER_NODE_<FLAG>, such as LEADER_NODE_URL, and the control token in
+LEADER_NODE_CONTROL_TOKEN.
+
+Exit codes: 0 on success, 1 if leadership was not transferred, 2 for invalid
+usage.`,
+  );
+});
+
+Deno.test("the README's table has every flag of a node, with its default, and no other", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const [, table] = /^## Flags\n\n\| flag [^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/m.exec(readme)!;
+  const rows = table!.trimEnd().split("\n").map((row) => row.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+  const named = rows.flatMap(([, flags]) => [...flags!.matchAll(/`--(?:\[no-\])?([a-z-]+)/g)].map(([, name]) => name!));
+  assertEquals(named.toSorted(), listed(helpText()).toSorted());
+  for (const [name, { fallback }] of Object.entries<Flag>(NODE_FLAGS)) {
+    if (fallback === undefined) continue;
+    const row = rows.find(([, flags]) => flags!.includes(`--${name} `))!;
+    assertEquals(row[3], `\`${fallback}\``, name);
+  }
 });

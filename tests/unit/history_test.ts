@@ -8,31 +8,31 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     return { key: `${token}`, token, id: `n${token}`, leaving, after };
   };
   const at = (second: number) => new Date(second * 1000);
-  history.seen([], at(1));
-  history.seen([of(2n), of(3n)], at(2));
-  history.seen([of(2n, "resigned"), of(3n)], at(3));
-  history.seen([of(3n)], at(4));
-  history.seen([], at(5));
+  history.update([], at(1));
+  history.update([of(2n), of(3n)], at(2));
+  history.update([of(2n, "resigned"), of(3n)], at(3));
+  history.update([of(3n)], at(4));
+  history.update([], at(5));
   assertEquals(history.terms.map(({ token, from, to, ended }) => [token, from, to, ended]), [
     [2n, at(2), at(4), "resigned"],
     [3n, at(4), at(5), "unknown"],
   ]);
   const other = new History();
-  other.seen([of(2n), of(3n)], at(1));
-  other.seen([of(3n, undefined, { token: 2n, left: "switchover" })], at(2));
-  other.seen([of(4n, undefined, { token: 2n, left: "resigned" })], at(3));
+  other.update([of(2n), of(3n)], at(1));
+  other.update([of(3n, undefined, { token: 2n, left: "switchover" })], at(2));
+  other.update([of(4n, undefined, { token: 2n, left: "resigned" })], at(3));
   assertEquals(other.terms.map(({ ended }) => ended), ["switchover", "unknown", undefined]);
   const own = new History();
-  own.seen([of(7n)], at(1));
+  own.update([of(7n)], at(1));
   own.ownTermEnded(7n, "expired", at(2));
-  own.seen([of(7n), of(8n)], at(3));
+  own.update([of(7n), of(8n)], at(3));
   own.ownTermBegan(7n, at(4));
-  own.seen([of(8n)], at(5));
+  own.update([of(8n)], at(5));
   assertEquals(own.terms.map(({ token, to, ended }) => [token, to, ended]), [
     [7n, at(2), "expired"],
     [7n, at(5), "unknown"],
     [8n, undefined, undefined],
   ]);
-  for (let token = 4n; token < 1000n; token++) history.seen([of(token)]);
+  for (let token = 4n; token < 1000n; token++) history.update([of(token)]);
   assertEquals([history.terms.length, history.changes], [200, 997]);
 });

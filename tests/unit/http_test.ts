@@ -107,7 +107,7 @@ Deno.test("readyz says on request what is missing", async () => {
     .text();
   assertEquals(
     verbose,
-    "[-] etcd has not answered yet\n[-] does not take part in the election\n[-] there is no leader\nnot ready\n",
+    "[-] etcd has not answered yet\n[-] this node does not take part in the election\n[-] there is no leader\nnot ready\n",
   );
   assertStringIncludes(await (await get(node(FOLLOWER), "/readyz?verbose")).text(), "[+] the leader is b\nok\n");
   assertEquals(await (await get(node(FOLLOWER), "/readyz")).text(), "ok\n");
@@ -199,14 +199,14 @@ Deno.test("a Host that is none is answered with 400, and is no error of ours", a
 
 Deno.test("unknown paths are 404, other methods 405 with what is allowed, as text or JSON", async () => {
   const missing = await get(node(LEADER), "/nowhere");
-  assertEquals([missing.status, await missing.text()], [404, "there is nothing at this path; try / or /status\n"]);
+  assertEquals([missing.status, await missing.text()], [404, "not found; try / or /status\n"]);
   for (const path of ["/__proto__", "/constructor", "/toString", "//", "/leader/"]) {
     assertEquals((await get(node(LEADER), path)).status, 404, path);
   }
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     const wrong = await get(node(LEADER), "/", { method, headers: { accept: "application/json" } });
     assertEquals([wrong.status, wrong.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
-    assertEquals(await wrong.json(), { error: "this path answers GET, HEAD, OPTIONS" });
+    assertEquals(await wrong.json(), { error: "method not allowed; allowed: GET, HEAD, OPTIONS" });
   }
 });
 

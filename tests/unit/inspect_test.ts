@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { diagnose, type Facts, type Finding, findingsText } from "../../cli/inspect/doctor.ts";
 import { historyTable, mergeHistories } from "../../cli/inspect/history.ts";
-import { judge, type NodeReport, statusText } from "../../cli/inspect/status.ts";
+import { compare, type NodeReport, statusText } from "../../cli/inspect/status.ts";
 import { span, table } from "../../cli/inspect/table.ts";
 
 const PLAIN = { colours: false };
@@ -20,7 +20,7 @@ const HEALTHY: Facts = {
       tookMs: [1, 2, 3],
     })),
     readsMs: [1, 2],
-    leastTtl: 2,
+    minTtl: 2,
   },
   queue: ["a", "b"].map((id, index) => ({ key: id, token: BigInt(index), id, priority: 0 })),
   nodes: [],
@@ -32,13 +32,13 @@ function found(facts: Partial<Facts>): Finding[] {
 
 Deno.test("the doctor has nothing to say of a healthy election, and names each thing that is not", () => {
   assertEquals(found({}), []);
-  assertMatch(findingsText(diagnose(HEALTHY), PLAIN), /\n\nall is well$/);
+  assertMatch(findingsText(diagnose(HEALTHY), PLAIN), /\n\nno problems$/);
   const [a, b, c] = HEALTHY.etcd.members as [typeof HEALTHY.etcd.members[0], ...typeof HEALTHY.etcd.members[0][]];
   const etcd = (change: Partial<Facts["etcd"]>) => ({ etcd: { ...HEALTHY.etcd, ...change } });
   const cases: [Partial<Facts>, "warn" | "fail", RegExp][] = [
     [etcd({ members: [a, b!, { ...c!, problem: "gone" }] }), "fail", /^gone$/],
     [etcd({ members: [a, b!, { ...c!, leader: "0" }] }), "fail", /no quorum/],
-    [etcd({ members: [a, { ...b!, alarms: ["NOSPACE"] }] }), "fail", /raises NOSPACE/],
+    [etcd({ members: [a, { ...b!, alarms: ["NOSPACE"] }] }), "fail", /alarms: NOSPACE/],
     [etcd({ members: [a, { ...b!, cluster: "2" }] }), "fail", /different clusters/],
     [etcd({ members: [a, { ...b!, version: "3.6.6" }] }), "warn", /different versions: 3.6.5, 3.6.6/],
     [
@@ -46,21 +46,21 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
       "warn",
       /^etcd 3.5.16: the renewal/,
     ],
-    [etcd({ readProblem: "permission denied" }), "fail", /^no read under jobs\/: permission denied/],
-    [etcd({ writeProblem: "permission denied" }), "fail", /^no write under jobs\/: permission denied/],
-    [{ ttl: 4 }, "warn", /5 s would outlast it/],
-    [{ ttl: 1 }, "warn", /etcd makes it 2 s/],
+    [etcd({ readProblem: "permission denied" }), "fail", /^cannot read under jobs\/: permission denied/],
+    [etcd({ writeProblem: "permission denied" }), "fail", /^cannot write under jobs\/: permission denied/],
+    [{ ttl: 4 }, "warn", /5 s would be enough/],
+    [{ ttl: 1 }, "warn", /etcd raises it to 2 s/],
     [
       { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
       "fail",
-      /inside of jobs is another election, .*: jobs\/night$/,
+      /^election jobs contains another election's keys .*: jobs\/night$/,
     ],
-    [{ queue: [] }, "warn", /nobody is in the queue/],
-    [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is alone/],
-    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates are called a/],
+    [{ queue: [] }, "warn", /the queue is empty/],
+    [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is the only candidate/],
+    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates have the id a/],
     [{ queue: HEALTHY.queue!.map((one) => ({ ...one, priority: undefined })) }, "warn", /other programs.*: a, b$/],
-    [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /ahead by 5000 ms/],
-    [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a hides$/],
+    [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /clock 5000 ms ahead/],
+    [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a: hides$/],
   ];
   for (const [facts, level, text] of cases) {
     const [finding, ...others] = found(facts);
@@ -97,19 +97,19 @@ function report(id: string, body: Record<string, unknown>): NodeReport {
 Deno.test("nodes that disagree with etcd are doubted", () => {
   const leader = { id: "a", token: 1n, url: undefined, since: undefined };
   const seen = { state: { role: "follower", leader }, queue: [], inQueue: true } as const;
-  const doubts = (...nodes: NodeReport[]) => judge(seen, nodes).doubts;
+  const doubts = (...nodes: NodeReport[]) => compare(seen, nodes).doubts;
   assertEquals(doubts(report("a", { is_leader: true, leader: "a" }), report("b", { leader: "a" })), []);
   const second = report("b", { is_leader: true, leader: "b" });
   const impostor = { ...second, candidate: { ...second.candidate, token: 2n } };
-  assertEquals(doubts(impostor), ["b says that it leads, etcd says a"]);
-  assertEquals(doubts(report("b", { leader: null })), ["b takes nobody for the leader"]);
+  assertEquals(doubts(impostor), ["b claims to be the leader; according to etcd it is a"]);
+  assertEquals(doubts(report("b", { leader: null })), ["b considers nobody the leader"]);
   assertEquals(doubts({ ...report("b", { leader: "a" }), candidate: { key: "c", token: 3n, id: "c" } }), [
-    "where c should be, b answers",
+    "the URL of c is answered by b",
   ]);
   assertEquals(doubts({ candidate: { key: "b", token: 1n, id: "b", url: "http://b" }, problem: "hides" }), [
-    "no node could be asked",
+    "no node answered",
   ]);
-  assertStringIncludes(statusText("jobs", judge(seen, [impostor]), PLAIN), "b says that it leads, etcd says a");
+  assertStringIncludes(statusText("jobs", compare(seen, [impostor]), PLAIN), "b claims to be the leader");
 });
 
 Deno.test("of a term, the node is believed that knows most", () => {
