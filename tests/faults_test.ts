@@ -6,17 +6,8 @@ import { EtcdStore } from "../election/etcd_store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/queue.ts";
 import { StoreError } from "../election/store.ts";
-import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
+import { agree, Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, promptly, until, within } from "./support/until.ts";
-
-/** All agree on one leader: the candidate that leads. */
-async function agree(candidates: Candidate[]): Promise<Candidate> {
-  const leader = await Promise.any(candidates.map((candidate) => leads(candidate).then(() => candidate)));
-  const { id } = leader.state.leader!;
-  await Promise.all(candidates.filter((candidate) => candidate !== leader).map((candidate) => follows(candidate, id)));
-  assertEquals(candidates.filter(({ state }) => isLeader(state)).length, 1);
-  return leader;
-}
 
 /** Resolves when the candidate no longer says that it leads. */
 function ceases(candidate: Candidate): Promise<unknown> {
@@ -26,8 +17,11 @@ function ceases(candidate: Candidate): Promise<unknown> {
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`etcd ended by ${signal} and started again at once: the leader stays`, async () => {
     await using etcd = await LocalEtcd.start();
-    const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+    // A TTL that outlasts the start of etcd also on a busy machine.
+    const a = new Candidate(etcd, "a", { ttl: 30 });
     const { term } = await leads(a);
+    const b = new Candidate(etcd, "b", { ttl: 30 });
+    await follows(b, "a");
     await etcd.stop(signal);
     await etcd.start();
     assertEquals(await agree([a, b]), a);
