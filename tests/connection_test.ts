@@ -43,7 +43,8 @@ Deno.test("hundreds of elections share two sockets and one watch stream, and one
   await until(second, "the second term", ({ leader }) => leader?.id === "one");
   await leads(rest[0]!);
 
-  await Promise.all(rest.map((election) => election.stop()));
+  // Not all at once: on a busy machine etcd would not answer each of them in time.
+  while (rest.length > 0) await Promise.all(rest.splice(0, 20).map((election) => election.stop()));
   await connection.close();
   assertEquals(await etcd.ctl("get", "--prefix", "many/", "--keys-only"), "");
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
