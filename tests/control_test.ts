@@ -133,7 +133,7 @@ Deno.test("leader-node resign and switchover ask any node, and say what came of 
 Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
-  await using all = await nodes(etcd, 3, ["--ttl", "2", "--", ...beats.command()]);
+  await using all = await nodes(etcd, 3, ["--", ...beats.command()]);
   await within(5000, "the first beat", beats.begins());
   for (const [from, to] of [[0, 2], [2, 1], [1, 0]] as const) {
     const [leader, candidate] = ["abc"[from]!, "abc"[to]!];
