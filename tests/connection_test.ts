@@ -32,7 +32,10 @@ Deno.test("hundreds of elections share two sockets and one watch stream, and one
   await Promise.all(elections.map((election) => leads(election, 30_000)));
   await counts(etcd, "etcd_debugging_mvcc_watch_stream_total", 1);
   await counts(etcd, "etcd_debugging_mvcc_watcher_total", 200);
-  while (proxy.connections !== 2) await proxy.changes();
+  const two = async () => {
+    while (proxy.connections !== 2) await proxy.changes();
+  };
+  await within(5000, "two sockets", two());
 
   const [first, ...rest] = elections as [Election, ...Election[]];
   await first.stop();
