@@ -7,7 +7,8 @@ import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
-import { createLog } from "./log.ts";
+import { openLog } from "./log.ts";
+import type { LogWriter } from "./log_writer.ts";
 import type { Config } from "./node_flags.ts";
 import { DuplicateIdCheck, logEvent, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
@@ -49,6 +50,7 @@ class Node implements NodeHandlerOptions {
   #id = "";
   #url = "";
   #log: Log = () => {};
+  #logWriter: LogWriter | undefined;
   #server!: NodeServer;
   #watchdog: Watchdog | undefined;
   #supervisor: Supervisor | undefined;
@@ -83,6 +85,10 @@ class Node implements NodeHandlerOptions {
     return this.#watchdog && { pid: this.#watchdog.pid };
   }
 
+  get log(): NodeHandlerOptions["log"] {
+    return this.#logWriter?.status;
+  }
+
   get control(): Control | undefined {
     return this.#control;
   }
@@ -95,6 +101,7 @@ class Node implements NodeHandlerOptions {
     const work = await this.#join();
     const { code, because } = await this.#ending.promise;
     await this.#stop(work, because);
+    await this.#logWriter?.end();
     return code;
   }
 
@@ -122,7 +129,7 @@ class Node implements NodeHandlerOptions {
     const host = ownHost(hostname);
     this.#id = id ?? `${host}:${this.#server.port}`;
     this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
-    this.#log = createLog({ format, level, id: this.#id });
+    ({ log: this.#log, writer: this.#logWriter } = openLog({ format, level, id: this.#id }));
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
   }
 

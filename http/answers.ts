@@ -21,6 +21,22 @@ export interface CommandStatus {
   readonly lastExit?: CommandExit;
 }
 
+/** How the node's log is doing. */
+export interface LogStatus {
+  /** For how many milliseconds lines have waited without any progress; 0 when none waits. */
+  readonly stuckForMs: number;
+  /** How many lines were dropped so far. */
+  readonly dropped: number;
+}
+
+/** What is known of the watchdog at one moment. */
+export interface WatchdogStatus {
+  /** Its process; absent while another one is being started. */
+  readonly pid?: number;
+  /** Why another one cannot be started. */
+  readonly error?: string;
+}
+
 /** How the lead can be moved by HTTP. */
 export interface Control {
   /** What those who may must send. */
@@ -43,8 +59,10 @@ export interface NodeSnapshot {
   readonly status: ElectionStatus;
   /** The command that runs while this node leads, if there is one. */
   readonly command?: CommandStatus;
-  /** The node's watchdog, if it has one; without a pid while another one is being started. */
-  readonly watchdog?: { readonly pid?: number };
+  /** The node's watchdog, if it has one. */
+  readonly watchdog?: WatchdogStatus;
+  /** The node's log, if it is known how it is doing. */
+  readonly log?: LogStatus;
   /** The terms that it has seen. */
   readonly history: Pick<History, "terms" | "changes" | "leaderlessMs">;
   /** Absent if the lead cannot be moved by HTTP. */
@@ -122,9 +140,12 @@ export function historyBody({ history }: NodeSnapshot): Record<string, unknown> 
   return { changes: history.changes, terms: terms.reverse() };
 }
 
-/** Whether the node takes part and knows a leader, with a line for each thing that it needs. */
+/** How long a log may wait for its reader before that is worth a line. */
+const LOG_STUCK_MS = 1000;
+
+/** Whether the node takes part and knows a leader, with a line for each thing that it needs, or that is wrong. */
 export function readiness(
-  { status: { state, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
+  { status: { state, inQueue, queueAgeMs, etcdError }, log, watchdog }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
   const inTouch = state.role === "leader" || state.role === "follower";
   const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
@@ -136,6 +157,17 @@ export function readiness(
   ];
   return {
     ready: checks.every(([ok]) => ok),
-    lines: checks.map(([ok, text]) => `[${ok ? "+" : "-"}] ${text}`),
+    lines: [...checks.map(([ok, text]) => `[${ok ? "+" : "-"}] ${text}`), ...warnings({ log, watchdog })],
   };
+}
+
+/** What is wrong, but does not keep the node from its work. */
+function warnings({ log, watchdog }: Pick<NodeSnapshot, "log" | "watchdog">): string[] {
+  const lines: string[] = [];
+  if (log && log.stuckForMs >= LOG_STUCK_MS) {
+    const seconds = Math.round(log.stuckForMs / 1000);
+    lines.push(`[!] the log has not been written for ${seconds} s, ${log.dropped} lines were dropped so far`);
+  }
+  if (watchdog?.error !== undefined) lines.push(`[!] there is no watchdog: ${watchdog.error}`);
+  return lines;
 }

@@ -1,5 +1,5 @@
 import { killTree, signalTree } from "./marked_processes.ts";
-import type { Log, LogOptions } from "./log.ts";
+import type { Log, LogOptions, OpenLog } from "./log.ts";
 import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
 import type { WatchdogMessage } from "./watchdog_messages.ts";
 
@@ -17,24 +17,26 @@ export class WatchdogAgent {
   #node: Node | undefined;
   #link: EtcdLink | undefined;
   #store: EtcdStore | undefined;
-  #log: Log = () => {};
-  readonly #createLog: (options: LogOptions) => Log;
+  #openLog: OpenLog | undefined;
+  readonly #open: (options: LogOptions) => OpenLog;
   #lease: bigint | undefined;
   #place: { readonly key: string; readonly token: string } | undefined;
   #command: { readonly pid?: number; stopping?: boolean } = {};
   #deadline: { readonly since: Instant; readonly stopMs: number; readonly killMs: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(createLog: (options: LogOptions) => Log) {
-    this.#createLog = createLog;
+  constructor(open: (options: LogOptions) => OpenLog) {
+    this.#open = open;
   }
+
+  readonly #log: Log = (...line) => this.#openLog?.log(...line);
 
   /** Takes a message of the node. */
   receive(message: WatchdogMessage): void {
     switch (message.type) {
       case "node":
         this.#node = message;
-        this.#log = this.#createLog(message.log);
+        this.#openLog = this.#open(message.log);
         this.#link = new EtcdLink(message.etcd);
         this.#store = connect(message, this.#link);
         break;
@@ -70,6 +72,11 @@ export class WatchdogAgent {
     ]);
     if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
     await this.#link!.close();
+  }
+
+  /** Waits a moment for the last lines of the log. */
+  async endLog(): Promise<void> {
+    await this.#openLog?.end();
   }
 
   /** Ends a command that the node lets run for too long: it is frozen, or stuck in its own code. */
