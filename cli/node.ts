@@ -107,13 +107,19 @@ class Node implements NodeHandlerOptions {
 
   #prepare(): void {
     checkPrivileges(this.#config);
-    dropPrivileges(this.#config);
     onStopSignal(
       (signal) => this.#ending.resolve({ code: 0, because: { signal } }),
-      () => this.#supervisor?.kill(),
+      () => this.#die(),
     );
+    dropPrivileges(this.#config);
     const { command } = this.#config;
     if (command) checkProgram(command.argv[0]!);
+  }
+
+  /** Ends at once: what still runs of the command is killed, as far as that is possible in a moment. */
+  async #die(): Promise<void> {
+    this.#supervisor?.kill();
+    await this.#logWriter?.end();
   }
 
   #listen(): void {

@@ -6,7 +6,9 @@ import type { WatchdogMessage } from "./watchdog_messages.ts";
 /** A watchdog's life: it ends with its node, and never before. */
 export async function runWatchdog(openLog: (options: LogOptions) => OpenLog): Promise<void> {
   // Whoever stops a whole group or service means the node; this one ends when the node has.
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR2"];
   for (const signal of signals) Deno.addSignalListener(signal, () => {});
   const guard = new WatchdogAgent(openLog);
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());

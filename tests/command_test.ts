@@ -199,8 +199,17 @@ Deno.test("a second signal kills the command too", async () => {
   const { pid } = await a.logs("command-started");
   a.kill("SIGTERM");
   await a.logs("command-stopping");
-  a.kill("SIGTERM");
-  assertEquals((await within(3000, "the node to end", a.exited)).code, 143);
+  let ended = false;
+  a.exited.then(() => ended = true);
+  // Those of the first half second count as the first one.
+  const again = async () => {
+    while (!ended) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      a.kill("SIGTERM");
+    }
+  };
+  await within(3000, "the node to end", again());
+  assertEquals((await a.exited).code, 143);
   await within(3000, "the command to end", gone(Number(pid)));
 });
 
