@@ -43,7 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);
       case "watchdog":
-        await runWatchdog();
+        await runWatchdog(command.pipes);
         return 0;
     }
   } catch (error) {
@@ -54,12 +54,12 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runWatchdog(): Promise<void> {
+async function runWatchdog(pipes?: { readonly read: number; readonly write: number }): Promise<void> {
   const [{ openLog }, watchdog] = await Promise.all([import("./cli/log.ts"), import("./supervise/watchdog_main.ts")]);
   await watchdog.runWatchdog((options) => {
     const { log, writer } = openLog(options);
     return { log, end: () => writer.end() };
-  });
+  }, pipes);
 }
 
 /** Writes a line to stderr, which may have no reader: then it ends without. */

@@ -10,7 +10,7 @@ export type Command =
   | { readonly type: "control"; readonly config: ControlConfig }
   | { readonly type: "inspect"; readonly config: InspectConfig }
   /** What a node starts beside itself; users do not. */
-  | { readonly type: "watchdog" }
+  | { readonly type: "watchdog"; readonly pipes?: { readonly read: number; readonly write: number } }
   | { readonly type: "help" }
   | { readonly type: "version" };
 
@@ -21,7 +21,10 @@ export type Command =
  */
 export function parseCommandLine(args: readonly string[], env: Env): Command {
   const [word, ...rest] = args;
-  if (word === "watchdog" && rest.length === 0) return { type: "watchdog" };
+  if (word === "watchdog" && rest.every((text) => /^\d+$/.test(text)) && rest.length % 2 === 0) {
+    const [read, write] = rest.map(Number);
+    return { type: "watchdog", pipes: read === undefined || write === undefined ? undefined : { read, write } };
+  }
   if (word === "resign" || word === "switchover") {
     const config = readControlConfig(word, rest, env);
     return config === "help" ? { type: "help" } : { type: "control", config };

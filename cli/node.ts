@@ -5,17 +5,21 @@ import { type NodeServer, serve } from "../http/server.ts";
 import { stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
+import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
 import { openLog } from "./log.ts";
 import type { LogWriter } from "./log_writer.ts";
 import type { Config } from "./node_flags.ts";
-import { DuplicateIdCheck, logEvent, logStates } from "./node_log.ts";
+import { DuplicateIdCheck, logEvent, logRefusals, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may delay the exit. */
 const HTTP_GRACE_MS = 1000;
+
+/** How long a node that ends at once tries to kill its command. */
+const DYING_MS = 500;
 
 /** Requests that are already waiting are served before the election modules, which are slow to load. */
 const SERVE_FIRST_MS = 4;
@@ -42,8 +46,6 @@ class Node implements NodeHandlerOptions {
   readonly version: string;
   readonly #config: Config;
   readonly #ttlMs: number;
-  /** By which the processes of the command are known. */
-  readonly #runId = crypto.randomUUID();
   readonly #handler: NodeHandler;
   readonly #ending = Promise.withResolvers<Ending>();
   #stopping = false;
@@ -54,6 +56,7 @@ class Node implements NodeHandlerOptions {
   #server!: NodeServer;
   #watchdog: Watchdog | undefined;
   #supervisor: Supervisor | undefined;
+  #command: CommandHost | undefined;
   #control: Control | undefined;
 
   constructor(config: Config, version: string) {
@@ -82,7 +85,7 @@ class Node implements NodeHandlerOptions {
   }
 
   get watchdog(): NodeHandlerOptions["watchdog"] {
-    return this.#watchdog && { pid: this.#watchdog.pid };
+    return this.#watchdog && { pid: this.#watchdog.pid, error: this.#watchdog.error };
   }
 
   get log(): NodeHandlerOptions["log"] {
@@ -96,6 +99,7 @@ class Node implements NodeHandlerOptions {
   async run(): Promise<number> {
     this.#prepare();
     this.#listen();
+    await this.#hostCommand();
     await this.#startWatchdog();
     await this.#createSupervisor();
     const work = await this.#join();
@@ -118,7 +122,11 @@ class Node implements NodeHandlerOptions {
 
   /** Ends at once: what still runs of the command is killed, as far as that is possible in a moment. */
   async #die(): Promise<void> {
-    this.#supervisor?.kill();
+    const left = await this.#supervisor?.kill(DYING_MS) ?? [];
+    if (left.length > 0) {
+      const message = "the command goes on: these processes could not be ended";
+      this.#log("error", "command-goes-on", { pids: left.join(","), message });
+    }
     await this.#logWriter?.end();
   }
 
@@ -141,27 +149,37 @@ class Node implements NodeHandlerOptions {
 
   // Modules that need much memory are loaded only where they are used.
 
+  async #hostCommand(): Promise<void> {
+    if (!this.#config.command) return;
+    const { CommandHost } = await import("../supervise/command_host.ts");
+    this.#command = new CommandHost();
+  }
+
   async #startWatchdog(): Promise<void> {
-    const { watchdog, etcd, command, priority, logFormat: format, logLevel: level } = this.#config;
+    const { watchdog, etcd, priority, logFormat: format, logLevel: level } = this.#config;
     if (!watchdog) return;
     const { Watchdog } = await import("../supervise/watchdog.ts");
-    this.#watchdog = new Watchdog({
-      type: "node",
-      self: { id: this.#id, url: this.#url, priority },
-      etcd,
-      ttlMs: this.#ttlMs,
-      runId: command && this.#runId,
-      log: { format, level, id: this.#id },
-    }, this.#log);
+    this.#watchdog = new Watchdog(
+      {
+        type: "node",
+        self: { id: this.#id, url: this.#url, priority },
+        etcd,
+        ttlMs: this.#ttlMs,
+        command: this.#command?.facts,
+        log: { format, level, id: this.#id },
+      },
+      this.#log,
+      this.#command?.children,
+    );
   }
 
   async #createSupervisor(): Promise<void> {
     const { command } = this.#config;
-    if (!command) return;
+    if (!command || !this.#command) return;
     const { Supervisor } = await import("../supervise/supervisor.ts");
     this.#supervisor = new Supervisor({
       argv: command.argv,
-      runId: this.#runId,
+      launcher: this.#command.launcher(this.#watchdog),
       stopGraceMs: command.stopGraceMs,
       ttlMs: this.#ttlMs,
       restart: command.onExit === "restart",
@@ -174,6 +192,8 @@ class Node implements NodeHandlerOptions {
           this.#watchdog?.send({ type: "command", pid, stopping: true });
           this.#log("info", "command-stopping", { pid });
         },
+        leftOver: (pids) => this.#log("info", "command-left-processes", { pids: pids.join(",") }),
+        refused: (refusals) => logRefusals(refusals, this.#log),
         ended: ({ code, signal }, byItself) => {
           this.#watchdog?.send({ type: "command" });
           this.#log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
@@ -276,6 +296,7 @@ class Node implements NodeHandlerOptions {
     this.#stopping = true;
     await election.stop();
     await Promise.all([logged, shown, commandEnded, this.#watchdog?.close()]);
+    this.#command?.close();
     await this.#server.close(HTTP_GRACE_MS);
     this.#log("info", "stopped");
   }
