@@ -2,7 +2,7 @@ import type { Candidate, Election, ElectionEvent, ElectionView } from "../electi
 import { NodeHandler, type NodeHandlerOptions } from "../http/handler.ts";
 import type { CommandStatus, Control } from "../http/mod.ts";
 import { type NodeServer, serve } from "../http/server.ts";
-import { stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
+import { lostGraceMs, stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
@@ -177,6 +177,12 @@ class Node implements NodeHandlerOptions {
     const { command } = this.#config;
     if (!command || !this.#command) return;
     const { Supervisor } = await import("../supervise/supervisor.ts");
+    const lostMs = lostGraceMs(command.stopGraceMs, this.#ttlMs);
+    if (lostMs < command.stopGraceMs) {
+      const [grace, lost] = [command.stopGraceMs / 1000, Number((lostMs / 1000).toFixed(2))];
+      const message = `if the lease is lost, the command has ${lost} s to end in: the TTL does not allow more`;
+      this.#log("info", "stop-grace-limited", { grace, lost, message });
+    }
     this.#supervisor = new Supervisor({
       argv: command.argv,
       launcher: this.#command.launcher(this.#watchdog),
@@ -218,6 +224,8 @@ class Node implements NodeHandlerOptions {
     const election = new Election({
       ...options,
       candidate: { id: this.#id, url: this.#url, priority },
+      // What cannot be ended is not handed over, however long that takes.
+      drainMs: command && Infinity,
       stopBudgetMs: command && stopBudgetMs(command.stopGraceMs, this.#ttlMs),
     });
     this.#allowControl(election);
@@ -236,12 +244,13 @@ class Node implements NodeHandlerOptions {
   }
 
   #informWatchdog(event: ElectionEvent): void {
+    if (event.type === "stop-changed") this.#supervisor?.stopTimeChanged();
     const watchdog = this.#watchdog;
     if (!watchdog) return;
     const { command } = this.#config;
     if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
     if (event.type === "queued") watchdog.send({ type: "place", key: event.key, token: String(event.token) });
-    if (event.type === "term-extended" && command) {
+    if ((event.type === "term-extended" || event.type === "stop-changed") && command) {
       watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs));
     }
   }

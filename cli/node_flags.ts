@@ -94,7 +94,7 @@ export const NODE_FLAGS = {
   "stop-grace": {
     value: "SECONDS",
     help: "time between SIGTERM and SIGKILL for the command (default: a fifth of the TTL)",
-    expected: "seconds, less than 0.4 of the TTL",
+    expected: "seconds from 0 to 86400, such as 30",
   },
   "watchdog": {
     help: "a companion that acts if this node dies (default: if there is a command)",
@@ -165,6 +165,9 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   };
 }
 
+/** A day. */
+const MAX_STOP_GRACE = 86_400;
+
 const EXPECTED_WORDS = "flags, a command after --, or a sub-command first; leader-node --help lists them";
 
 function readCommand(
@@ -175,7 +178,7 @@ function readCommand(
   const onExit = read("on-exit", (text) => ON_EXIT.find((known) => known === text)) ?? "exit";
   const stopGrace = read("stop-grace", (text) => {
     const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    return seconds < 0.4 * ttl ? seconds : undefined;
+    return seconds <= MAX_STOP_GRACE ? seconds : undefined;
   }) ?? ttl / 5;
   if (argv) {
     if (argv.length === 0 || argv[0] === "") throw new UsageError("-- needs a command: expected -- COMMAND ARGS");

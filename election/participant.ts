@@ -8,6 +8,7 @@ import { EtcdStore } from "./etcd/store.ts";
 import * as machine from "./machine/mod.ts";
 import {
   checkConnection,
+  checkDrain,
   checkName,
   checkPriority,
   checkStopBudget,
@@ -37,7 +38,8 @@ export class Participant implements ElectionView {
     this.#ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const link = this.#ownLink ?? linkOf(options.connection!);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
-    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
+    const drainMs = checkDrain(options.drainMs);
+    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
     this.#readers = new Readers(() => this.#runner.state);
     this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
       changed: () => this.#readers.changed(),

@@ -47,6 +47,7 @@ export class Supervisor {
   #lastExit: ExitStatus | undefined;
   /** How long to wait before the next start: a command that ends right away shall not keep a core busy. */
   #pauseMs = 0;
+  #recheck = () => {};
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -72,6 +73,11 @@ export class Supervisor {
       this.#pauseMs = settled ? 0 : Math.min(MAX_RESTART_MS, Math.max(FIRST_RESTART_MS, 2 * this.#pauseMs));
       if (!this.#options.restart) return code;
     }
+  }
+
+  /** The time that the lease leaves for stopping has changed: see `stopWithin` of a term. */
+  stopTimeChanged(): void {
+    this.#recheck();
   }
 
   /** Kills all of it, and gives those that this user may not kill or that live on after `withinMs`. */
@@ -127,8 +133,12 @@ export class Supervisor {
     if (left() <= 0) return;
     const refusals = await tree.signal("SIGTERM");
     if (refusals.length > 0) this.#options.hooks.refused(refusals);
-    // The lease may be renewed meanwhile.
-    while (left() > 0) if (await tree.ended(left())) return;
+    // The lease may be renewed meanwhile, or lost.
+    while (left() > 0) {
+      const { promise: recheck, resolve } = Promise.withResolvers<boolean>();
+      this.#recheck = () => resolve(false);
+      if (await Promise.race([tree.ended(left()), recheck])) return;
+    }
   }
 }
 

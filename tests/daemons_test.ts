@@ -18,7 +18,7 @@ const HIDING: Record<string, string> = {
   "a session without its environment": `${BARE} &`,
   "a daemon by two forks, which ignores SIGTERM": `(trap '' TERM; ${BARE} &) &`,
   "a title over its environment": `perl -MPOSIX -e '$t = $ENV{LEADER_NODE_TOKEN}; setsid; $0 = "x" x 100000; ` +
-    `exit if fork; $SIG{TERM} = "IGNORE"; system("sh", "-c", "trap \\"\\" TERM; $ENV{BEAT}", "away")' &`,
+    `exit if fork; delete $ENV{LEADER_NODE_RUN}; $SIG{TERM} = "IGNORE"; system("sh", "-c", "trap \\"\\" TERM; $ENV{BEAT}", "away")' &`,
 };
 
 const ENDS: Record<

@@ -29,6 +29,8 @@ for (const [sabotage, what] of Object.entries(SABOTAGES)) {
   Deno.test(`the simulation finds a stop rule that ${what}`, () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violation } = run({ seed, sabotage: sabotage as Sabotage });
+      // It takes an old list for a new one, too.
+      if (sabotage === "count-from-answer" && violation?.includes("takes etcd's data for lost")) continue;
       if (violation) return assert(/at the same time|with token/.test(violation), violation);
     }
     assert(false, "it was not found");

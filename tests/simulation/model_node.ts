@@ -19,6 +19,9 @@ export type Sabotage =
   /** A lease that ran out is kept, and led on again if etcd renews it. */
   | "keep-lapsed";
 
+/** How long work may take to end. */
+export const MAX_DRAIN_MS = 6000;
+
 /** The way between a node and etcd. */
 export interface Link {
   /** Whether what the node sends gets through. */
@@ -111,7 +114,7 @@ export class ModelNode implements Clock {
     if (!this.#core) return false;
     const { campaign } = this.#core;
     if (campaign.stage !== "draining") return machine.termRemaining(this.#core, this.now()) > 0;
-    return this.#worked && !campaign.drained && remaining(campaign.lease.sentAt, campaign.lease.ttlMs, this.now()) > 0;
+    return this.#worked && !campaign.drained && machine.drainRemaining(this.#core, this.now()) > 0;
   }
 
   now(): Instant {
@@ -263,7 +266,7 @@ export class ModelNode implements Clock {
         return this.onDataLoss();
       case "drain":
         return this.#timer(
-          random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000),
+          random.chance(0.8) ? random.between(0, 100) : random.between(0, MAX_DRAIN_MS),
           () => this.dispatch({ type: "drained", leaseId: action.leaseId }),
         );
       case "grant":

@@ -177,7 +177,7 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
     ["--observe -- job", /^--observe goes without a command/],
     ["--on-exit exit", /^--on-exit goes with a command/],
     ["--on-exit stay -- job", /^--on-exit cannot be "stay": expected exit, resign or restart/],
-    ["--stop-grace 2 -- job", /^--stop-grace cannot be "2": expected seconds, less than 0.4 of the TTL/],
+    ["--stop-grace 86401 -- job", /^--stop-grace cannot be "86401": expected seconds from 0 to 86400, such as 30/],
     ["--stop-grace -1 -- job", /^--stop-grace cannot be "-1": /],
     ["--priority high", /^--priority cannot be "high": expected a whole number/],
     ["--control-token secret-secret", /^unknown flag "--control-token": did you mean --control-token-file/],
