@@ -36,7 +36,7 @@ export function checkProgram(program: string): void {
 }
 
 /** What it means that a program could not be started. */
-export function startError(program: string, error: unknown): CommandError {
+function startError(program: string, error: unknown): CommandError {
   if (!(error instanceof Deno.errors.NotFound)) return notExecutable(program);
   // The same error of the system has three causes.
   try {
@@ -51,18 +51,26 @@ export function startError(program: string, error: unknown): CommandError {
   return notFound(program);
 }
 
-/** Starts a program in a process group and a session of its own, with this process's streams. */
+/**
+ * Starts a program in a process group and a session of its own, with this process's streams.
+ *
+ * @throws {CommandError} If that cannot be.
+ */
 export function spawnProgram(argv: readonly string[], env: Readonly<Record<string, string>>): Deno.ChildProcess {
   const [program, ...args] = argv;
-  return new Deno.Command(program!, {
-    args,
-    // Added to all that was inherited, whether it is valid UTF-8 or not.
-    env,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-    detached: true,
-  }).spawn();
+  try {
+    return new Deno.Command(program!, {
+      args,
+      // Added to all that was inherited, whether it is valid UTF-8 or not.
+      env,
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    throw startError(program!, error);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Children } from "./children.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
 import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
-import { spawnProgram, startError } from "./program.ts";
+import { CommandError, spawnProgram } from "./program.ts";
 import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
 /** The node sends SIGTERM itself, if it can: so much later it is done for it. */
@@ -115,7 +115,8 @@ export class WatchdogAgent {
     try {
       child = spawnProgram(argv, env);
     } catch (error) {
-      const { message, exitCode } = startError(argv[0]!, error);
+      if (!(error instanceof CommandError)) throw error;
+      const { message, exitCode } = error;
       return answer({ type: "failed", message, exitCode });
     }
     const { pid } = child;
