@@ -12,6 +12,7 @@
  */
 import { parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
+import { LogWriter } from "./cli/log_writer.ts";
 import { VERSION } from "./cli/version.ts";
 import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
@@ -44,20 +45,30 @@ export async function main(args: readonly string[]): Promise<number> {
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);
       case "watchdog":
-        await runWatchdog();
+        await runWatchdog(command.pipes);
         return 0;
     }
   } catch (error) {
     const code = exitCode(error);
     if (code === undefined) throw error;
-    console.error(`leader-node: ${(error as Error).message}`);
+    await say(`leader-node: ${(error as Error).message}`);
     return code;
   }
 }
 
-async function runWatchdog(): Promise<void> {
-  const [{ createLog }, watchdog] = await Promise.all([import("./cli/log.ts"), import("./supervise/watchdog_main.ts")]);
-  await watchdog.runWatchdog(createLog);
+async function runWatchdog(pipes?: { readonly read: number; readonly write: number }): Promise<void> {
+  const [{ openLog }, watchdog] = await Promise.all([import("./cli/log.ts"), import("./supervise/watchdog_main.ts")]);
+  await watchdog.runWatchdog((options) => {
+    const { log, writer } = openLog(options);
+    return { log, end: () => writer.end() };
+  }, pipes);
+}
+
+/** Writes a line to stderr, which may have no reader: then it ends without. */
+async function say(line: string): Promise<void> {
+  const writer = new LogWriter(Deno.stderr, String);
+  writer.write(line);
+  await writer.end();
 }
 
 /** The exit code of an error that the user can correct; undefined for others. */

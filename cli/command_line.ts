@@ -9,8 +9,8 @@ export type Command =
   | { readonly type: "run"; readonly config: Config }
   | { readonly type: "control"; readonly config: ControlConfig }
   | { readonly type: "inspect"; readonly config: InspectConfig }
-  /** Started by a node, not by users. */
-  | { readonly type: "watchdog" }
+  /** Started by a node, not by users; `pipes` are the descriptors of the messages. */
+  | { readonly type: "watchdog"; readonly pipes?: { readonly read: number; readonly write: number } }
   /** Help for a subcommand, or without one for the whole program. */
   | { readonly type: "help"; readonly subcommand?: Subcommand }
   | { readonly type: "version" };
@@ -26,7 +26,10 @@ export function parseCommandLine(args: readonly string[], env: Env): Command {
     const config = readNodeConfig(args, env);
     return typeof config === "string" ? { type: config } : { type: "run", config };
   }
-  if (word === "watchdog" && rest.length === 0) return { type: "watchdog" };
+  if (word === "watchdog" && rest.every((text) => /^\d+$/.test(text)) && rest.length % 2 === 0) {
+    const [read, write] = rest.map(Number);
+    return { type: "watchdog", pipes: read === undefined || write === undefined ? undefined : { read, write } };
+  }
   const subcommand = knownSubcommand(word);
   switch (subcommand) {
     case "help":

@@ -20,21 +20,6 @@ export function openLog(
   return { log, writer };
 }
 
-/** A log of one line an event to stderr: time, level, the node's id, the event, its fields. */
-export function createLog({ format, level: minimum, id }: LogOptions): Log {
-  const encoder = new TextEncoder();
-  const write = format === "json" ? jsonLine : textLine;
-  return (level, event, fields = {}) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(minimum)) return;
-    const line = encoder.encode(write(new Date().toISOString(), level, id, event, fields) + "\n");
-    try {
-      for (let sent = 0; sent < line.length;) sent += Deno.stderr.writeSync(line.subarray(sent));
-    } catch {
-      // Nobody reads stderr any more. An election must not end for that.
-    }
-  };
-}
-
 function jsonLine(time: string, level: LogLevel, id: string, event: string, fields: LogFields): string {
   return JSON.stringify(
     { time, level, id, event, ...fields },

@@ -2,19 +2,24 @@ import type { Candidate, Election, ElectionEvent, ElectionView } from "../electi
 import { NodeHandler, type NodeHandlerOptions } from "../http/handler.ts";
 import type { CommandStatus, Control } from "../http/mod.ts";
 import { type NodeServer, serve } from "../http/server.ts";
-import { stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
+import { lostGraceMs, stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
+import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
-import { createLog } from "./log.ts";
+import { openLog } from "./log.ts";
+import type { LogWriter } from "./log_writer.ts";
 import type { Config } from "./node_flags.ts";
-import { DuplicateIdCheck, logEvent, logStates } from "./node_log.ts";
+import { DuplicateIdCheck, logEvent, logRefusals, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
 /** How long open requests may delay the exit. */
 const HTTP_GRACE_MS = 1000;
+
+/** How long a node that ends at once tries to kill its command. */
+const DYING_MS = 500;
 
 /** Requests that are already waiting are served before the election modules, which are slow to load. */
 const SERVE_FIRST_MS = 4;
@@ -41,17 +46,17 @@ class Node implements NodeHandlerOptions {
   readonly version: string;
   readonly #config: Config;
   readonly #ttlMs: number;
-  /** Marks the processes of the command. */
-  readonly #runId = crypto.randomUUID();
   readonly #handler: NodeHandler;
   readonly #ending = Promise.withResolvers<Ending>();
   #stopping = false;
   #id = "";
   #url = "";
   #log: Log = () => {};
+  #logWriter: LogWriter | undefined;
   #server!: NodeServer;
   #watchdog: Watchdog | undefined;
   #supervisor: Supervisor | undefined;
+  #command: CommandHost | undefined;
   #control: Control | undefined;
 
   constructor(config: Config, version: string) {
@@ -80,7 +85,11 @@ class Node implements NodeHandlerOptions {
   }
 
   get watchdog(): NodeHandlerOptions["watchdog"] {
-    return this.#watchdog && { pid: this.#watchdog.pid };
+    return this.#watchdog && { pid: this.#watchdog.pid, error: this.#watchdog.error };
+  }
+
+  get log(): NodeHandlerOptions["log"] {
+    return this.#logWriter?.status;
   }
 
   get control(): Control | undefined {
@@ -90,23 +99,35 @@ class Node implements NodeHandlerOptions {
   async run(): Promise<number> {
     this.#prepare();
     this.#listen();
+    await this.#hostCommand();
     await this.#startWatchdog();
     await this.#createSupervisor();
     const work = await this.#join();
     const { code, because } = await this.#ending.promise;
     await this.#stop(work, because);
+    await this.#logWriter?.end();
     return code;
   }
 
   #prepare(): void {
     checkPrivileges(this.#config);
-    dropPrivileges(this.#config);
     onStopSignal(
       (signal) => this.#ending.resolve({ code: 0, because: { signal } }),
-      () => this.#supervisor?.kill(),
+      () => this.#die(),
     );
+    dropPrivileges(this.#config);
     const { command } = this.#config;
     if (command) checkProgram(command.argv[0]!);
+  }
+
+  /** Ends at once: what still runs of the command is killed, as far as that is possible in a moment. */
+  async #die(): Promise<void> {
+    const left = await this.#supervisor?.kill(DYING_MS) ?? [];
+    if (left.length > 0) {
+      const message = "the command goes on: these processes could not be ended";
+      this.#log("error", "command-goes-on", { pids: left.join(","), message });
+    }
+    await this.#logWriter?.end();
   }
 
   #listen(): void {
@@ -122,33 +143,49 @@ class Node implements NodeHandlerOptions {
     const host = ownHost(hostname);
     this.#id = id ?? `${host}:${this.#server.port}`;
     this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
-    this.#log = createLog({ format, level, id: this.#id });
+    ({ log: this.#log, writer: this.#logWriter } = openLog({ format, level, id: this.#id }));
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
   }
 
   // Modules that take much memory are loaded only by nodes that use them.
 
+  async #hostCommand(): Promise<void> {
+    if (!this.#config.command) return;
+    const { CommandHost } = await import("../supervise/command_host.ts");
+    this.#command = new CommandHost();
+  }
+
   async #startWatchdog(): Promise<void> {
-    const { watchdog, etcd, command, priority, logFormat: format, logLevel: level } = this.#config;
+    const { watchdog, etcd, priority, logFormat: format, logLevel: level } = this.#config;
     if (!watchdog) return;
     const { Watchdog } = await import("../supervise/watchdog.ts");
-    this.#watchdog = new Watchdog({
-      type: "node",
-      self: { id: this.#id, url: this.#url, priority },
-      etcd,
-      ttlMs: this.#ttlMs,
-      runId: command && this.#runId,
-      log: { format, level, id: this.#id },
-    }, this.#log);
+    this.#watchdog = new Watchdog(
+      {
+        type: "node",
+        self: { id: this.#id, url: this.#url, priority },
+        etcd,
+        ttlMs: this.#ttlMs,
+        command: this.#command?.facts,
+        log: { format, level, id: this.#id },
+      },
+      this.#log,
+      this.#command?.children,
+    );
   }
 
   async #createSupervisor(): Promise<void> {
     const { command } = this.#config;
-    if (!command) return;
+    if (!command || !this.#command) return;
     const { Supervisor } = await import("../supervise/supervisor.ts");
+    const lostMs = lostGraceMs(command.stopGraceMs, this.#ttlMs);
+    if (lostMs < command.stopGraceMs) {
+      const [grace, lost] = [command.stopGraceMs / 1000, Number((lostMs / 1000).toFixed(2))];
+      const message = `if the lease is lost, the command has ${lost} s to end in: the TTL does not allow more`;
+      this.#log("info", "stop-grace-limited", { grace, lost, message });
+    }
     this.#supervisor = new Supervisor({
       argv: command.argv,
-      runId: this.#runId,
+      launcher: this.#command.launcher(this.#watchdog),
       stopGraceMs: command.stopGraceMs,
       ttlMs: this.#ttlMs,
       restart: command.onExit === "restart",
@@ -161,6 +198,8 @@ class Node implements NodeHandlerOptions {
           this.#watchdog?.send({ type: "command", pid, stopping: true });
           this.#log("info", "command-stopping", { pid });
         },
+        leftOver: (pids) => this.#log("info", "command-left-processes", { pids: pids.join(",") }),
+        refused: (refusals) => logRefusals(refusals, this.#log),
         ended: ({ code, signal }, byItself) => {
           this.#watchdog?.send({ type: "command" });
           this.#log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
@@ -185,6 +224,8 @@ class Node implements NodeHandlerOptions {
     const election = new Election({
       ...options,
       candidate: { id: this.#id, url: this.#url, priority },
+      // What cannot be ended is not handed over, however long that takes.
+      drainMs: command && Infinity,
       stopBudgetMs: command && stopBudgetMs(command.stopGraceMs, this.#ttlMs),
     });
     this.#allowControl(election);
@@ -203,12 +244,13 @@ class Node implements NodeHandlerOptions {
   }
 
   #informWatchdog(event: ElectionEvent): void {
+    if (event.type === "stop-changed") this.#supervisor?.stopTimeChanged();
     const watchdog = this.#watchdog;
     if (!watchdog) return;
     const { command } = this.#config;
     if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
     if (event.type === "queued") watchdog.send({ type: "place", key: event.key, token: String(event.token) });
-    if (event.type === "term-extended" && command) {
+    if ((event.type === "term-extended" || event.type === "stop-changed") && command) {
       watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs));
     }
   }
@@ -263,6 +305,7 @@ class Node implements NodeHandlerOptions {
     this.#stopping = true;
     await election.stop();
     await Promise.all([logged, shown, commandEnded, this.#watchdog?.close()]);
+    this.#command?.close();
     await this.#server.close(HTTP_GRACE_MS);
     this.#log("info", "stopped");
   }

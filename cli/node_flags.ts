@@ -94,7 +94,7 @@ export const NODE_FLAGS = {
   "stop-grace": {
     value: "SECONDS",
     help: "time between SIGTERM and SIGKILL for the command (default: a fifth of the TTL)",
-    expected: "seconds, less than 0.4 times the TTL",
+    expected: "seconds from 0 to 86400, such as 30",
   },
   "watchdog": {
     help: "second process that stops the command and frees leadership if this node dies (default: on with a command)",
@@ -167,6 +167,9 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
   };
 }
 
+/** A day. */
+const MAX_STOP_GRACE = 86_400;
+
 function readCommand(
   { read, isSet }: Read,
   argv: readonly string[] | undefined,
@@ -175,7 +178,7 @@ function readCommand(
   const onExit = read("on-exit", (text) => ON_EXIT.find((known) => known === text)) ?? "exit";
   const stopGrace = read("stop-grace", (text) => {
     const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    return seconds < 0.4 * ttl ? seconds : undefined;
+    return seconds <= MAX_STOP_GRACE ? seconds : undefined;
   }) ?? ttl / 5;
   if (argv) {
     if (argv.length === 0 || argv[0] === "") throw new UsageError("missing command after --");

@@ -1,4 +1,5 @@
 import type { ElectionEvent, ElectionView, Queue } from "../election/mod.ts";
+import type { Refusal } from "../supervise/process_tree.ts";
 import type { Log } from "../supervise/log.ts";
 
 /** Logs each change of the role, until the election is stopped. */
@@ -51,6 +52,14 @@ export function logEvent(event: ElectionEvent, log: Log): void {
     case "etcd-answers":
       log("info", event.type);
       break;
+  }
+}
+
+/** Logs each process that may not be killed. */
+export function logRefusals(refusals: readonly Refusal[], log: Log): void {
+  for (const { pid, user, command } of refusals) {
+    const message = "not permitted to end this process; leadership is kept until it has ended";
+    log("error", "command-not-killable", { pid, user, command, message });
   }
 }
 

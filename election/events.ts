@@ -19,6 +19,11 @@ export type ElectionEvent =
   /** A term has started, or is valid for longer than before: see {@linkcode Term.validFor}. */
   | { readonly type: "term-extended"; readonly term: Term }
   /**
+   * The work of a term that ended may go on for longer than before, since its lease was renewed, or must end now, since
+   * the lease was lost: see {@linkcode Term.stopWithin}.
+   */
+  | { readonly type: "stop-changed"; readonly term: Term }
+  /**
    * etcd lost its data or was restored from a backup: its revision is lower than `token`, the create revision of this
    * candidate's key. The candidate joins anew. Fencing tokens may have fallen.
    */

@@ -36,6 +36,14 @@ export interface ElectionOptions extends ObserveOptions {
    * @default {ttlSeconds * 100, a tenth of the TTL}
    */
   stopBudgetMs?: number;
+  /**
+   * Milliseconds for which the lease is still renewed after `resign` or `stop` while the loop bodies finish their work;
+   * nobody else leads meanwhile. `Infinity` keeps it as long as the process lives. A lease that is lost is not kept:
+   * see {@linkcode Term.stopWithin}.
+   *
+   * @default {0}
+   */
+  drainMs?: number;
 }
 
 /** The default TTL in seconds. */
@@ -106,4 +114,14 @@ export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: nu
     stopBudgetMs,
     `milliseconds from 0 to less than ${ttlSeconds * 500}, half of the TTL`,
   );
+}
+
+/**
+ * Checks for how long a lease may be kept.
+ *
+ * @throws {InvalidOptionError} If it is negative or no number.
+ */
+export function checkDrain(drainMs = 0): number {
+  if (drainMs >= 0) return drainMs;
+  throw new InvalidOptionError("drainMs", drainMs, "milliseconds, 0 or more; Infinity for no limit");
 }

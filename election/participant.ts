@@ -7,6 +7,7 @@ import { EtcdStore } from "./etcd/store.ts";
 import * as machine from "./machine/mod.ts";
 import {
   checkConnection,
+  checkDrain,
   checkName,
   checkPriority,
   checkStopBudget,
@@ -63,8 +64,9 @@ export class Participant implements ElectionView {
     checkPriority(priority);
     checkConnection(options);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
+    const drainMs = checkDrain(options.drainMs);
     const ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
-    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
+    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
     const store = new EtcdStore(settings, ownLink ?? linkOf(options.connection!));
     return new Participant({ settings, store, onEvent: options.onEvent, close: () => ownLink?.close() });
   }

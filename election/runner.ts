@@ -57,6 +57,8 @@ export class Runner {
   /** The lease of a term that ended in this step, until `#drain` handles it. */
   #draining: bigint | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
+  /** The last term whose lease is kept for its work. */
+  #ended: OwnTerm | undefined;
   #state: RoleState = { role: "connecting" };
   /** What `#state` was derived from. */
   #derived: { readonly core: machine.Core; readonly current: boolean } | undefined;
@@ -173,11 +175,23 @@ export class Runner {
     this.#term = undefined;
     const reason = this.#core.ended ?? "key-gone";
     const endedAt = this.now();
+    const { campaign } = this.#core;
+    if (campaign.stage === "draining" && campaign.kept) {
+      this.#ended = term;
+      return term.end(reason, () => this.#drainRemaining(campaign.lease.id));
+    }
     const leaseId = machine.leaseOf(before)?.id;
-    const left = machine.termRemaining(before, endedAt);
+    const left = reason === "key-gone" ? 0 : machine.termRemaining(before, endedAt);
     // Nothing is left once the key or the lease is gone, also if that happens while the work stops.
     const holds = () => machine.leaseOf(this.#core)?.id === leaseId;
     term.end(reason, () => holds() ? Math.max(0, left - elapsed(endedAt, this.now())) : 0);
+  }
+
+  /** Milliseconds for which the work of an ended term may go on whose lease is kept. */
+  #drainRemaining(leaseId: bigint): number {
+    return machine.leaseOf(this.#core)?.id === leaseId
+      ? Math.max(0, machine.drainRemaining(this.#core, this.now()))
+      : 0;
   }
 
   /** Dispatches `drained` when the work of the ended term has finished; in the same turn if there is none. */
@@ -196,6 +210,12 @@ export class Runner {
     const core = this.#core;
     if (core.term && machine.termRemaining(core, now) > (before.term ? machine.termRemaining(before, now) : 0)) {
       this.#hooks.event({ type: "term-extended", term: this.#termOf(core.term) });
+    }
+    if (this.#ended && before.campaign.stage === "draining") {
+      const [was, is] = [machine.drainRemaining(before, now), machine.drainRemaining(core, now)];
+      const lost = core.campaign.stage !== "draining" && !before.campaign.drained;
+      if (is > was || lost) this.#hooks.event({ type: "stop-changed", term: this.#ended });
+      if (core.campaign.stage !== "draining") this.#ended = undefined;
     }
     const { queue } = core.view ?? {};
     if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });

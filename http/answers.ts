@@ -21,6 +21,22 @@ export interface CommandStatus {
   readonly lastExit?: CommandExit;
 }
 
+/** The state of the node's log. */
+export interface LogStatus {
+  /** Milliseconds for which lines have waited without progress; 0 if none waits. */
+  readonly stuckForMs: number;
+  /** Number of lines that were dropped. */
+  readonly dropped: number;
+}
+
+/** The state of the watchdog. */
+export interface WatchdogStatus {
+  /** Its process; absent while it is being restarted. */
+  readonly pid?: number;
+  /** Why it cannot be started. */
+  readonly error?: string;
+}
+
 /** Enables leadership transfers over HTTP: `POST /resign` and `POST /switchover`. */
 export interface Control {
   /** The bearer token that requests must carry. It should be long and random. */
@@ -46,8 +62,10 @@ export interface NodeSnapshot {
   readonly status: ElectionStatus;
   /** The command that runs while this node leads, if there is one. */
   readonly command?: CommandStatus;
-  /** The node's watchdog, if it has one; without a pid while it is being restarted. */
-  readonly watchdog?: { readonly pid?: number };
+  /** The node's watchdog, if it has one. */
+  readonly watchdog?: WatchdogStatus;
+  /** The state of the node's log, if known. */
+  readonly log?: LogStatus;
   /** The terms that this node has seen. */
   readonly history: Pick<History, "terms" | "changes" | "leaderlessMs">;
   /** Absent if leadership transfers over HTTP are disabled. */
@@ -125,9 +143,12 @@ export function historyBody({ history }: NodeSnapshot): Record<string, unknown> 
   return { changes: history.changes, terms: terms.reverse() };
 }
 
-/** Whether the node is in the queue and knows a leader, with one line per check. */
+/** Milliseconds after which a log without progress is reported. */
+const LOG_STUCK_MS = 1000;
+
+/** Whether the node is in the queue and knows a leader, with one line per check and per problem. */
 export function readiness(
-  { status: { state, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
+  { status: { state, inQueue, queueAgeMs, etcdError }, log, watchdog }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
   const connected = state.role === "leader" || state.role === "follower";
   const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
@@ -139,6 +160,17 @@ export function readiness(
   ];
   return {
     ready: checks.every(([ok]) => ok),
-    lines: checks.map(([ok, text]) => `[${ok ? "+" : "-"}] ${text}`),
+    lines: [...checks.map(([ok, text]) => `[${ok ? "+" : "-"}] ${text}`), ...warnings({ log, watchdog })],
   };
+}
+
+/** What is wrong, but does not keep the node from its work. */
+function warnings({ log, watchdog }: Pick<NodeSnapshot, "log" | "watchdog">): string[] {
+  const lines: string[] = [];
+  if (log && log.stuckForMs >= LOG_STUCK_MS) {
+    const seconds = Math.round(log.stuckForMs / 1000);
+    lines.push(`[!] the log has not been written for ${seconds} s, ${log.dropped} lines were dropped so far`);
+  }
+  if (watchdog?.error !== undefined) lines.push(`[!] there is no watchdog: ${watchdog.error}`);
+  return lines;
 }

@@ -1,5 +1,12 @@
 import type { ElectionEvent, ElectionStatus, ElectionView } from "../election/mod.ts";
-import { type CommandStatus, type Control, type NodeSnapshot, roleText } from "./answers.ts";
+import {
+  type CommandStatus,
+  type Control,
+  type LogStatus,
+  type NodeSnapshot,
+  roleText,
+  type WatchdogStatus,
+} from "./answers.ts";
 import { EventStreams } from "./event_streams.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
 import { History } from "./history.ts";
@@ -22,8 +29,10 @@ export interface NodeHandlerOptions {
   readonly version?: string;
   /** The command that runs while this node leads, if there is one. */
   readonly command?: CommandStatus;
-  /** The node's watchdog, if it has one; without a pid while it is being restarted. */
-  readonly watchdog?: { readonly pid?: number };
+  /** The node's watchdog, if it has one. */
+  readonly watchdog?: WatchdogStatus;
+  /** The state of the node's log, if known. */
+  readonly log?: LogStatus;
   /** Enables leadership transfers for requests with its token; they are answered with 403 without it. */
   readonly control?: Control;
 }
@@ -109,8 +118,8 @@ export class NodeHandler {
   }
 
   #snapshot(): NodeSnapshot {
-    const { id, url, version = "0.0.0", command, watchdog, control } = this.#options;
+    const { id, url, version = "0.0.0", command, watchdog, log, control } = this.#options;
     const status = this.#election?.status ?? INITIAL_STATUS;
-    return { id, url, version, command, watchdog, control, status, history: this.#history };
+    return { id, url, version, command, watchdog, log, control, status, history: this.#history };
   }
 }

@@ -33,13 +33,14 @@ export class Metrics {
   }
 
   /** All metrics in the text format of Prometheus. */
-  text({ status, history, command, watchdog, version }: NodeSnapshot): string {
+  text({ status, history, command, watchdog, log, version }: NodeSnapshot): string {
     const labels = { name: this.#election };
     // Unknown values are left out.
     const one = (value: number | undefined): Sample[] => value === undefined ? [] : [{ labels, value }];
     const gauge = (name: string, help: string, value: number | undefined) =>
       metricLines(name, "gauge", help, one(value));
-    const counter = (name: string, help: string, value: number) => metricLines(name, "counter", help, one(value));
+    const counter = (name: string, help: string, value: number | undefined) =>
+      metricLines(name, "counter", help, one(value));
     const { state, queue, lease, queueAgeMs } = status;
     const token = state.leader && Number(state.leader.token);
     return [
@@ -90,6 +91,16 @@ export class Metrics {
         "leader_node_watchdog_running",
         "1 if the watchdog is running, else 0.",
         watchdog && (watchdog.pid === undefined ? 0 : 1),
+      ),
+      gauge(
+        "leader_node_log_stuck_seconds",
+        "Time for which log lines have waited without progress, 0 if none waits.",
+        log && log.stuckForMs / 1000,
+      ),
+      counter(
+        "leader_node_log_lines_dropped_total",
+        "Log lines dropped because the reader did not take them.",
+        log?.dropped,
       ),
       metricLines(
         "leader_node_renew_duration_seconds",

@@ -15,5 +15,5 @@
  *
  * @module
  */
-export type { CommandExit, CommandStatus, Control } from "./answers.ts";
+export type { CommandExit, CommandStatus, Control, LogStatus, WatchdogStatus } from "./answers.ts";
 export { NodeHandler, type NodeHandlerOptions } from "./handler.ts";

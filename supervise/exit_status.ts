@@ -21,6 +21,12 @@ export function decodeStatus(word: number): ExitStatus {
   return signal === 0 ? { code: (word >> 8) & 0xff, signal: null } : signalled(signal);
 }
 
+/** How a process ended that waits to be reaped, by its /proc/PID/stat. */
+export function parseExit(stat: string): ExitStatus {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return decodeStatus(Number(fields[49] ?? 0));
+}
+
 /** The end of a child process of Deno's, which rejects its status for signals that have no name. */
 export async function exitOf(child: Pick<Deno.ChildProcess, "status">): Promise<ExitStatus> {
   try {

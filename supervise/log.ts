@@ -10,6 +10,12 @@ export type LogFields = Readonly<Record<string, string | number | bigint | boole
 /** Logs one event. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
 
+/** A log, and how to end it: waits until its lines are written, but only for a moment. */
+export interface OpenLog {
+  readonly log: Log;
+  end(): Promise<unknown>;
+}
+
 /** How a node logs; its watchdog logs in the same way. */
 export interface LogOptions {
   readonly format: LogFormat;

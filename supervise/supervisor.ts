@@ -1,10 +1,9 @@
 import type { Term } from "../election/mod.ts";
 import { killBeforeMs } from "./budgets.ts";
-import { killTree, type ProcessTree, RUN_ID_VARIABLE, signalTree, treeEnds } from "./marked_processes.ts";
-import { type CommandError, startError } from "./program.ts";
-
-/** Secrets of the node, which are none of the command's business. */
-const SECRETS = ["LEADER_NODE_USER", "LEADER_NODE_PASSWORD", "LEADER_NODE_CONTROL_TOKEN"];
+import type { ExitStatus } from "./exit_status.ts";
+import type { Launched, Launcher } from "./launcher.ts";
+import type { ProcessTree, Refusal } from "./process_tree.ts";
+import { CommandError, withOriginalPath } from "./program.ts";
 
 const FIRST_RESTART_MS = 100;
 const MAX_RESTART_MS = 10_000;
@@ -16,8 +15,12 @@ export interface SupervisorHooks {
   started(pid: number): void;
   /** It is being stopped. */
   stopping(pid: number): void;
+  /** It has ended by itself, and has left processes that are being stopped. */
+  leftOver(pids: readonly number[]): void;
+  /** Processes of it cannot be ended. Told again and again. */
+  refused(refusals: readonly Refusal[]): void;
   /** Nothing of it runs any more. `byItself`: not because the term ended. */
-  ended(exit: CommandExit, byItself: boolean): void;
+  ended(exit: ExitStatus, byItself: boolean): void;
   /** It could not be started. */
   failed(error: CommandError): void;
 }
@@ -26,8 +29,7 @@ export interface SupervisorHooks {
 export interface SupervisorOptions {
   /** The program and its arguments. */
   readonly argv: readonly string[];
-  /** What all its processes are known by. */
-  readonly runId: string;
+  readonly launcher: Launcher;
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly stopGraceMs: number;
   /** The TTL of the lease: nothing of the command may run when it ends. */
@@ -37,28 +39,21 @@ export interface SupervisorOptions {
   readonly hooks: SupervisorHooks;
 }
 
-/** How a command ended. */
-export interface CommandExit {
-  /** Its exit code, or 128 and the number of the signal that ended it. */
-  readonly code: number;
-  /** The signal that ended it, if one did. */
-  readonly signal: string | null;
-}
-
 /** Runs a command while a term lasts, never longer. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #running: ProcessTree | undefined;
+  #running: Launched | undefined;
   #starts = 0;
-  #lastExit: CommandExit | undefined;
+  #lastExit: ExitStatus | undefined;
   /** How long to wait before the next start: a command that ends right away shall not keep a core busy. */
   #pauseMs = 0;
+  #recheck = () => {};
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
-  get status(): { running: boolean; pid?: number; starts: number; lastExit?: CommandExit } {
+  get status(): { running: boolean; pid?: number; starts: number; lastExit?: ExitStatus } {
     const pid = this.#running?.pid;
     return { running: pid !== undefined, pid, starts: this.#starts, lastExit: this.#lastExit };
   }
@@ -69,7 +64,7 @@ export class Supervisor {
    */
   async during(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
     for (;;) {
-      if (this.#pauseMs > 0) await ends(term.signal, this.#pauseMs);
+      if (this.#pauseMs > 0) await ends(term.signal, pause(this.#pauseMs));
       if (term.validFor() <= 0) return undefined;
       const startedAt = performance.now();
       const code = await this.#once(term, env);
@@ -80,70 +75,92 @@ export class Supervisor {
     }
   }
 
-  /** Kills all of it at once, without waiting. */
-  kill(): void {
-    if (this.#running) signalTree(this.#running, "SIGKILL");
+  /** The time that the lease leaves for stopping has changed: see `stopWithin` of a term. */
+  stopTimeChanged(): void {
+    this.#recheck();
+  }
+
+  /** Kills all of it, and gives those that this user may not kill or that live on after `withinMs`. */
+  async kill(withinMs: number): Promise<readonly number[]> {
+    const tree = this.#running?.tree;
+    if (!tree) return [];
+    const killed = tree.kill().then(() => true);
+    const late = pause(withinMs);
+    const dead = await Promise.race([killed, late.done.then(() => false)]);
+    late.cancel();
+    return dead ? [] : tree.members.map(({ pid }) => pid);
   }
 
   /** Its exit code if it ended by itself. */
   async #once(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
-    const { hooks } = this.#options;
-    let child: Deno.ChildProcess;
+    const { hooks, launcher, argv } = this.#options;
+    let launched: Launched;
     try {
-      child = this.#spawn(env);
+      launched = await launcher.launch(withOriginalPath(argv), env, term.validFor());
     } catch (error) {
-      const failure = startError(this.#options.argv[0]!, error);
-      this.#lastExit = { code: failure.exitCode, signal: null };
-      hooks.failed(failure);
-      return failure.exitCode;
+      if (!(error instanceof CommandError)) throw error;
+      this.#lastExit = { code: error.exitCode, signal: null };
+      hooks.failed(error);
+      return error.exitCode;
     }
-    const tree = { pid: child.pid, runId: this.#options.runId };
-    this.#running = tree;
+    const { pid, exit, tree } = launched;
+    this.#running = launched;
     this.#starts++;
-    hooks.started(child.pid);
-    await Promise.race([child.status, ends(term.signal)]);
+    hooks.started(pid);
+    await ends(term.signal, { done: exit, cancel() {} });
     // A node that was frozen learns of both at once; then it is the term that ended.
     const byItself = term.validFor() > 0;
-    if (!byItself) await this.#stop(tree, term);
-    await killTree(tree);
+    if (!byItself) {
+      hooks.stopping(pid);
+      await this.#stop(tree, term);
+    } else if (await tree.isAlive()) {
+      hooks.leftOver(tree.members.map(({ pid }) => pid));
+      await this.#stop(tree, term);
+    }
+    await tree.kill((refusals) => hooks.refused(refusals));
+    launched.close();
     this.#running = undefined;
-    const { code, signal } = await child.status;
-    this.#lastExit = { code, signal };
+    this.#lastExit = await exit;
     hooks.ended(this.#lastExit, byItself);
-    return byItself ? code : undefined;
+    return byItself ? this.#lastExit.code : undefined;
   }
 
-  /** Asks it to end, and gives it the time that there is. */
-  async #stop(tree: ProcessTree & { pid: number }, term: Term): Promise<void> {
-    const { hooks, stopGraceMs, ttlMs } = this.#options;
-    const grace = Math.min(stopGraceMs, term.stopWithin() - killBeforeMs(ttlMs));
-    hooks.stopping(tree.pid);
-    if (grace <= 0) return;
-    signalTree(tree, "SIGTERM");
-    await treeEnds(tree, grace);
-  }
-
-  #spawn(env: Readonly<Record<string, string>>): Deno.ChildProcess {
-    const [program, ...args] = this.#options.argv;
-    const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !SECRETS.includes(name));
-    return new Deno.Command(program!, {
-      args,
-      clearEnv: true,
-      env: { ...Object.fromEntries(inherited), ...env, [RUN_ID_VARIABLE]: this.#options.runId },
-      stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
-      // A process group of its own.
-      detached: true,
-    }).spawn();
+  /** Asks it to end, and gives it the time that there is: the grace, if the lease holds for so long. */
+  async #stop(tree: ProcessTree, term: Term): Promise<void> {
+    const { stopGraceMs, ttlMs } = this.#options;
+    const from = performance.now();
+    const left = () => Math.min(from + stopGraceMs - performance.now(), term.stopWithin() - killBeforeMs(ttlMs));
+    if (left() <= 0) return;
+    const refusals = await tree.signal("SIGTERM");
+    if (refusals.length > 0) this.#options.hooks.refused(refusals);
+    // The lease may be renewed meanwhile, or lost.
+    while (left() > 0) {
+      const { promise: recheck, resolve } = Promise.withResolvers<boolean>();
+      this.#recheck = () => resolve(false);
+      if (await Promise.race([tree.ended(left()), recheck])) return;
+    }
   }
 }
 
-/** Resolves when the signal fires, or after so many milliseconds. */
-function ends(signal: AbortSignal, withinMs?: number): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+/** Something to wait for that can be given up. */
+interface Wait {
+  readonly done: Promise<unknown>;
+  cancel(): void;
+}
+
+function pause(ms: number): Wait {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise.finally(() => clearTimeout(timer));
+  const timer = setTimeout(resolve, ms);
+  return { done: promise, cancel: () => clearTimeout(timer) };
+}
+
+/** Resolves when the signal fires, or something else is done; leaves nothing behind at the signal. */
+async function ends(signal: AbortSignal, { done, cancel }: Wait): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const aborted = () => resolve();
+  signal.addEventListener("abort", aborted);
+  if (signal.aborted) resolve();
+  await Promise.race([promise, done]);
+  signal.removeEventListener("abort", aborted);
+  cancel();
 }

@@ -1,7 +1,10 @@
-import { killTree, signalTree } from "./marked_processes.ts";
-import type { Log, LogOptions } from "./log.ts";
+import { Cgroup } from "./cgroup.ts";
+import type { Children } from "./children.ts";
+import type { Log, LogOptions, OpenLog } from "./log.ts";
 import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
-import type { WatchdogMessage } from "./watchdog_messages.ts";
+import { ProcessTree, type Refusal } from "./process_tree.ts";
+import { CommandError, spawnProgram } from "./program.ts";
+import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
 /** The node sends SIGTERM itself, if it can: so much later it is done for it. */
 const STOP_SLACK_MS = 50;
@@ -12,31 +15,47 @@ const MARK_PATIENCE_MS = 200;
 
 type Node = WatchdogMessage & { type: "node" };
 
+/** What a watchdog can do beyond watching. */
+export interface AgentOptions {
+  readonly openLog: (options: LogOptions) => OpenLog;
+  /** Answers the node. */
+  readonly answer: (answer: WatchdogAnswer) => void;
+  /** The processes below the watchdog, if it starts the command. */
+  readonly children?: Children;
+}
+
 /** What a watchdog knows of its node, and does when the node cannot. */
 export class WatchdogAgent {
+  readonly #options: AgentOptions;
   #node: Node | undefined;
   #link: EtcdLink | undefined;
   #store: EtcdStore | undefined;
-  #log: Log = () => {};
-  readonly #createLog: (options: LogOptions) => Log;
+  #openLog: OpenLog | undefined;
   #lease: bigint | undefined;
   #place: { readonly key: string; readonly token: string } | undefined;
+  #tree: ProcessTree | undefined;
+  /** The tree of the last command that was started here. */
+  #startedTree: ProcessTree | undefined;
   #command: { readonly pid?: number; stopping?: boolean } = {};
   #deadline: { readonly since: Instant; readonly stopMs: number; readonly killMs: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #nodeDied = false;
 
-  constructor(createLog: (options: LogOptions) => Log) {
-    this.#createLog = createLog;
+  constructor(options: AgentOptions) {
+    this.#options = options;
   }
+
+  readonly #log: Log = (...line) => this.#openLog?.log(...line);
 
   /** Takes a message of the node. */
   receive(message: WatchdogMessage): void {
     switch (message.type) {
       case "node":
         this.#node = message;
-        this.#log = this.#createLog(message.log);
+        this.#openLog = this.#options.openLog(message.log);
         this.#link = new EtcdLink(message.etcd);
         this.#store = connect(message, this.#link);
+        this.#options.answer({ type: "ready" });
         break;
       case "lease":
         this.#lease = BigInt(`0x${message.id}`);
@@ -44,8 +63,16 @@ export class WatchdogAgent {
       case "place":
         this.#place = message;
         break;
+      case "start":
+        this.#start(message);
+        break;
       case "command":
         this.#command = message;
+        if (message.pid === undefined) this.#tree = undefined;
+        else if (!this.#tree) this.#guard(message.pid);
+        break;
+      case "members":
+        for (const pid of message.pids) this.#guard(pid);
         break;
       case "deadline": {
         const { monotonic, wall } = systemClock.now();
@@ -61,39 +88,106 @@ export class WatchdogAgent {
   /** The node has died: its command ends first, then its lease, so that another node can lead at once. */
   async nodeDied(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#nodeDied = true;
     if (!this.#node) return;
-    const { runId } = this.#node;
-    this.#log("warn", "node-died", { message: `${runId ? "killing its command and " : ""}giving its lease back` });
-    await Promise.all([
-      this.#place && say(this.#store!, this.#place),
-      runId && killTree({ pid: this.#command.pid, runId }),
-    ]);
-    if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, this.#node.ttlMs);
+    const { command, ttlMs } = this.#node;
+    const marked = this.#place && say(this.#store!, this.#place);
+    // Without a tree nothing runs, as far as the node has told.
+    const killed = this.#tree ? this.#kill(this.#tree, ttlMs) : Promise.resolve(true);
+    this.#log("warn", "node-died", { message: `${command ? "killing its command and " : ""}giving its lease back` });
+    const [allDead] = await Promise.all([killed, marked]);
+    if (allDead && this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, ttlMs);
+    if (command?.cgroup) new Cgroup(command.cgroup).remove();
     await this.#link!.close();
+  }
+
+  /** Waits a moment for the last lines of the log. */
+  async endLog(): Promise<void> {
+    await this.#openLog?.end();
+  }
+
+  /** Starts the command, if the node still waits for it. */
+  #start({ argv, env, sentAt, withinMs }: StartMessage): void {
+    const { answer, children } = this.#options;
+    const command = this.#node?.command;
+    if (!children || !command || Date.now() - sentAt >= withinMs) return answer({ type: "late" });
+    let child: Deno.ChildProcess;
+    try {
+      child = spawnProgram(argv, env);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      const { message, exitCode } = error;
+      return answer({ type: "failed", message, exitCode });
+    }
+    const { pid } = child;
+    const exit = children.own(child);
+    const tree = this.#tree = this.#startedTree = this.#newTree(command);
+    children.onEnd = () => tree.poke();
+    tree.add(pid);
+    this.#command = { pid };
+    const started = () => answer({ type: "started", pid });
+    if (command.cgroup === undefined) started();
+    else new Cgroup(command.cgroup).add(pid).then(started);
+    exit.then((exit) => answer({ type: "ended", pid, ...exit }));
+  }
+
+  /** Takes a process for one of the command that was not started here. */
+  #guard(pid: number): void {
+    const command = this.#node?.command;
+    if (command) (this.#tree ??= this.#newTree(command)).add(pid);
+  }
+
+  #newTree({ mark, nodePid, former, cgroup }: CommandFacts): ProcessTree {
+    const adopts = this.#options.children?.adopts ?? false;
+    const tree: ProcessTree = new ProcessTree({
+      mark,
+      // What another watchdog started has come to the node.
+      adopters: () => adopts ? [Deno.pid, nodePid] : [],
+      foreign: () => [nodePid, ...former],
+      // When the node dies, what was below it goes elsewhere, unless it was below this process.
+      mayEscape: () => !adopts || (this.#nodeDied && tree !== this.#startedTree),
+      cgroup: cgroup === undefined ? undefined : new Cgroup(cgroup),
+    });
+    return tree;
   }
 
   /** Ends a command that the node lets run for too long: it is frozen, or stuck in its own code. */
   #check(): void {
     clearTimeout(this.#timer);
     const { pid, stopping } = this.#command;
-    const runId = this.#node?.runId;
-    if (pid === undefined || !runId || !this.#deadline) return;
-    const tree = { pid, runId };
+    const tree = this.#tree;
+    if (pid === undefined || !tree || !this.#deadline) return;
     const { since, stopMs, killMs } = this.#deadline;
     const age = elapsed(since, systemClock.now());
     if (age >= killMs) {
-      this.#log("warn", "node-stuck", { pid, message: "its command outlived its term; killed" });
       this.#command = {};
-      signalTree(tree, "SIGKILL");
+      this.#kill(tree, Infinity);
+      this.#log("warn", "node-stuck", { pid, message: "its command outlived its term; killed" });
       return;
     }
     if (!stopping && age >= stopMs + STOP_SLACK_MS) {
-      this.#log("warn", "node-stuck", { pid, message: "it does not stop its command; sending SIGTERM" });
       this.#command = { pid, stopping: true };
-      signalTree(tree, "SIGTERM");
+      tree.signal("SIGTERM");
+      this.#log("warn", "node-stuck", { pid, message: "it does not stop its command; sending SIGTERM" });
     }
     const next = this.#command.stopping ? killMs : stopMs + STOP_SLACK_MS;
     this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
+  }
+
+  /** Kills all of a command; says whether nothing of it lives any more, at the latest after `withinMs`. */
+  async #kill(tree: ProcessTree, withinMs: number): Promise<boolean> {
+    const killed = tree.kill((refusals) => this.#reportRefusals(refusals)).then(() => true);
+    if (withinMs === Infinity) return await killed;
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), withinMs);
+    return await Promise.race([killed, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  #reportRefusals(refusals: readonly Refusal[]): void {
+    for (const { pid, user, command } of refusals) {
+      const message = "this user may not kill it: it goes on, and another node may begin when the lease has expired";
+      this.#log("error", "command-not-killable", { pid, user, command, message });
+    }
   }
 
   async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {

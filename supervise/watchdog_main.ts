@@ -1,28 +1,35 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
+import { inbox, Outbox } from "./channel.ts";
+import { Children } from "./children.ts";
+import type { LogOptions, OpenLog } from "./log.ts";
+import { openFd } from "./pipes.ts";
 import { WatchdogAgent } from "./watchdog_agent.ts";
-import type { Log, LogOptions } from "./log.ts";
-import type { WatchdogMessage } from "./watchdog_messages.ts";
+import type { WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
-/** A watchdog's life: it ends with its node, and never before. */
-export async function runWatchdog(createLog: (options: LogOptions) => Log): Promise<void> {
-  // Whoever stops a whole group or service means the node; this one ends when the node has.
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, () => {});
-  const guard = new WatchdogAgent(createLog);
-  const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-  for await (const line of lines) {
-    const message = parse(line);
-    if (message?.type === "done") return;
-    if (message) guard.receive(message);
-  }
-  await guard.nodeDied();
+/** The file descriptors of the pipes from and to the node; without them, the node writes to stdin. */
+export interface WatchdogPipes {
+  readonly read: number;
+  readonly write: number;
 }
 
-/** A line may be torn, if the node died while it wrote. */
-function parse(line: string): WatchdogMessage | undefined {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
+/** A watchdog's life: it ends with its node, and never before. */
+export async function runWatchdog(openLog: (options: LogOptions) => OpenLog, pipes?: WatchdogPipes): Promise<void> {
+  // Before anything else is started, which would inherit them.
+  const input = pipes ? openFd(pipes.read, { read: true }).readable : Deno.stdin.readable;
+  const outbox = pipes && new Outbox<WatchdogAnswer>(openFd(pipes.write, { write: true }));
+  // Whoever stops a whole group or service means the node; this one ends when the node has.
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR2"];
+  for (const signal of signals) Deno.addSignalListener(signal, () => {});
+  const guard = new WatchdogAgent({
+    openLog,
+    answer: (answer) => outbox?.send(answer),
+    children: pipes && new Children(),
+  });
+  for await (const message of inbox<WatchdogMessage>(input)) {
+    if (message.type === "done") return await guard.endLog();
+    guard.receive(message);
   }
+  await guard.nodeDied();
+  await guard.endLog();
 }

@@ -1,70 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
+import { gone, pair, status, takesOver } from "./support/command_pair.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
+import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
-
-interface Status {
-  readonly role: string;
-  readonly command: { running: boolean; pid: number | null; starts: number; last_exit: unknown };
-  readonly watchdog: { pid: number | null } | null;
-}
-
-async function status(node: TestNode): Promise<Status> {
-  return JSON.parse((await node.get("/status")).body);
-}
-
-/** Whether a process lives. */
-function lives(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return false;
-  }
-}
-
-/** Resolves when a process has ended that is not ours, so that nothing tells. */
-async function gone(pid: number): Promise<void> {
-  while (lives(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-interface PairOptions {
-  readonly flags?: string[];
-  /** Flags of the leader only. */
-  readonly leaderFlags?: string[];
-  /** What the command does before it beats. */
-  readonly shell?: string;
-  /** How the leader reaches etcd. */
-  readonly through?: Pick<LocalEtcd, "endpoint">;
-  readonly preload?: string;
-}
-
-/** A leader and a node that waits, both with a command that beats. */
-async function pair(
-  etcd: LocalEtcd,
-  beats: Beats,
-  { flags = [], leaderFlags = [], shell = "", through = etcd, preload }: PairOptions = {},
-): Promise<[leader: TestNode, other: TestNode]> {
-  const command = ["--", ...beats.command(shell)];
-  const leader = await TestNode.start(through, [...flags, ...leaderFlags, ...command], {
-    preload,
-    env: { BLOCK_MS: "10000" },
-  });
-  await leader.logs("command-started");
-  const other = await TestNode.start(etcd, [...flags, ...command]);
-  await other.logs("following");
-  await within(5000, "the first beat", beats.begins());
-  return [leader, other];
-}
-
-/** The other node leads and runs the command, and never did two of them run at once. */
-async function takesOver(other: TestNode, beats: Beats): Promise<void> {
-  const { token } = await other.logs("leading");
-  // For so long that one that goes on would be seen.
-  await within(5000, "the successor's beat", beats.begins("main", Number(token), 20));
-  assertEquals(beats.assertNoOverlap(), 2);
-}
 
 Deno.test("a command runs while its node leads, with the term in its environment, and is seen in the status", async () => {
   await using etcd = await LocalEtcd.start();
@@ -197,8 +138,17 @@ Deno.test("a second signal kills the command too", async () => {
   const { pid } = await a.logs("command-started");
   a.kill("SIGTERM");
   await a.logs("command-stopping");
-  a.kill("SIGTERM");
-  assertEquals((await within(3000, "the node to end", a.exited)).code, 143);
+  let ended = false;
+  a.exited.then(() => ended = true);
+  // Those of the first half second count as the first one.
+  const again = async () => {
+    while (!ended) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      a.kill("SIGTERM");
+    }
+  };
+  await within(3000, "the node to end", again());
+  assertEquals((await a.exited).code, 143);
   await within(3000, "the command to end", gone(Number(pid)));
 });
 
@@ -266,4 +216,44 @@ Deno.test("the watchdog gets passwords and keys, and ps shows none of it", async
   assertMatch(line, / watchdog $/);
   assertStringIncludes(line, "main.ts");
   assert(!line.includes("top-secret"));
+});
+
+Deno.test("a command may take longer than the TTL to end: the lease is renewed meanwhile", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using beats = await Beats.create();
+  const shell = "trap 'timeout 4 sh -c \"$BEAT\" main; exit 0' TERM";
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell });
+  await using _b = b;
+  await a.logs("stop-grace-limited", { fields: { grace: 30, lost: 0.78 } });
+  assertEquals(await a.stop(), 0);
+  await takesOver(b, beats);
+  const { code } = await a.logs("command-ended");
+  assertEquals(code, 0, "it was not killed");
+});
+
+Deno.test("a command that takes its time is killed at once when its lease is lost meanwhile", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using beats = await Beats.create();
+  const shell = "trap '' TERM";
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell });
+  await using _b = b;
+  a.kill("SIGTERM");
+  await a.logs("command-stopping");
+  await etcd.ctl("del", String((await a.logs("queued")).key));
+  await takesOver(b, beats);
+  assertEquals((await within(5000, "the node to end", a.exited)).code, 0);
+});
+
+Deno.test("a node that is frozen while its command takes its time: the watchdog ends it before the next one begins", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using beats = await Beats.create();
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell: "trap '' TERM" });
+  await using _a = a;
+  await using _b = b;
+  a.kill("SIGTERM");
+  await a.logs("command-stopping");
+  // Its lease has been renewed since: another time than that of the term counts.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  a.kill("SIGSTOP");
+  await takesOver(b, beats);
 });

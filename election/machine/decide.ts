@@ -1,6 +1,6 @@
-import type { Instant } from "./clock.ts";
-import { callTimeoutMs, remaining } from "./deadline.ts";
-import { contests, keyOf, leads, stopBudgetMs, termRemaining } from "./queries.ts";
+import { elapsed, type Instant } from "./clock.ts";
+import { callTimeoutMs } from "./deadline.ts";
+import { contests, drainRemaining, keyOf, leads, stopBudgetMs, termRemaining } from "./queries.ts";
 import { type Handoff, isQueued, planHandoff } from "./queue.ts";
 import { endTerm, isDue, lose, WITHDRAW_ATTEMPTS, withdrawing } from "./transitions.ts";
 import type { Action, Core, In } from "./types.ts";
@@ -21,8 +21,14 @@ export function decide(core: Core, now: Instant, actions: Action[]): Core {
 function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign, view, watch } = core;
   // A former watch may have shown an older state, or even another etcd.
-  if (campaign.stage !== "queued" || !watch.open || view?.generation !== watch.generation) return core;
-  const { token, since } = campaign;
+  const since = campaign.stage === "queued"
+    ? campaign.since
+    : campaign.stage === "draining"
+    ? campaign.kept?.queuedSince
+    : undefined;
+  if (!since || !("token" in campaign) || campaign.token === undefined) return core;
+  if (!watch.open || view?.generation !== watch.generation) return core;
+  const { token } = campaign;
   if (view.revision < token) {
     // It may have been read before our key existed. If it was read later, etcd has gone back in time.
     if (view.contact.monotonic <= since.monotonic) return core;
@@ -50,8 +56,8 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
-      const { lease, token, since, drained, leaving, to } = campaign;
-      if (!drained && remaining(since, lease.ttlMs, now) > 0) break;
+      const { lease, token, drained, leaving, to } = campaign;
+      if (!drained && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions), term };
       return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
     }
     case "withdrawing":
@@ -83,6 +89,19 @@ function decideQueued(
     },
     term: core.term ?? (safe ? { token, since: now } : undefined),
   };
+}
+
+/** Sends what keeps the lease, if that is due and the work may still take its time. */
+function keep(core: Core, campaign: In<"draining">, now: Instant, actions: Action[]): In<"draining"> {
+  const { kept, lease, token } = campaign;
+  if (!kept || elapsed(kept.endedAt, now) >= (core.settings.drainMs ?? 0)) return campaign;
+  const timeoutMs = callTimeoutMs(lease.ttlMs);
+  const renew = isDue(kept.renewal, now);
+  if (renew) actions.push({ type: "renew", leaseId: lease.id, timeoutMs });
+  const guard = isDue(kept.guard, now) || (renew && kept.guard !== "sent");
+  if (guard) actions.push({ type: "guard", leaseId: lease.id, key: keyOf(core, lease.id), token, timeoutMs });
+  const { renewal, guard: lastGuard } = kept;
+  return { ...campaign, kept: { ...kept, renewal: renew ? "sent" : renewal, guard: guard ? "sent" : lastGuard } };
 }
 
 function withdraw(

@@ -1,5 +1,5 @@
 import { elapsed, type Instant } from "./clock.ts";
-import { leaseRemaining } from "./queries.ts";
+import { drainRemaining, leaseRemaining } from "./queries.ts";
 import { draining, endTerm, withdrawing } from "./transitions.ts";
 import type { Action, Core } from "./types.ts";
 
@@ -10,6 +10,10 @@ import type { Action, Core } from "./types.ts";
  */
 export function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign } = core;
+  if (campaign.stage === "draining" && campaign.kept && drainRemaining(core, now) <= 0) {
+    const { lease, token, leaving, to } = campaign;
+    return { ...core, campaign: { ...withdrawing(lease, token, now), leaving, to } };
+  }
   if (campaign.stage !== "enqueueing" && campaign.stage !== "queued") return core;
   const { lease } = campaign;
   const guardPendingSince = campaign.stage === "queued" ? campaign.guardPendingSince : undefined;

@@ -16,7 +16,8 @@
  *        |    | | stop      v                      | lapsed or stop    | resign, stop or lapsed
  *        |    | +--> off   idle (after a pause)    |                   v
  *        |    |                                    |                draining   the work of the term finishes
- *        |    |                                    v                   |       (or the lease expires)
+ *        |    |                                    v                   |       (or the lease expires, which
+ *        |    |                                    |                   |        `drainMs` may keep renewed)
  *        |    +------------------------------ withdrawing <------------+
  *        |              withdrawn             delete key, revoke lease
  *        |
@@ -33,7 +34,16 @@ import { record } from "./record.ts";
 import type { Action, Core, MachineEvent, MachineSettings } from "./types.ts";
 
 export { nextTickMs } from "./next_tick.ts";
-export { isLeaving, keyOf, leads, leaseOf, observedLeader, termRemaining, viewIsCurrent } from "./queries.ts";
+export {
+  drainRemaining,
+  isLeaving,
+  keyOf,
+  leads,
+  leaseOf,
+  observedLeader,
+  termRemaining,
+  viewIsCurrent,
+} from "./queries.ts";
 export type { Action, Campaign, Core, MachineEvent, MachineSettings, View } from "./types.ts";
 
 /** The initial state. */

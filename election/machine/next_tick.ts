@@ -1,6 +1,5 @@
 import { elapsed, type Instant } from "./clock.ts";
-import { remaining } from "./deadline.ts";
-import { contests, leaseRemaining, stopBudgetMs, termRemaining, viewIsCurrent } from "./queries.ts";
+import { contests, drainRemaining, leaseRemaining, stopBudgetMs, termRemaining, viewIsCurrent } from "./queries.ts";
 import type { Call, Core } from "./types.ts";
 
 /** How often a leader checks the wall clock: timers do not advance while the machine is suspended. */
@@ -24,7 +23,12 @@ export function nextTickMs(core: Core, now: Instant): number {
       if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
-      waits.push(remaining(campaign.since, campaign.lease.ttlMs, now));
+      waits.push(drainRemaining(core, now));
+      if (campaign.kept && elapsed(campaign.kept.endedAt, now) < (core.settings.drainMs ?? 0)) {
+        waits.push(WALL_CHECK_MS);
+        wait(campaign.kept.renewal);
+        wait(campaign.kept.guard);
+      }
       break;
     case "enqueueing":
       waits.push(leaseRemaining(campaign.lease, now));

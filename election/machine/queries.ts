@@ -18,6 +18,14 @@ export function termRemaining({ campaign }: Core, now: Instant): number {
   return Math.min(leaseRemaining(lease, now), remaining(guardedAt, lease.ttlMs, now));
 }
 
+/** Milliseconds for which the work of a term that ended may go on; 0 or less when another node may lead. */
+export function drainRemaining({ campaign }: Core, now: Instant): number {
+  if (campaign.stage !== "draining") return 0;
+  const { lease, since, kept } = campaign;
+  if (!kept) return remaining(since, lease.ttlMs, now);
+  return Math.min(leaseRemaining(lease, now), remaining(kept.guardedAt, lease.ttlMs, now));
+}
+
 /** Whether the queue is recent enough to name a leader. */
 export function viewIsCurrent({ view, settings }: Core, now: Instant): boolean {
   return view !== undefined && elapsed(view.contact, now) <= settings.ttlMs;

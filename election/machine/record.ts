@@ -2,6 +2,7 @@ import type { TermEndReason } from "../errors.ts";
 import type { Instant } from "./clock.ts";
 import { renewEveryMs } from "./deadline.ts";
 import { isFirst, leaseOf } from "./queries.ts";
+import { keepLease, recordDraining } from "./record_draining.ts";
 import { recordQueued } from "./record_queued.ts";
 import { recordNotice } from "./record_view.ts";
 import { backOffMs, draining, endTerm, idle, retry, WITHDRAW_ATTEMPTS } from "./transitions.ts";
@@ -16,9 +17,9 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
     case "watch":
       return recordNotice(core, event.generation, event.notice, now);
     case "stop":
-      return leave({ ...core, stopping: true }, "stopped", actions);
+      return leave({ ...core, stopping: true }, "stopped", now, actions);
     case "resign":
-      return core.term || isFirst(core) ? leave(core, "resigned", actions, event.to) : core;
+      return core.term || isFirst(core) ? leave(core, "resigned", now, actions, event.to) : core;
     case "granted": {
       if (campaign.stage !== "granting") return core;
       const lease = { id: event.leaseId, ttlMs: event.ttlMs, sentAt: event.sentAt };
@@ -39,9 +40,7 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
   if (leaseOf(core)?.id !== event.leaseId) return core;
   if (campaign.stage === "enqueueing") return recordEnqueue(core, campaign, event, now);
   if (campaign.stage === "queued") return recordQueued(core, campaign, event, now, actions);
-  if (campaign.stage === "draining" && event.type === "drained") {
-    return { ...core, campaign: { ...campaign, drained: true } };
-  }
+  if (campaign.stage === "draining") return recordDraining(core, campaign, event, now, actions);
   if (campaign.stage === "withdrawing") return recordWithdraw(core, campaign, event, now);
   return core;
 }
@@ -81,11 +80,12 @@ function recordWithdraw(core: Core, campaign: In<"withdrawing">, event: MachineE
 }
 
 /** Starts to leave the queue. */
-function leave(core: Core, reason: TermEndReason, actions: Action[], to?: bigint): Core {
+function leave(core: Core, reason: TermEndReason, now: Instant, actions: Action[], to?: bigint): Core {
   const { campaign } = core;
   if (campaign.stage !== "queued") return core;
   const { lease, token } = campaign;
   const leaving = core.term && (to === undefined ? "resigned" : "switchover");
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to } }, reason);
+  const kept = core.term && core.settings.drainMs ? keepLease(campaign, now) : undefined;
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to, kept } }, reason);
 }

@@ -14,6 +14,8 @@ export interface MachineSettings {
   readonly ttlMs: number;
   /** See `stopBudgetMs` of `ElectionOptions`; by default a tenth of the granted TTL. */
   readonly stopBudgetMs?: number;
+  /** See `drainMs` of `ElectionOptions`; by default 0. */
+  readonly drainMs?: number;
 }
 
 /** A point in time: `afterMs` milliseconds after `since`. */
@@ -58,6 +60,8 @@ export type Campaign =
     readonly token: bigint;
     readonly since: Instant;
     readonly drained: boolean;
+    /** Present while the lease is still renewed, since the work may need longer than it holds. */
+    readonly kept?: KeptLease;
     /** Why it leaves; absent if it did not lead. */
     readonly leaving?: LeaveReason;
     /** The token of the requested next leader, if any. */
@@ -73,6 +77,17 @@ export type Campaign =
     readonly attempts: number;
   }
   | { readonly stage: "off" };
+
+/** How the lease of a term that ended is kept for its work, as long as that was allowed. */
+export interface KeptLease {
+  readonly renewal: Call;
+  readonly guard: Call;
+  /** Just before the last guard was sent that found our key to be the first. */
+  readonly guardedAt: Instant;
+  /** When etcd confirmed the key. */
+  readonly queuedSince: Instant;
+  readonly endedAt: Instant;
+}
 
 /** The queue according to the watch. */
 export interface View {

@@ -28,6 +28,9 @@ export type Sabotage =
   /** A lease that ran out is kept, and led on again if etcd renews it. */
   | "keep-lapsed";
 
+/** How long work may take to end. */
+export const MAX_DRAIN_MS = 6000;
+
 /** The way between a node and etcd. */
 export interface Link {
   /** Whether what the node sends gets through. */
@@ -346,7 +349,7 @@ export class ModelNode implements Store, Time {
   /** The body of the loop: stops soon after the signal, overruns, ends early, resigns or throws. */
   async #lead(term: Term, life: number): Promise<void> {
     const { random } = this.#world;
-    const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000);
+    const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, MAX_DRAIN_MS);
     const work: Work = { term, stopsWithinMs };
     this.#work = work;
     const early = random.chance(0.2) ? random.between(0, 3000) : Infinity;

@@ -1,7 +1,7 @@
 import * as machine from "../../election/machine/mod.ts";
 import type { Candidate } from "../../election/machine/queue.ts";
 import { type Backup, ModelEtcd } from "./model_etcd.ts";
-import { ModelNode, type Sabotage } from "./model_node.ts";
+import { MAX_DRAIN_MS, ModelNode, type Sabotage } from "./model_node.ts";
 import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -73,7 +73,8 @@ class World {
     this.distanceMs = random.chance(0.3) ? random.between(0, 60) : 0;
     this.#ttlMs = random.pick([2000, 3000, 5000]);
     const stopBudgetMs = random.pick([undefined, 0, this.#ttlMs / 4]);
-    const settings = { candidate: true, prefix: "sim/", ttlMs: this.#ttlMs, stopBudgetMs };
+    const drainMs = random.pick([0, 4000, Infinity]);
+    const settings = { candidate: true, prefix: "sim/", ttlMs: this.#ttlMs, stopBudgetMs, drainMs };
     this.#nodes = Array.from({ length: random.pick([2, 3, 3, 4]) }, (_, index) => {
       const node = new ModelNode("abcd"[index]!, settings, this);
       node.onStep = () => this.#noting(() => this.#check(node));
@@ -99,11 +100,11 @@ class World {
     this.#makePeace();
     // The faults are over when etcd has a leader again.
     while (this.etcd.health !== "up") await this.#until(schedule.now + 100);
-    await this.#until(schedule.now + this.#ttlMs + 2000);
+    await this.#until(schedule.now + this.#ttlMs + 2000 + MAX_DRAIN_MS);
     this.#checkPeace();
     this.trace("all stop");
     for (const node of this.#nodes) node.stop();
-    await this.#until(schedule.now + this.#ttlMs + 4000);
+    await this.#until(schedule.now + this.#ttlMs + 4000 + MAX_DRAIN_MS);
     this.#checkEnd();
   }
 

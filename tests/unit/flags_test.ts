@@ -179,7 +179,7 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
     ["--observe -- job", /^--observe cannot be used with a command/],
     ["--on-exit exit", /^--on-exit requires a command/],
     ["--on-exit stay -- job", /^--on-exit: invalid value "stay"; expected exit, resign or restart/],
-    ["--stop-grace 2 -- job", /^--stop-grace: invalid value "2"; expected seconds, less than 0.4 times the TTL/],
+    ["--stop-grace 86401 -- job", /^--stop-grace: invalid value "86401"; expected seconds from 0 to 86400/],
     ["--stop-grace -1 -- job", /^--stop-grace: invalid value "-1"; /],
     ["--priority high", /^--priority: invalid value "high"; expected a whole number/],
     ["--control-token secret-secret", /^unknown flag "--control-token"; did you mean --control-token-file/],

@@ -487,6 +487,53 @@ Deno.test("work that does not end holds up a resignation no longer than the leas
   assertEquals(node.did(), ["withdraw"]);
 });
 
+Deno.test("with drainMs, the lease is renewed while the work ends, and given back when it has ended", () => {
+  const node = new Node({ drainMs: 6000 }).lead();
+  const left = () => machine.drainRemaining(node.core, node.clock.now());
+  node.send({ type: "resign" });
+  node.did();
+  node.pass(1700);
+  assertEquals(node.did(), ["renew", "guard"]);
+  node.renewed();
+  assert(left() < 3500, "a renewal alone is not enough");
+  node.guarded();
+  assert(left() > 4900);
+  assert(!node.leads);
+  node.pass(4000);
+  assertEquals(node.did(), ["renew", "guard"]);
+  node.renewed();
+  node.guarded();
+  node.pass(4000);
+  assertEquals(node.did(), [], "the time for that is over");
+  node.send({ type: "drained", leaseId: LEASE });
+  assertEquals(node.did(), ["withdraw"]);
+});
+
+Deno.test("a lease that is kept for the work, and lost, leaves it no time", () => {
+  const losses: ((node: Node) => void)[] = [
+    (node) => node.deleted(KEY, 20n),
+    (node) => node.guarded({ held: false }),
+    (node) => node.guarded({ first: "jobs/1" }),
+    (node) => node.renewed({ ttlMs: 0 }),
+    (node) => node.send({ type: "renew-failed", leaseId: LEASE, failure: "lease-gone" }),
+    (node) => node.pass(4951),
+    (node) => {
+      // Answers that come when it has run out are too late, even if they are seen first.
+      node.clock.pass(4951);
+      node.renewed();
+      node.guarded();
+    },
+  ];
+  for (const lose of losses) {
+    const node = new Node({ drainMs: Infinity }).lead();
+    node.send({ type: "resign" });
+    assert(machine.drainRemaining(node.core, node.clock.now()) > 0);
+    lose(node);
+    assert(machine.drainRemaining(node.core, node.clock.now()) <= 0, String(lose));
+    assert(node.core.campaign.stage !== "draining", String(lose));
+  }
+});
+
 Deno.test("a renewal that is answered while the work ends does not bring the lead back", () => {
   const node = new Node().lead();
   node.pass(1700);

@@ -1,0 +1,53 @@
+import { exitOf, type ExitStatus } from "./exit_status.ts";
+import { becomeSubreaper } from "./libc.ts";
+import { childrenOf } from "./processes.ts";
+import { Reaper } from "./reaper.ts";
+
+/**
+ * The child processes of this one: those that it started, and, on Linux, the orphans of those below, which come to it
+ * and are reaped by it.
+ */
+export class Children implements Disposable {
+  /** Whether orphans come to this process, so that they cannot get out of its sight. */
+  readonly adopts: boolean;
+  /** The children that were there before, such as those of a shell that has replaced itself by this program. */
+  readonly former: readonly number[];
+  readonly #own = new Set<number>();
+  readonly #awaited = new Map<number, (exit: ExitStatus) => void>();
+  readonly #reaper: Reaper | undefined;
+  /** Told when one has ended. */
+  onEnd = () => {};
+
+  constructor() {
+    this.former = Deno.build.os === "linux" ? childrenOf(Deno.pid) ?? [] : [];
+    this.adopts = becomeSubreaper().ok;
+    this.#reaper = Reaper.start({
+      isOwn: (pid) => this.#own.has(pid),
+      reaped: (pid, exit) => {
+        this.#awaited.get(pid)?.(exit);
+        this.onEnd();
+      },
+    });
+  }
+
+  /** Takes one that was started right now; gives how it will end. */
+  async own(child: Deno.ChildProcess): Promise<ExitStatus> {
+    this.#own.add(child.pid);
+    try {
+      return await exitOf(child);
+    } finally {
+      this.#own.delete(child.pid);
+      this.onEnd();
+    }
+  }
+
+  /** Tells how a process ended, if it ends as an orphan that came here. Gives a function to ask for no more. */
+  onReaped(pid: number, ended: (exit: ExitStatus) => void): () => void {
+    this.#awaited.set(pid, ended);
+    return () => this.#awaited.delete(pid);
+  }
+
+  [Symbol.dispose](): void {
+    this.#reaper?.[Symbol.dispose]();
+  }
+}
