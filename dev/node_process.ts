@@ -16,6 +16,8 @@ const MAIN = new URL("../main.ts", import.meta.url).pathname;
 export interface NodeProcessOptions {
   readonly env?: Record<string, string>;
   readonly preload?: string;
+  /** The limit of open files. */
+  readonly files?: number;
 }
 
 /** A leader-node process whose log is read. */
@@ -34,10 +36,13 @@ export class NodeProcess {
   constructor(
     flags: readonly string[],
     onLine: (line: LogLine | string) => void,
-    { env = {}, preload }: NodeProcessOptions = {},
+    { env = {}, preload, files }: NodeProcessOptions = {},
   ) {
-    const process = new Deno.Command(Deno.execPath(), {
+    const limited = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`];
+    const [program, ...before] = [...limited, Deno.execPath()];
+    const process = new Deno.Command(program!, {
       args: [
+        ...before,
         "run",
         ...permissions(flags, preload),
         "--quiet",

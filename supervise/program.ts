@@ -21,8 +21,18 @@ export function checkProgram(program: string): void {
   if (!found.some((info) => info!.isFile && (info!.mode ?? 0) & 0o111)) throw notExecutable(program);
 }
 
+const SHORTAGES: ReadonlySet<unknown> = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
+
+/** Whether a program could not be started for want of files, processes or memory, which may come back. */
+export function isShortage(error: unknown): boolean {
+  return error instanceof Error && "code" in error && SHORTAGES.has(error.code);
+}
+
 /** What it means that a program could not be started. */
 export function startError(program: string, error: unknown): CommandError {
+  if (isShortage(error)) {
+    return new CommandError(`${program} could not be started: ${(error as Error).message}; trying again`, 126);
+  }
   return error instanceof Deno.errors.NotFound ? notFound(program) : notExecutable(program);
 }
 

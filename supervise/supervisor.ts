@@ -1,7 +1,7 @@
 import type { Term } from "../election/mod.ts";
 import { killBeforeMs } from "./budgets.ts";
 import { killTree, type ProcessTree, RUN_ID_VARIABLE, signalTree, treeEnds } from "./marked_processes.ts";
-import { type CommandError, startError } from "./program.ts";
+import { type CommandError, isShortage, startError } from "./program.ts";
 
 /** Secrets of the node, which are none of the command's business. */
 const SECRETS = ["LEADER_NODE_USER", "LEADER_NODE_PASSWORD", "LEADER_NODE_CONTROL_TOKEN"];
@@ -53,6 +53,8 @@ export class Supervisor {
   #lastExit: CommandExit | undefined;
   /** How long to wait before the next start: a command that ends right away shall not keep a core busy. */
   #pauseMs = 0;
+  /** Whether the last start failed only for want of files, processes or memory. */
+  #shortage = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -76,7 +78,7 @@ export class Supervisor {
       if (code === undefined) return undefined;
       const settled = performance.now() - startedAt > SETTLED_MS;
       this.#pauseMs = settled ? 0 : Math.min(MAX_RESTART_MS, Math.max(FIRST_RESTART_MS, 2 * this.#pauseMs));
-      if (!this.#options.restart) return code;
+      if (!this.#options.restart && !this.#shortage) return code;
     }
   }
 
@@ -89,9 +91,11 @@ export class Supervisor {
   async #once(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
     const { hooks } = this.#options;
     let child: Deno.ChildProcess;
+    this.#shortage = false;
     try {
       child = this.#spawn(env);
     } catch (error) {
+      this.#shortage = isShortage(error);
       const failure = startError(this.#options.argv[0]!, error);
       this.#lastExit = { code: failure.exitCode, signal: null };
       hooks.failed(failure);

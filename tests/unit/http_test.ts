@@ -43,7 +43,8 @@ function groundOf(snapshot: () => NodeSnapshot): RouteContext {
 
 /** What makes a server answer for this node. */
 function answering(snapshot: () => NodeSnapshot) {
-  return { handler: (request: Request) => answer(groundOf(snapshot), request), onClose: () => {} };
+  const handler = (request: Request) => answer(groundOf(snapshot), request);
+  return { handler, onClose: () => {}, onInterrupted: () => {} };
 }
 
 async function get(snapshot: NodeSnapshot, path: string, init: RequestInit = {}): Promise<Response> {
@@ -161,8 +162,7 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
     const server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      handler: (request) => answer(groundOf(snapshot), request),
-      onClose: () => {},
+      ...answering(snapshot),
       onError: (error) => errors.push(error),
     });
     const ask = async (method: string) => {
