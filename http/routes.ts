@@ -60,15 +60,18 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
 
 const REDIRECT = "/redirect/";
 
-/** Matches path and query of a URL with an ordinary host, to avoid the cost of parsing the URL. */
-const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^?#]*)([^#]*)/;
+/**
+ * Matches path and query of most URLs, to avoid the cost of parsing. The runtime puts the Host header in front of the
+ * path as it is, and a path begins with a slash: with one slash only, none of it can be the Host's.
+ */
+const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^/?#]*)(\?[^/#]*)?$/;
 
 /** Answers a request, computed against the clock at this moment. */
 export function answer(context: RouteContext, request: Request): Answer {
-  const [, path, search] = PLAIN_URL.exec(request.url) ?? [];
+  const [, path, search = ""] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
-  if (known) return count(context, known.path, follow(known, context, request, search!));
-  const url = URL.parse(request.url);
+  if (known) return count(context, known.path, follow(known, context, request, search));
+  const url = targetOf(request);
   if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
   const route = routeOf(url.pathname);
@@ -76,6 +79,16 @@ export function answer(context: RouteContext, request: Request): Answer {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
   return count(context, route.path, follow(route, context, request, url.search));
+}
+
+/** What is asked for: what follows the Host in the URL, whatever the Host holds; undefined if that is invalid. */
+function targetOf({ url, headers }: Request): URL | null {
+  const host = headers.get("host") ?? "";
+  if (/[^!-~]/.test(host)) return null;
+  const afterHost = url.indexOf("://") + 3 + host.length;
+  // A request with a whole URL instead of a path names another host, which the server has checked.
+  const isOwn = host !== "" && url.slice(0, afterHost).endsWith(`://${host}`) && url[afterHost] === "/";
+  return URL.parse(isOwn ? `http://host${url.slice(afterHost)}` : url);
 }
 
 function routeOf(path: string): Route | undefined {
