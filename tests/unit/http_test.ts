@@ -38,7 +38,8 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnaps
 /** The context of this node. */
 function groundOf(snapshot: () => NodeSnapshot): RouteContext {
   const roleLine = () => roleText(snapshot().status.state, snapshot().url);
-  return { snapshot, roleLine, events: new EventStreams(snapshot, new ChangeNotifier()), metrics: new Metrics("jobs") };
+  const events = new EventStreams(snapshot, new ChangeNotifier());
+  return { snapshot, roleLine, isOverloaded: () => false, events, metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
