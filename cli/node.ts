@@ -20,6 +20,8 @@ const HTTP_GRACE_MS = 1000;
 
 /** How long a node that ends at once tries to kill its command. */
 const DYING_MS = 500;
+/** How often a line may tell that HTTP was interrupted. */
+const INTERRUPTED_EVERY_MS = 10_000;
 
 /** Requests that are already waiting are served before the election modules, which are slow to load. */
 const SERVE_FIRST_MS = 4;
@@ -58,6 +60,7 @@ class Node implements NodeHandlerOptions {
   #supervisor: Supervisor | undefined;
   #command: CommandHost | undefined;
   #control: Control | undefined;
+  #interrupted: { readonly times: number; readonly loggedAt?: number } = { times: 0 };
 
   constructor(config: Config, version: string) {
     this.version = version;
@@ -139,12 +142,24 @@ class Node implements NodeHandlerOptions {
       handler: this.#handler.handle,
       onClose: () => this.#handler.close(),
       onError: (error) => this.#log("error", "http-error", { message: String(error) }),
+      onInterrupted: (reason) => this.#logInterrupted(reason),
     });
     const host = ownHost(hostname);
     this.#id = id ?? `${host}:${this.#server.port}`;
     this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
     ({ log: this.#log, writer: this.#logWriter } = openLog({ format, level, id: this.#id }));
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
+  }
+
+  /** At most one line in ten seconds, with the number of interruptions since the last one. */
+  #logInterrupted(reason: string): void {
+    const { times, loggedAt = -Infinity } = this.#interrupted;
+    const now = performance.now();
+    const quiet = now - loggedAt < INTERRUPTED_EVERY_MS;
+    this.#interrupted = quiet ? { times: times + 1, loggedAt } : { times: 0, loggedAt: now };
+    if (quiet) return;
+    const message = `${reason}: closed all connections, and listen again`;
+    this.#log("warn", "http-interrupted", { times: times + 1, message });
   }
 
   // Modules that take much memory are loaded only by nodes that use them.
@@ -204,7 +219,10 @@ class Node implements NodeHandlerOptions {
           this.#watchdog?.send({ type: "command" });
           this.#log(byItself && code !== 0 ? "warn" : "info", "command-ended", { code, signal: signal ?? undefined });
         },
-        failed: ({ message }) => this.#log("error", "command-failed", { message }),
+        failed: ({ message }) => {
+          this.#server.freeFiles();
+          this.#log("error", "command-failed", { message });
+        },
       },
     });
   }
@@ -238,6 +256,8 @@ class Node implements NodeHandlerOptions {
     return (event) => {
       logEvent(event, this.#log);
       if (event.type === "queue-changed") duplicateId.check(event.queue, this.#log);
+      // A new connection to etcd may have failed for want of files.
+      if (event.type === "etcd-failing" || event.type === "renewal-failed") this.#server.freeFiles();
       this.#informWatchdog(event);
       this.#handler.onEvent(event);
     };

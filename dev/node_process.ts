@@ -15,6 +15,8 @@ const MAIN = new URL("../main.ts", import.meta.url).pathname;
 export interface NodeProcessOptions {
   readonly env?: Record<string, string>;
   readonly preload?: string;
+  /** The limit of open files. */
+  readonly files?: number;
 }
 
 /** A leader-node process whose log is read. */
@@ -33,20 +35,13 @@ export class NodeProcess {
   constructor(
     flags: readonly string[],
     onLine: (line: LogLine | string) => void,
-    { env = {}, preload }: NodeProcessOptions = {},
+    { env = {}, preload, files }: NodeProcessOptions = {},
   ) {
+    const limited = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`];
+    const [program, ...before] = [...limited, Deno.execPath()];
     const preloading = preload ? ["--preload", preload] : [];
-    const args = [
-      "run",
-      ...permissions(flags, preload),
-      "--quiet",
-      ...preloading,
-      MAIN,
-      "--log-format",
-      "json",
-      ...flags,
-    ];
-    this.#program = Program.start(Deno.execPath(), args, {
+    const own = ["run", ...permissions(flags, preload), "--quiet", ...preloading, MAIN, "--log-format", "json"];
+    this.#program = Program.start(program!, [...before, ...own, ...flags], {
       clearEnv: true,
       env: { ...ownEnvironment(), ...env },
       onLine: (line) => onLine(parse(line)),

@@ -1,5 +1,6 @@
 import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
+import { membersFields } from "./members.ts";
 
 /** How the command exited. */
 export interface CommandExit {
@@ -67,7 +68,7 @@ export interface NodeSnapshot {
   /** The state of the node's log, if known. */
   readonly log?: LogStatus;
   /** The terms that this node has seen. */
-  readonly history: Pick<History, "terms" | "changes" | "leaderlessMs">;
+  readonly history: Pick<History, "terms" | "changes" | "leaderlessMs" | "revision">;
   /** Absent if leadership transfers over HTTP are disabled. */
   readonly control?: Control;
 }
@@ -117,22 +118,15 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
   };
 }
 
-/** The body of `/members`: the queue, as this node last saw it. */
-export function membersBody({ queue, state, queueAgeMs }: ElectionStatus): Record<string, unknown> {
-  const members = queue.map(({ id, url, token, since, priority }) => ({
-    id,
-    url: url ?? null,
-    token: Number(token),
-    role: token === state.leader?.token ? "leader" : "candidate",
-    since: since?.toISOString() ?? null,
-    priority: priority ?? null,
-  }));
-  return { members, queue_age_ms: queueAgeMs === undefined ? null : Math.round(queueAgeMs) };
+/** The body of `/members`, as JSON: the queue, as this node last saw it. */
+export function membersText(status: ElectionStatus): string {
+  const { queueAgeMs } = status;
+  return `{${membersFields(status)},"queue_age_ms":${queueAgeMs === undefined ? null : Math.round(queueAgeMs)}}`;
 }
 
 /** The body of `/history`: the terms that this node has seen, the newest first. */
-export function historyBody({ history }: NodeSnapshot): Record<string, unknown> {
-  const terms = history.terms.map(({ token, id, url, from, to, ended }) => ({
+function historyBody({ terms, changes }: NodeSnapshot["history"], limit: number): Record<string, unknown> {
+  const newest = terms.toReversed().slice(0, limit).map(({ token, id, url, from, to, ended }) => ({
     token: Number(token),
     id,
     url: url ?? null,
@@ -140,7 +134,22 @@ export function historyBody({ history }: NodeSnapshot): Record<string, unknown> 
     to: to?.toISOString() ?? null,
     ended: to ? ended ?? null : null,
   }));
-  return { changes: history.changes, terms: terms.reverse() };
+  return { changes, terms: newest };
+}
+
+/** How many of the newest terms an event contains; `/history` has more. */
+const MAX_EVENT_TERMS = 50;
+
+const madeHistories = new WeakMap<NodeSnapshot["history"], { revision: number; all: string; newest: string }>();
+
+/** The body of `/history` and the part of it in an event, both as JSON; made once until the history changes. */
+export function historyTexts({ history }: NodeSnapshot): { readonly all: string; readonly newest: string } {
+  const before = madeHistories.get(history);
+  if (before?.revision === history.revision) return before;
+  const [all, newest] = [Infinity, MAX_EVENT_TERMS].map((limit) => JSON.stringify(historyBody(history, limit)));
+  const made = { revision: history.revision, all: all!, newest: newest! };
+  madeHistories.set(history, made);
+  return made;
 }
 
 /** Milliseconds after which a log without progress is reported. */

@@ -62,11 +62,16 @@ export async function handleTransfer(
   return { status: next ? 200 : 202, body: { leader: next?.id ?? null, leader_url: next?.url ?? null } };
 }
 
+/** Made once: a new key for each request would cost more than all else. */
+let hmacKey: Promise<CryptoKey> | undefined;
+
 async function isAuthorized(request: Request, { token }: Control): Promise<boolean> {
-  const given = /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+  const given = /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  if (given === undefined) return false;
   const encoder = new TextEncoder();
   // Constant-time comparison: HMAC both sides with a random key.
-  const key = await crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+  hmacKey ??= crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+  const key = await hmacKey;
   const signature = await crypto.subtle.sign("HMAC", key, encoder.encode(token));
   return await crypto.subtle.verify("HMAC", key, signature, encoder.encode(given));
 }

@@ -1,22 +1,34 @@
-import { historyBody, membersBody, type NodeSnapshot, statusBody } from "./answers.ts";
+import { historyTexts, type NodeSnapshot, statusBody } from "./answers.ts";
 import type { ChangeNotifier } from "./change_notifier.ts";
+import { membersFields } from "./members.ts";
 
 /** How often an idle stream sends a comment, so that dead connections are noticed. */
 const HEARTBEAT_MS = 15_000;
 /** How long browsers wait before they reconnect. */
 const RETRY_MS = 1000;
+/** How many streams are open at most: each change is sent to all of them. */
+export const MAX_STREAMS = 200;
+/** How long the streams share an event: it holds ages, which the clock changes. */
+const SHARED_MS = 50;
 
 const encoder = new TextEncoder();
+const RETRY = encoder.encode(`retry: ${RETRY_MS}\n`);
+const HEARTBEAT = encoder.encode(": still here\n\n");
 
-/** How many of the newest terms an event contains; `/history` has more. */
-const MAX_TERMS = 50;
+/** An event that was made for one stream, and serves the others. */
+interface SharedEvent {
+  readonly version: number;
+  readonly state: NodeSnapshot["status"]["state"];
+  readonly madeAt: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /** Server-Sent Events: the state now, then again after each change. A slow reader skips intermediate states. */
 export class EventStreams {
   readonly #snapshot: () => NodeSnapshot;
   readonly #notifier: ChangeNotifier;
-  /** The part that is the same for all streams, serialized once per change. */
-  #shared = { version: -1, json: "" };
+  #open = 0;
+  #shared: SharedEvent | undefined;
 
   constructor(snapshot: () => NodeSnapshot, notifier: ChangeNotifier) {
     this.#snapshot = snapshot;
@@ -28,44 +40,48 @@ export class EventStreams {
     this.#notifier.close();
   }
 
-  /** A stream for one reader. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /** A stream for one reader; undefined if there are too many. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+    if (this.#open >= MAX_STREAMS) return undefined;
+    this.#open++;
     const notifier = this.#notifier;
     const cancelled = new AbortController();
     let sent = -1;
     return new ReadableStream({
+      start: (controller) => controller.enqueue(RETRY),
       pull: async (controller) => {
         if (sent >= 0) await notifier.next(sent, HEARTBEAT_MS, cancelled.signal);
         if (cancelled.signal.aborted) return;
-        if (notifier.closed) return controller.close();
-        const retry = sent < 0 ? `retry: ${RETRY_MS}\n` : "";
-        const text = notifier.version === sent ? ": still here\n\n" : retry + this.#event();
+        if (notifier.closed) {
+          this.#open--;
+          return controller.close();
+        }
+        const bytes = notifier.version === sent ? HEARTBEAT : this.#event();
         sent = notifier.version;
-        controller.enqueue(encoder.encode(text));
+        controller.enqueue(bytes);
       },
-      cancel() {
+      cancel: () => {
+        this.#open--;
         cancelled.abort();
       },
     }, { highWaterMark: 0 });
   }
 
-  #event(): string {
+  #event(): Uint8Array<ArrayBuffer> {
     const { version } = this.#notifier;
     const snapshot = this.#snapshot();
-    if (this.#shared.version !== version) this.#shared = { version, json: JSON.stringify(shared(snapshot)) };
-    // The status depends on the clock, so it is computed for each event.
-    const data = `${JSON.stringify(statusBody(snapshot)).slice(0, -1)},${this.#shared.json.slice(1)}`;
-    return `id: ${version}\nevent: state\ndata: ${data}\n\n`;
+    const { state } = snapshot.status;
+    const now = performance.now();
+    const shared = this.#shared;
+    if (shared?.version === version && shared.state === state && now - shared.madeAt < SHARED_MS) return shared.bytes;
+    const data = [
+      JSON.stringify(statusBody(snapshot)).slice(0, -1),
+      membersFields(snapshot.status),
+      historyTexts(snapshot).newest.slice(1, -1),
+      `"control":${snapshot.control !== undefined}}`,
+    ].join();
+    const bytes = encoder.encode(`id: ${version}\nevent: state\ndata: ${data}\n\n`);
+    this.#shared = { version, state, madeAt: now, bytes };
+    return bytes;
   }
-}
-
-function shared(snapshot: NodeSnapshot): Record<string, unknown> {
-  const { members } = membersBody(snapshot.status);
-  const { terms, ...history } = historyBody(snapshot);
-  return {
-    members,
-    ...history,
-    terms: (terms as unknown[]).slice(0, MAX_TERMS),
-    control: snapshot.control !== undefined,
-  };
 }

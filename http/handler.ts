@@ -10,6 +10,7 @@ import {
 import { EventStreams } from "./event_streams.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
 import { History } from "./history.ts";
+import { LoadGauge } from "./load.ts";
 import { Metrics } from "./metrics.ts";
 import { answer, type RouteContext } from "./routes.ts";
 
@@ -65,6 +66,8 @@ export class NodeHandler {
   readonly #events: EventStreams;
   readonly #context: RouteContext;
   #election: ElectionView | undefined;
+  /** Measures while there is an election to protect. */
+  #load: LoadGauge | undefined;
 
   /**
    * Until {@linkcode NodeHandler.show} is called, every answer reports the role `connecting`.
@@ -77,7 +80,8 @@ export class NodeHandler {
     this.#metrics = new Metrics(options.name);
     this.#events = new EventStreams(snapshot, this.#notifier);
     const roleLine = () => roleText((this.#election ?? INITIAL_STATUS).state, options.url);
-    this.#context = { snapshot, roleLine, events: this.#events, metrics: this.#metrics };
+    const isOverloaded = () => this.#load?.count() === true && this.#election?.state.role === "leader";
+    this.#context = { snapshot, roleLine, isOverloaded, events: this.#events, metrics: this.#metrics };
   }
 
   /** Records events for the history, metrics and streams. Pass it as the election's `onEvent`. */
@@ -101,6 +105,7 @@ export class NodeHandler {
    */
   async show(election: ElectionView): Promise<void> {
     this.#election = election;
+    this.#load = new LoadGauge();
     for await (const state of election) {
       if (state.role === "leader") {
         const { signal, token } = state.term;
@@ -110,6 +115,8 @@ export class NodeHandler {
       this.#history.setLeaderKnown(state.leader !== undefined);
       this.#notifier.changed();
     }
+    this.#load.close();
+    this.#load = undefined;
   }
 
   /** Ends all event streams, so that the server can shut down. Other requests are still answered. */

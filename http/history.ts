@@ -46,6 +46,7 @@ export class History {
   readonly #terms: TermRecord[] = [];
   #hasSeenQueue = false;
   #changes = 0;
+  #revision = 0;
   #leaderlessMs = 0;
   #leaderlessSince: number | undefined = performance.now();
 
@@ -57,6 +58,11 @@ export class History {
   /** How many times this node has seen the leader change. */
   get changes(): number {
     return this.#changes;
+  }
+
+  /** Incremented by each change of the terms. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Total time in which this node knew no leader, in milliseconds. */
@@ -90,7 +96,9 @@ export class History {
   /** This node leads again on the same key. */
   ownTermBegan(token: bigint, now = new Date()): void {
     const last = this.#terms.at(-1);
-    if (last?.token === token && last.to) this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
+    if (last?.token !== token || !last.to) return;
+    this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
+    this.#revision++;
   }
 
   /** This node's own term has ended, for a known reason. */
@@ -99,6 +107,7 @@ export class History {
     const term = this.#terms[index];
     if (!term || (term.ended && term.ended !== "unknown")) return;
     this.#terms[index] = { ...term, to: term.to ?? now, ended: OWN_REASONS[reason] };
+    this.#revision++;
   }
 
   #begin({ token, id, url, since }: Candidate, now: Date): void {
@@ -106,9 +115,11 @@ export class History {
     if (this.#terms.length > 0) this.#changes++;
     this.#terms.push({ token, id, url, from: this.#hasSeenQueue ? now : since });
     if (this.#terms.length > MAX_TERMS) this.#terms.shift();
+    this.#revision++;
   }
 
   #replace(term: TermRecord): void {
     this.#terms[this.#terms.length - 1] = term;
+    this.#revision++;
   }
 }

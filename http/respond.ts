@@ -12,7 +12,12 @@ export function respond(
 }
 
 export function json(status: number, body: unknown, headers?: Record<string, string>): Response {
-  return respond(status, "application/json", JSON.stringify(body) + "\n", headers);
+  return jsonText(status, JSON.stringify(body), headers);
+}
+
+/** An answer of JSON that is serialized already. */
+export function jsonText(status: number, body: string, headers?: Record<string, string>): Response {
+  return respond(status, "application/json", body + "\n", headers);
 }
 
 export function text(status: number, body: string, headers?: Record<string, string>): Response {

@@ -1,9 +1,9 @@
-import { historyBody, membersBody, type NodeSnapshot, readiness, statusBody } from "./answers.ts";
+import { historyTexts, membersText, type NodeSnapshot, readiness, statusBody } from "./answers.ts";
 import { handleTransfer } from "./control.ts";
 import type { EventStreams } from "./event_streams.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
-import { json, prefers, problem, respond, text } from "./respond.ts";
+import { json, jsonText, prefers, problem, respond, text } from "./respond.ts";
 
 /** The state that routes answer from. */
 export interface RouteContext {
@@ -11,6 +11,8 @@ export interface RouteContext {
   readonly snapshot: () => NodeSnapshot;
   /** The answer to `GET /` as text, without the cost of a whole snapshot. */
   readonly roleLine: () => string;
+  /** Counts a request; whether this node leads and has so many that its term is at risk. */
+  readonly isOverloaded: () => boolean;
   readonly events: EventStreams;
   readonly metrics: Metrics;
 }
@@ -22,9 +24,14 @@ interface Route {
   readonly path: string;
   readonly methods: readonly string[];
   readonly answer: (context: RouteContext, request: Request, search: string) => Answer;
+  /** Whether it is answered even by a leader that is overloaded. */
+  readonly always?: boolean;
   /** Whether OPTIONS gets the status that GET would get: some load balancers probe with OPTIONS. */
   readonly probe?: boolean;
 }
+
+/** How long clients that were turned away shall wait, in seconds. */
+const RETRY_LATER = { "retry-after": "1" };
 
 const VARY = { vary: "accept" };
 
@@ -48,10 +55,13 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
     }
   }),
   ...read(["/status"], ({ snapshot }) => json(200, statusBody(snapshot()))),
-  ...read(["/members", "/cluster"], ({ snapshot }) => json(200, membersBody(snapshot().status))),
-  ...read(["/history"], ({ snapshot }) => json(200, historyBody(snapshot()))),
+  ...read(["/members", "/cluster"], ({ snapshot }) => jsonText(200, membersText(snapshot().status))),
+  ...read(["/history"], ({ snapshot }) => jsonText(200, historyTexts(snapshot()).all)),
   ...read(["/events"], ({ events }, request) => {
-    return respond(200, "text/event-stream", request.method === "HEAD" ? null : events.stream());
+    if (request.method === "HEAD") return respond(200, "text/event-stream", null);
+    const stream = events.stream();
+    if (!stream) return problem(request, 503, "too many event streams; try again later", RETRY_LATER);
+    return respond(200, "text/event-stream", stream);
   }),
   ...read(["/metrics"], ({ metrics, snapshot }) => respond(200, METRICS_TYPE, metrics.text(snapshot()))),
   ...transfer("resign"),
@@ -60,15 +70,19 @@ const ROUTES: Readonly<Record<string, Route>> = Object.fromEntries([
 
 const REDIRECT = "/redirect/";
 
-/** Matches path and query of a URL with an ordinary host, to avoid the cost of parsing the URL. */
-const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^?#]*)([^#]*)/;
+/**
+ * Matches path and query of most URLs, to avoid the cost of parsing. The runtime puts the Host header in front of the
+ * path as it is, and a path begins with a slash: with one slash only, none of it can be the Host's.
+ */
+const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^/?#]*)(\?[^/#]*)?$/;
 
 /** Answers a request, computed against the clock at this moment. */
 export function answer(context: RouteContext, request: Request): Answer {
-  const [, path, search] = PLAIN_URL.exec(request.url) ?? [];
+  const [, path, search = ""] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
-  if (known) return count(context, known.path, follow(known, context, request, search!));
-  const url = URL.parse(request.url);
+  if (context.isOverloaded() && !known?.always) return count(context, known?.path ?? "other", turnedAway());
+  if (known) return count(context, known.path, follow(known, context, request, search));
+  const url = targetOf(request);
   if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
   const route = routeOf(url.pathname);
@@ -76,6 +90,21 @@ export function answer(context: RouteContext, request: Request): Answer {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
   return count(context, route.path, follow(route, context, request, url.search));
+}
+
+/** What is asked for: what follows the Host in the URL, whatever the Host holds; undefined if that is invalid. */
+function targetOf({ url, headers }: Request): URL | null {
+  const host = headers.get("host") ?? "";
+  if (/[^!-~]/.test(host)) return null;
+  const afterHost = url.indexOf("://") + 3 + host.length;
+  // A request with a whole URL instead of a path names another host, which the server has checked.
+  const isOwn = host !== "" && url.slice(0, afterHost).endsWith(`://${host}`) && url[afterHost] === "/";
+  return URL.parse(isOwn ? `http://host${url.slice(afterHost)}` : url);
+}
+
+/** The cheapest answer there is. */
+function turnedAway(): Response {
+  return text(503, "overloaded; try again later", RETRY_LATER);
 }
 
 function routeOf(path: string): Route | undefined {
@@ -116,7 +145,7 @@ function redirect({ snapshot }: RouteContext, request: Request, url: URL): Respo
 }
 
 function read(paths: readonly string[], answer: Route["answer"], probe = false): Route[] {
-  return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe }));
+  return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe, always: probe }));
 }
 
 function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) => boolean): Route[] {
@@ -132,5 +161,5 @@ function transfer(action: "resign" | "switchover"): Route[] {
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
   };
-  return [{ path: `/${action}`, methods: ["POST"], answer }];
+  return [{ path: `/${action}`, methods: ["POST"], answer, always: true }];
 }

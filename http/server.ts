@@ -1,4 +1,11 @@
 import { ListenError } from "./listen_error.ts";
+import { filesAreLeft } from "./open_files.ts";
+
+/** How long a server that ran out of files does not listen. */
+const PAUSE_MS = 100;
+
+/** How often it is looked whether files are left: idle connections may take all and no more. */
+const LOOK_EVERY_MS = 2000;
 
 export interface ServeOptions {
   readonly port: number;
@@ -10,12 +17,16 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Called with an error that the handler throws; the client gets a 500. */
   readonly onError: (error: unknown) => void;
+  /** Called when the server cuts all connections, to listen again after a moment. */
+  readonly onInterrupted: (reason: string) => void;
 }
 
 /** A node's HTTP server. */
 export interface NodeServer {
   /** The port it listens on; never 0. */
   readonly port: number;
+  /** Cuts all connections if there are no files left for others, such as the connection to etcd. */
+  freeFiles(): void;
   /** Accepts no more requests and waits at most `graceMs` for those that are open. */
   close(graceMs: number): Promise<void>;
 }
@@ -26,24 +37,84 @@ export interface NodeServer {
  * @throws {ListenError} If the port cannot be opened.
  */
 export function serve(options: ServeOptions): NodeServer {
-  const server = listen(options);
-  return {
-    port: server.addr.port,
-    async close(graceMs) {
-      options.onClose();
-      const grace = Promise.withResolvers<void>();
-      const timer = setTimeout(grace.resolve, graceMs);
-      await Promise.race([server.shutdown(), grace.promise]);
-      clearTimeout(timer);
-    },
-  };
+  return new PersistentServer(options);
 }
 
-function listen({ port, hostname, handler, tls, onError }: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
+/**
+ * A server that outlives the end of its accept loop. `Deno.serve` accepts nothing more once the process has no files
+ * left, and it has no limit and no timeout for idle connections (denoland/deno#3515): only cutting them all helps.
+ */
+class PersistentServer implements NodeServer {
+  readonly port: number;
+  readonly #options: ServeOptions;
+  #listening: { readonly server: Deno.HttpServer<Deno.NetAddr>; readonly abort: AbortController } | undefined;
+  #resuming: ReturnType<typeof setTimeout> | undefined;
+  readonly #looking: ReturnType<typeof setInterval>;
+  #closed = false;
+
+  constructor(options: ServeOptions) {
+    this.#options = options;
+    this.port = this.#listen(options.port);
+    this.#looking = setInterval(() => this.freeFiles(), LOOK_EVERY_MS);
+  }
+
+  freeFiles(): void {
+    if (!filesAreLeft()) this.#interrupt("no files are left for other connections");
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#resuming);
+    clearInterval(this.#looking);
+    this.#options.onClose();
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, graceMs);
+    await Promise.race([this.#listening?.server.shutdown(), grace.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Listens, and gives the port. */
+  #listen(port: number): number {
+    const abort = new AbortController();
+    const server = listen(this.#options, port, abort.signal);
+    this.#listening = { server, abort };
+    server.finished.catch((error) => {
+      if (this.#listening?.server === server) this.#interrupt(String(error instanceof Error ? error.message : error));
+    });
+    return server.addr.port;
+  }
+
+  #interrupt(reason: string): void {
+    if (this.#closed || !this.#listening) return;
+    const { abort } = this.#listening;
+    this.#listening = undefined;
+    abort.abort();
+    this.#options.onInterrupted(reason);
+    this.#resumeLater();
+  }
+
+  #resumeLater(): void {
+    this.#resuming = setTimeout(() => {
+      try {
+        this.#listen(this.port);
+      } catch {
+        // The connections may not be closed yet, or somebody has taken the files or the port meanwhile.
+        this.#resumeLater();
+      }
+    }, PAUSE_MS);
+  }
+}
+
+function listen(
+  { hostname, handler, tls, onError }: ServeOptions,
+  port: number,
+  signal: AbortSignal,
+): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({
       port,
       hostname,
+      signal,
       ...tls,
       onListen: () => {},
       onError: (error) => {

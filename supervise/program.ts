@@ -1,7 +1,8 @@
 /** A command that cannot be run; the message is one line for the user, the code is what shells give. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
-  constructor(message: string, readonly exitCode: 126 | 127) {
+  /** `temporary`: it could not be started for want of files, processes or memory; another try may succeed. */
+  constructor(message: string, readonly exitCode: 126 | 127, readonly temporary = false) {
     super(message);
   }
 }
@@ -35,8 +36,19 @@ export function checkProgram(program: string): void {
   }
 }
 
+const SHORTAGES: ReadonlySet<unknown> = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
+
+/** Whether a program could not be started for want of files, processes or memory. */
+function isShortage(error: unknown): boolean {
+  return error instanceof Error && "code" in error && SHORTAGES.has(error.code);
+}
+
 /** What it means that a program could not be started. */
 function startError(program: string, error: unknown): CommandError {
+  if (isShortage(error)) {
+    const message = `${program} could not be started: ${(error as Error).message}; trying again`;
+    return new CommandError(message, 126, true);
+  }
   if (!(error instanceof Deno.errors.NotFound)) return notExecutable(program);
   // The same error of the system has three causes.
   try {

@@ -48,6 +48,8 @@ export class Supervisor {
   /** How long to wait before the next start: a command that ends right away shall not keep a core busy. */
   #pauseMs = 0;
   #recheck = () => {};
+  /** Whether the last start failed for want of files, processes or memory. */
+  #shortage = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -71,7 +73,7 @@ export class Supervisor {
       if (code === undefined) return undefined;
       const settled = performance.now() - startedAt > SETTLED_MS;
       this.#pauseMs = settled ? 0 : Math.min(MAX_RESTART_MS, Math.max(FIRST_RESTART_MS, 2 * this.#pauseMs));
-      if (!this.#options.restart) return code;
+      if (!this.#options.restart && !this.#shortage) return code;
     }
   }
 
@@ -95,10 +97,12 @@ export class Supervisor {
   async #once(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
     const { hooks, launcher, argv } = this.#options;
     let launched: Launched;
+    this.#shortage = false;
     try {
       launched = await launcher.launch(withOriginalPath(argv), env, term.validFor());
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
+      this.#shortage = error.temporary;
       this.#lastExit = { code: error.exitCode, signal: null };
       hooks.failed(error);
       return error.exitCode;

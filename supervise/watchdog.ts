@@ -91,7 +91,7 @@ export class Watchdog {
     clearTimeout(late);
     this.#starting = undefined;
     if (answer?.type === "started") return answer.pid;
-    if (answer?.type === "failed") throw new CommandError(answer.message, answer.exitCode);
+    if (answer?.type === "failed") throw new CommandError(answer.message, answer.exitCode, answer.temporary);
     // Whatever keeps it from answering, it must not start the command later.
     running.kill();
     await running.ended;

@@ -116,8 +116,8 @@ export class WatchdogAgent {
       child = spawnProgram(argv, env);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      const { message, exitCode } = error;
-      return answer({ type: "failed", message, exitCode });
+      const { message, exitCode, temporary } = error;
+      return answer({ type: "failed", message, exitCode, temporary });
     }
     const { pid } = child;
     const exit = children.own(child);

@@ -57,7 +57,7 @@ export type WatchdogAnswer =
   | { readonly type: "ready" }
   | { readonly type: "started"; readonly pid: number }
   /** It could not start the command: a message for the user, and the exit code that shells give. */
-  | { readonly type: "failed"; readonly message: string; readonly exitCode: 126 | 127 }
+  | { readonly type: "failed"; readonly message: string; readonly exitCode: 126 | 127; readonly temporary: boolean }
   | { readonly type: "late" }
   /** The command's first process has ended. */
   | { readonly type: "ended"; readonly pid: number; readonly code: number; readonly signal: string | null };

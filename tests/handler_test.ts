@@ -2,8 +2,10 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { MAX_STREAMS } from "../http/event_streams.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
+import { fillQueue } from "./support/foreign_keys.ts";
 import { within } from "./support/until.ts";
 
 /** Nodes a, b, c in the order of the queue. */
@@ -110,12 +112,34 @@ Deno.test("streams that nobody reads, and that are left, leave nothing behind", 
   const before = files();
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   const open = await Promise.all(
-    Array.from({ length: 1000 }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
+    Array.from({ length: MAX_STREAMS }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
   );
-  assertGreater(files(), before + 950);
+  assertGreater(files(), before + 0.9 * MAX_STREAMS);
+  assertEquals((await a.get("/events")).status, 503);
   assertEquals(await a.curl(), "I am the leader\n");
   await Promise.all(open.map(({ body }) => body!.cancel()));
   while (files() > before + 5) await a.get("/livez");
+  assertEquals((await a.get("/events", { method: "HEAD" })).status, 200);
+  await (await fetch(`http://127.0.0.1:${a.port}/events`, { client })).body!.cancel();
+});
+
+Deno.test("of thousands of foreign keys the first hundred are shown, and this node itself, to all that ask", async () => {
+  await using etcd = await LocalEtcd.start();
+  await fillQueue(etcd, 5000);
+  await using a = await TestNode.start(etcd, ["--id", "a", "--log-level", "info"]);
+  await a.logs("following", { fields: { leader: "foreign 0" } });
+  while (!JSON.parse((await a.get("/members")).body).members.some(({ id }: { id: string }) => id === "a")) {
+    await etcd.ctl("version");
+  }
+  const gone = new AbortController();
+  const events = eventsOf(a, gone.signal);
+  for (const { members, total, omitted } of [await json(a, "/members"), (await events.next()).value!]) {
+    const shown = members as { id: string; place: number; role: string }[];
+    assertEquals([shown.length, total, omitted], [101, 5001, 4900]);
+    assertEquals([shown[0]!.role, shown[99]!.place, shown[100]!.id, shown[100]!.place], ["leader", 100, "a", 5001]);
+  }
+  gone.abort();
+  await events.next().catch(() => {});
 });
 
 Deno.test("connections are kept open for many requests, and answer under load", async () => {

@@ -1,12 +1,14 @@
 import type { ElectionStatus } from "../../election/mod.ts";
-import { membersBody } from "../../http/answers.ts";
+import { leaderOf, memberBody } from "../../http/members.ts";
 import { type Show, since, table } from "./table.ts";
 
 /** The queue as a table. */
-export function membersTable({ queue, state }: ElectionStatus, show: Show): string {
+export function membersTable(status: ElectionStatus, show: Show): string {
+  const { queue } = status;
   if (queue.length === 0) return "the queue is empty";
+  const leader = leaderOf(status);
   const rows = queue.map(({ id, url, token, since: from, priority }, index) => {
-    const leads = token === state.leader?.token;
+    const leads = index === leader;
     return [
       String(index + 1),
       { text: id, colour: leads ? "green" : undefined } as const,
@@ -20,7 +22,8 @@ export function membersTable({ queue, state }: ElectionStatus, show: Show): stri
   return table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
 }
 
-/** The queue as one line of JSON, as in `GET /members`. */
+/** The whole queue as one line of JSON, each candidate as in `GET /members`. */
 export function membersJson(status: ElectionStatus): string {
-  return JSON.stringify(membersBody(status).members);
+  const leader = leaderOf(status);
+  return JSON.stringify(status.queue.map((candidate, index) => memberBody(candidate, index + 1, index === leader)));
 }

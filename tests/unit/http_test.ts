@@ -38,12 +38,14 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnaps
 /** The context of this node. */
 function groundOf(snapshot: () => NodeSnapshot): RouteContext {
   const roleLine = () => roleText(snapshot().status.state, snapshot().url);
-  return { snapshot, roleLine, events: new EventStreams(snapshot, new ChangeNotifier()), metrics: new Metrics("jobs") };
+  const events = new EventStreams(snapshot, new ChangeNotifier());
+  return { snapshot, roleLine, isOverloaded: () => false, events, metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */
 function answering(snapshot: () => NodeSnapshot) {
-  return { handler: (request: Request) => answer(groundOf(snapshot), request), onClose: () => {} };
+  const handler = (request: Request) => answer(groundOf(snapshot), request);
+  return { handler, onClose: () => {}, onInterrupted: () => {} };
 }
 
 async function get(snapshot: NodeSnapshot, path: string, init: RequestInit = {}): Promise<Response> {
@@ -161,8 +163,7 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
     const server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      handler: (request) => answer(groundOf(snapshot), request),
-      onClose: () => {},
+      ...answering(snapshot),
       onError: (error) => errors.push(error),
     });
     const ask = async (method: string) => {
@@ -181,20 +182,44 @@ Deno.test("HEAD and OPTIONS answer like GET, without a body", async () => {
   assertEquals((await get(node(LEADER), "/leader", { method: "OPTIONS" })).headers.get("allow"), "GET, HEAD, OPTIONS");
 });
 
-Deno.test("a Host that is none is answered with 400, and is no error of ours", async () => {
+/** What a server for this node sends back for these bytes, and the errors that it told. */
+async function send(snapshot: NodeSnapshot, request: string): Promise<string> {
   const errors: unknown[] = [];
-  const snapshot = () => node(LEADER);
-  const server = serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    ...answering(snapshot),
-    onError: (error) => errors.push(error),
-  });
+  const onError = (error: unknown) => errors.push(error);
+  const server = serve({ hostname: "127.0.0.1", port: 0, ...answering(() => snapshot), onError });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  await connection.write(new TextEncoder().encode("GET /status HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"));
-  assertStringIncludes(await new Response(connection.readable).text(), "HTTP/1.1 400 Bad Request");
+  await connection.write(new TextEncoder().encode(`${request}\r\nConnection: close\r\n\r\n`));
+  const text = await new Response(connection.readable).text();
   assertEquals(errors, []);
   await server.close(200);
+  return text;
+}
+
+Deno.test("a Host that is none is answered with 400, and is no error of ours", async () => {
+  for (const host of ["a b", "a\tb/leader"]) {
+    assertStringIncludes(await send(node(LEADER), `GET /status HTTP/1.1\r\nHost: ${host}`), "HTTP/1.1 400 Bad Request");
+  }
+});
+
+Deno.test("the path is the request's, never the Host's", async () => {
+  const isLine = (answer: string) => answer.endsWith("\r\n\r\nI am the leader\n");
+  const isStatus = (answer: string) => answer.includes('"is_leader":true');
+  for (
+    const host of ["x", "x:80", "[::1]:80", "X_y", "", "x/leader?", "x/leader#", "x?", "x#", "x\\leader?", "u@x/leader"]
+  ) {
+    assert(isLine(await send(node(LEADER), `GET / HTTP/1.1\r\nHost: ${host}`)), host);
+    assert(isStatus(await send(node(LEADER), `GET /leader HTTP/1.1\r\nHost: ${host}`)), host);
+    const { pathname } = new URL(
+      /^location: (.*)$/m.exec(
+        await send(node(FOLLOWER), `GET /redirect/a HTTP/1.1\r\nHost: ${host}`),
+      )![1]!,
+    );
+    assertEquals(pathname, "/a", host);
+  }
+  // A whole URL in the request line goes before the Host; a query may hold anything.
+  assert(isStatus(await send(node(LEADER), "GET http://y/leader HTTP/1.1\r\nHost: x/?")));
+  assert(isStatus(await send(node(LEADER), "GET /leader?a=/#/ HTTP/1.1\r\nHost: x")));
+  assert(isStatus(await send(node(LEADER), "GET /leader HTTP/1.0\r\nX: y")));
 });
 
 Deno.test("unknown paths are 404, other methods 405 with what is allowed, as text or JSON", async () => {

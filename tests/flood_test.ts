@@ -1,0 +1,83 @@
+/** Clients that are too many or ask too much: HTTP may suffer, the election does not. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Crowd } from "./support/crowd.ts";
+import { TestNode } from "./support/node.ts";
+import { Program } from "./support/program.ts";
+import { ROOT } from "./support/repository.ts";
+import { within } from "./support/until.ts";
+
+const FILES = 128;
+
+/** How many files a process has open. */
+function openFiles(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+/** Asks until it answers. */
+async function answers(node: TestNode, path: string): Promise<number> {
+  const ask = async () => {
+    for (;;) {
+      const answer = await node.get(path).catch(() => undefined);
+      if (answer) return answer.status;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  return await within(10_000, `an answer to ${path}`, ask());
+}
+
+function terms(node: TestNode): unknown[] {
+  const events = ["leading", "term-ended"];
+  return node.log.flatMap((line) => typeof line !== "string" && events.includes(line.event) ? [line.event] : []);
+}
+
+Deno.test("more idle connections than a process may have files: the leader keeps its term and answers again", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "2"], { files: FILES });
+  await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--id", "b", "--ttl", "2"]);
+  await b.logs("following");
+  using crowd = new Crowd(a.port);
+  const come = async () => {
+    for (let joined = 0; joined < 300;) {
+      if (await crowd.join()) joined++;
+      else await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  await within(10_000, "300 connections to be taken", Promise.race([come(), a.exited]));
+  const { message } = await a.logs("http-interrupted");
+  assertMatch(String(message), /Too many open files/);
+  crowd.leave();
+  assertEquals(await answers(a, "/leader"), 200);
+  assertEquals(terms(a), ["leading"]);
+  assertEquals(await a.stop(), 0);
+  await b.logs("leading");
+});
+
+Deno.test("idle connections that take the last file and no more are cut before somebody else needs one", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"], { files: FILES });
+  await a.logs("leading");
+  using crowd = new Crowd(a.port);
+  const wasInterrupted = () => a.log.some((line) => typeof line !== "string" && line.event === "http-interrupted");
+  // One at a time, as one too many would end the server's loop.
+  while (!wasInterrupted() && openFiles(a.pid) < FILES) {
+    const before = openFiles(a.pid);
+    await crowd.join();
+    while (!wasInterrupted() && openFiles(a.pid) <= before) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const { message } = await a.logs("http-interrupted");
+  assertMatch(String(message), /no files are left/);
+  assertEquals(await answers(a, "/leader"), 200);
+  assertEquals(terms(a), ["leading"]);
+});
+
+Deno.test("a command that cannot start for want of files is tried again, and does not end the node", async () => {
+  const program = new URL("tests/support/short_of_files.ts", ROOT).pathname;
+  const run = ["-c", 'ulimit -n 64 && exec "$0" "$@"', Deno.execPath(), "run", "-A", "--quiet", program];
+  const { stdout, stderr } = await Program.run("sh", run);
+  assert(stdout !== "", stderr);
+  const { code, told } = JSON.parse(stdout);
+  assertEquals([code, told.slice(1)], [7, ["started", "ended with 7"]]);
+  assertMatch(told[0], /^sh could not be started: Too many open files .*; trying again$/);
+});
