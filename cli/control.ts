@@ -1,4 +1,5 @@
 import { AskError, askNode } from "./inspect/ask.ts";
+import { parseStatus, parseTransfer } from "./inspect/node_answers.ts";
 import type { ControlConfig } from "./control_flags.ts";
 
 /** Long enough for the leader to stop its command. */
@@ -10,18 +11,17 @@ const TIMEOUT_MS = 30_000;
  * @throws {AskError} If a node cannot be reached, or the transfer is refused or fails.
  */
 export async function transferLeadership({ action, url, leader, candidate, token }: ControlConfig): Promise<string> {
-  const status = (await askNode(`${url}/status`)).body;
+  const { body: status } = await askNode(`${url}/status`, parseStatus);
   if (!status.leader) throw new AskError("there is no leader");
   if (leader !== undefined && leader !== status.leader) {
     throw new AskError(`the leader is ${status.leader}, not ${leader}`);
   }
   if (candidate !== undefined && status.leader === candidate) return `${candidate} is already the leader`;
-  if (!status.leader_url) throw new AskError(`the leader, ${status.leader}, has no URL`);
-  const { body: next } = await askNode(`${status.leader_url}/${action}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}` },
-    body: JSON.stringify({ leader: status.leader, candidate }),
-  }, TIMEOUT_MS);
+  if (!status.leaderUrl) throw new AskError(`the leader, ${status.leader}, has no URL`);
+  const { body: next } = await askNode(`${status.leaderUrl}/${action}`, parseTransfer, {
+    post: { token, body: { leader: status.leader, candidate } },
+    timeoutMs: TIMEOUT_MS,
+  });
   if (!next.leader) return `${status.leader} has resigned; there is no new leader yet`;
   return `${next.leader} leads now (before: ${status.leader})`;
 }

@@ -114,3 +114,61 @@ Deno.test("the doctor finds a user that may not write, and does not touch what i
   assertMatch(root.stdout, /^warn {2}the queue is empty$/m);
   assertEquals((await look(etcd, "members", "--user", "root:rootpw")).code, 3);
 });
+
+/** A server that is no node, whatever it is asked. It counts what it sent of bodies that do not end. */
+class Impostor implements AsyncDisposable {
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly url: string;
+  sent = 0;
+
+  constructor() {
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => this.#answer(url));
+    this.url = `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  #answer(url: string): Response {
+    switch (new URL(url).pathname.split("/")[1]) {
+      case "page":
+        return new Response("<h1>It works!</h1>", { headers: { "content-type": "text/html" } });
+      case "null":
+        return Response.json(null);
+      case "terms":
+        return Response.json({ terms: [null, { token: 1, id: "x", from: "?", ended: "constructor" }], node: "terms" });
+      case "silent":
+        return new Response(new ReadableStream());
+    }
+    const piece = new Uint8Array(65536).fill(32);
+    return new Response(
+      new ReadableStream({
+        pull: (controller) => {
+          this.sent += piece.length;
+          controller.enqueue(piece);
+        },
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+Deno.test("what hostile servers answer is bounded, is not believed and ends no tool", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using impostor = new Impostor();
+  for (const id of ["page", "null", "terms", "silent", "endless"]) {
+    await etcd.ctl("put", `leader-node/${id}`, JSON.stringify({ id, url: `${impostor.url}/${id}`, priority: 0 }));
+  }
+  const status = await look(etcd, "status");
+  const history = await look(etcd, "history");
+  const doctor = await look(etcd, "doctor");
+  assertEquals([status.stderr, history.stderr, doctor.stderr], ["", "", ""]);
+  assertMatch(history.stdout, /^1 +x +ongoing$/m);
+  assertEquals([status.code, doctor.code], [1, 0], doctor.stdout);
+  for (const id of ["page", "null", "terms", "endless"]) {
+    assertMatch(status.stdout, new RegExp(`^${id} +answered 200, but is not a leader-node`, "m"));
+    assertStringIncludes(doctor.stdout, `warn  node ${id}: answered 200, but is not a leader-node`);
+  }
+  assertMatch(status.stdout, /^silent +cannot be reached: no answer within 3 s/m);
+  assert(impostor.sent < 100e6, `${impostor.sent} bytes were read`);
+});

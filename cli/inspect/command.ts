@@ -1,6 +1,7 @@
 import { diagnose, findingsText } from "./doctor.ts";
 import { examineEtcd } from "./etcd_facts.ts";
 import { historyTable, mergeHistories } from "./history.ts";
+import { parseHistory, parseStatus } from "./node_answers.ts";
 import { membersJson, membersTable } from "./members.ts";
 import { readQueue, watchQueue } from "./read_queue.ts";
 import { askNodes, compare, statusJson, statusText } from "./status.ts";
@@ -47,7 +48,7 @@ async function members(config: InspectConfig): Promise<number> {
 
 async function status(config: InspectConfig): Promise<number> {
   const fromEtcd = await readQueue(config);
-  const report = compare(fromEtcd, await askNodes(fromEtcd.queue));
+  const report = compare(fromEtcd, await askNodes(fromEtcd.queue, "/status", parseStatus));
   console.log(config.json ? statusJson(config.election, report) : statusText(config.election, report, show));
   if (report.doubts.length > 0) return PROBLEM;
   return report.leader ? OK : NO_LEADER;
@@ -55,7 +56,7 @@ async function status(config: InspectConfig): Promise<number> {
 
 async function history(config: InspectConfig): Promise<number> {
   const { queue } = await readQueue(config);
-  const terms = mergeHistories(await askNodes(queue, "/history"));
+  const terms = mergeHistories(await askNodes(queue, "/history", parseHistory));
   console.log(config.json ? JSON.stringify(terms) : historyTable(terms, show));
   return OK;
 }
@@ -64,7 +65,8 @@ async function doctor(config: InspectConfig): Promise<number> {
   const { election, ttl } = config;
   const etcd = await examineEtcd(config);
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
-  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes: await askNodes(queue ?? []) });
+  const nodes = await askNodes(queue ?? [], "/status", parseStatus);
+  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes });
   console.log(config.json ? JSON.stringify(findings) : findingsText(findings, show));
   return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

@@ -1,5 +1,6 @@
 import type { Queue } from "../../election/mod.ts";
 import type { EtcdFacts, MemberFacts } from "./etcd_facts.ts";
+import type { NodeStatus } from "./node_answers.ts";
 import type { NodeReport } from "./status.ts";
 import { paint, type Show } from "./table.ts";
 
@@ -11,7 +12,7 @@ export interface Facts {
   readonly etcd: EtcdFacts;
   /** Absent if etcd does not answer reads. */
   readonly queue?: Queue;
-  readonly nodes: readonly NodeReport[];
+  readonly nodes: readonly NodeReport<NodeStatus>[];
 }
 
 /** The result of one check. */
@@ -155,14 +156,15 @@ function checkQueue(queue: Queue, election: string): Finding[] {
   return findings;
 }
 
-function checkNode({ candidate: { id }, answer, problem }: NodeReport): Finding[] {
+function checkNode({ candidate: { id }, answer, problem }: NodeReport<NodeStatus>): Finding[] {
   if (!answer) return [warn(`node ${id}: ${problem}`)];
-  const { timestamp, version, role } = answer.body;
-  const offset = Date.parse(String(timestamp)) - answer.at;
+  const { node, timestamp, version, role } = answer.body;
+  if (node !== id) return [warn(`node ${id}: its URL is answered by ${node}`)];
+  const offset = timestamp - answer.at;
   const summary = `node ${id}: ${role}, version ${version}, latency ${answer.tookMs.toFixed(0)} ms, clock ${
     Math.abs(offset).toFixed(0)
   } ms ${offset < 0 ? "behind" : "ahead"}`;
-  if (!(Math.abs(offset) > MAX_CLOCK_OFFSET_MS)) return [ok(summary)];
+  if (Math.abs(offset) <= MAX_CLOCK_OFFSET_MS) return [ok(summary)];
   return [warn(`${summary}: the election is not affected, but the times in its logs are wrong`)];
 }
 
