@@ -9,7 +9,7 @@ import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
 import { createLog } from "./log.ts";
 import type { Config } from "./node_flags.ts";
-import { DuplicateIdCheck, logEvent, logStates } from "./node_log.ts";
+import { DuplicateIdCheck, logEvent, logRefusals, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
@@ -221,6 +221,7 @@ class Node implements NodeHandlerOptions {
       token,
       resign: (options: { to?: Candidate }) => election.resign(options),
       onRequest: (fields) => this.#log("info", "control", fields),
+      onRefused: logRefusals(this.#log),
     };
   }
 

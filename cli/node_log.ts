@@ -1,5 +1,7 @@
 import type { ElectionEvent, ElectionView, Queue } from "../election/mod.ts";
-import type { Log } from "../supervise/log.ts";
+import type { Log, LogFields } from "../supervise/log.ts";
+
+const REFUSALS_EVERY_MS = 1000;
 
 /** Logs each change of the role, until the election is stopped. */
 export async function logStates(election: ElectionView, log: Log): Promise<void> {
@@ -52,6 +54,17 @@ export function logEvent(event: ElectionEvent, log: Log): void {
       log("info", event.type);
       break;
   }
+}
+
+/** Logs requests with a wrong control token: one in a second, with the number of those since the last line. */
+export function logRefusals(log: Log, now = () => performance.now()): (fields: LogFields) => void {
+  let [loggedAt, attempts] = [-Infinity, 0];
+  return (fields) => {
+    attempts++;
+    if (now() - loggedAt < REFUSALS_EVERY_MS) return;
+    log("warn", "control-refused", { ...fields, attempts });
+    [loggedAt, attempts] = [now(), 0];
+  };
 }
 
 /** Warns once if another node has this node's id. */

@@ -32,6 +32,11 @@ export interface Control {
   resign(options: { to?: Candidate }): Promise<void>;
   /** Called for every accepted request, for the audit log. Its fields are `request` (the action) and `candidate`. */
   onRequest(request: Readonly<Record<string, string | undefined>>): void;
+  /**
+   * Called for every request without the token or with a wrong one, for the audit log. Its fields are `request` (the
+   * action) and `remote` (the client's address, if the server passes it to the handler).
+   */
+  onRefused?(request: Readonly<Record<string, string | undefined>>): void;
 }
 
 /** The state that answers are computed from. Taken anew for every request. */

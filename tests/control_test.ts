@@ -47,9 +47,17 @@ async function switchover(node: TestNode, leader: string, candidate: string): Pr
 }
 
 /** Runs `leader-node` as somebody would who moves the lead. */
-async function cli(...args: string[]): Promise<{ code: number; out: string }> {
+function cli(...args: string[]): Promise<{ code: number; out: string }> {
+  return cliWith({}, ...args);
+}
+
+/** The same with more in its environment. */
+async function cliWith(env: Record<string, string>, ...args: string[]): Promise<{ code: number; out: string }> {
   const main = new URL("../main.ts", import.meta.url).pathname;
-  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", main, ...args], ...CONTROLLED });
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", main, ...args],
+    env: { ...CONTROLLED.env, ...env },
+  });
   const { code, stdout, stderr } = await command.output();
   return { code, out: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
@@ -111,6 +119,8 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
   const { status, headers } = await a.get("/resign");
   assertEquals([status, headers.get("allow")], [405, "POST, OPTIONS"]);
   assertEquals(a.log.filter((line) => typeof line !== "string" && line.event === "term-ended"), []);
+  const refused = await a.logs("control-refused", { fields: { level: "warn", request: "resign", attempts: 1 } });
+  assertEquals(refused.remote, "127.0.0.1");
   assert(!JSON.stringify([a.log, b.log, last.log]).includes(TOKEN));
 });
 
@@ -128,6 +138,36 @@ Deno.test("leader-node resign and switchover ask any node, and say what came of 
   assertMatch(out, /^[ab] leads now \(before: c\)\n$/);
   assertEquals((await cli("switchover", ...url)).code, 2);
   assertMatch((await cli("resign", "--url", "http://localhost:1")).out, /^leader-node: http:.* cannot be reached: /);
+});
+
+Deno.test("the control token goes neither to a leader that etcd alone names nor through a proxy", async () => {
+  await using etcd = await LocalEtcd.start();
+  const paths: string[] = [];
+  await using other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ headers, url }) => {
+    paths.push(`${url} ${headers.get("authorization")}`);
+    return new Response();
+  });
+  const proxy = {
+    HTTP_PROXY: `http://127.0.0.1:${other.addr.port}`,
+    http_proxy: `http://127.0.0.1:${other.addr.port}`,
+  };
+  await using a = await TestNode.start(etcd, ["--id", "a"], CONTROLLED);
+  await a.logs("leading");
+  const url = ["--url", `http://127.0.0.1:${a.port}`];
+  assertEquals(await cliWith(proxy, "resign", ...url), {
+    code: 0,
+    out: "a has resigned; there is no new leader yet\n",
+  });
+  await a.stop();
+  for (const leader of [`https://127.0.0.1:${other.addr.port}`, `http://leader.invalid:${other.addr.port}`]) {
+    await etcd.ctl("put", "leader-node/0", JSON.stringify({ id: "evil", url: leader, priority: 0 }));
+    await using b = await TestNode.start(etcd, ["--id", "b"], CONTROLLED);
+    await b.logs("following", { fields: { leader: "evil" } });
+    const { code, out } = await cliWith(proxy, "resign", "--url", `http://127.0.0.1:${b.port}`);
+    assertEquals(code, 1);
+    assertMatch(out, new RegExp(`^leader-node: the control token was not sent: the leader, evil, is at ${leader}, `));
+  }
+  assertEquals(paths, []);
 });
 
 Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {
