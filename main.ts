@@ -15,6 +15,7 @@ import { UsageError } from "./cli/flags.ts";
 import { VERSION } from "./cli/version.ts";
 import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
+import { printable } from "./election/internal.ts";
 import { AskError } from "./cli/inspect/ask.ts";
 
 /**
@@ -39,7 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case "run":
         return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":
-        console.log(await (await import("./cli/control.ts")).transferLeadership(command.config));
+        console.log(printable(await (await import("./cli/control.ts")).transferLeadership(command.config)));
         return 0;
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);
@@ -50,7 +51,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     const code = exitCode(error);
     if (code === undefined) throw error;
-    console.error(`leader-node: ${(error as Error).message}`);
+    console.error(`leader-node: ${printable((error as Error).message)}`);
     return code;
   }
 }

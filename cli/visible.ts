@@ -1,14 +1,8 @@
-/** Control and format characters, line separators and lone surrogates: they can move a cursor or hide text. */
-const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+import { UNPRINTABLE } from "../election/internal.ts";
 
-/** Text from etcd or a node for a terminal: one line, without characters that a terminal would obey. */
-export function visible(text: string, maxLength = Infinity): string {
-  return shortened(text, maxLength).replace(UNSAFE, "\uFFFD");
-}
-
-/** JSON that is safe on a terminal: like `JSON.stringify`, but also escapes what that leaves raw, such as U+009B. */
+/** JSON for a terminal: like `JSON.stringify`, but also escapes what that leaves raw, such as U+009B and U+202E. */
 export function visibleJson(value: unknown, replacer?: (name: string, value: unknown) => unknown): string {
-  return JSON.stringify(value, replacer).replace(UNSAFE, escaped);
+  return JSON.stringify(value, replacer).replace(UNPRINTABLE, escaped);
 }
 
 /** The text, cut with an ellipsis if it is longer than so many UTF-16 units. */
@@ -17,8 +11,6 @@ export function shortened(text: string, maxLength: number): string {
 }
 
 function escaped(character: string): string {
-  return Array.from(
-    { length: character.length },
-    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
-  ).join("");
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }

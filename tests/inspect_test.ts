@@ -170,5 +170,10 @@ Deno.test("what hostile servers answer is bounded, is not believed and ends no t
     assertStringIncludes(doctor.stdout, `warn  node ${id}: answered 200, but is not a leader-node`);
   }
   assertMatch(status.stdout, /^silent +cannot be reached: no answer within 3 s/m);
+  await etcd.ctl("put", "leader-node/\x1b[2J\u202e/7", "x\x9b2J");
+  for (const command of ["members", "members --json", "status --json", "doctor", "doctor --json"]) {
+    const { stdout } = await look(etcd, ...command.split(" "));
+    assert(stdout.includes("2J") && !/[^\P{C}\n]/u.test(stdout), stdout);
+  }
   assert(impostor.sent < 100e6, `${impostor.sent} bytes were read`);
 });

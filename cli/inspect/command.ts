@@ -7,6 +7,7 @@ import { readQueue, watchQueue } from "./read_queue.ts";
 import { askNodes, compare, statusJson, statusText } from "./status.ts";
 import type { InspectConfig } from "./flags.ts";
 import { onStopSignal } from "../signals.ts";
+import { visibleJson } from "../visible.ts";
 
 /** Exit codes for scripts. An {@linkcode AskError} gives 1 too. */
 const OK = 0;
@@ -57,7 +58,7 @@ async function status(config: InspectConfig): Promise<number> {
 async function history(config: InspectConfig): Promise<number> {
   const { queue } = await readQueue(config);
   const terms = mergeHistories(await askNodes(queue, "/history", parseHistory));
-  console.log(config.json ? JSON.stringify(terms) : historyTable(terms, show));
+  console.log(config.json ? visibleJson(terms) : historyTable(terms, show));
   return OK;
 }
 
@@ -67,6 +68,6 @@ async function doctor(config: InspectConfig): Promise<number> {
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
   const nodes = await askNodes(queue ?? [], "/status", parseStatus);
   const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes });
-  console.log(config.json ? JSON.stringify(findings) : findingsText(findings, show));
+  console.log(config.json ? visibleJson(findings) : findingsText(findings, show));
   return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

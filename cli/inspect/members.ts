@@ -1,6 +1,7 @@
 import type { ElectionStatus } from "../../election/mod.ts";
 import { membersBody } from "../../http/answers.ts";
 import { type Show, since, table } from "./table.ts";
+import { visibleJson } from "../visible.ts";
 
 /** The queue as a table. */
 export function membersTable({ queue, state }: ElectionStatus, show: Show): string {
@@ -22,5 +23,5 @@ export function membersTable({ queue, state }: ElectionStatus, show: Show): stri
 
 /** The queue as one line of JSON, as in `GET /members`. */
 export function membersJson(status: ElectionStatus): string {
-  return JSON.stringify(membersBody(status).members);
+  return visibleJson(membersBody(status).members);
 }

@@ -2,6 +2,7 @@ import type { Candidate, ElectionStatus, Leader } from "../../election/mod.ts";
 import { type Answer, askNode } from "./ask.ts";
 import type { NodeStatus } from "./node_answers.ts";
 import { paint, type Show, since, table } from "./table.ts";
+import { visibleJson } from "../visible.ts";
 
 /** The answer of one node, or why there is none. */
 export interface NodeReport<T> {
@@ -98,7 +99,7 @@ export function statusText(election: string, { leader, nodes, doubts }: StatusRe
 
 /** The report as one line of JSON. */
 export function statusJson(election: string, { leader, nodes, doubts }: StatusReport): string {
-  return JSON.stringify({
+  return visibleJson({
     election,
     leader: leader?.id ?? null,
     leader_url: leader?.url ?? null,

@@ -1,3 +1,4 @@
+import { printable } from "../errors.ts";
 import type { Candidate, LeaveReason, QueueChange, Self } from "../machine/queue.ts";
 import type { KeyEvent, KeyValue } from "./client.ts";
 
@@ -56,7 +57,8 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
   return {
     key,
     token,
-    id: printable(typeof fields?.id === "string" ? fields.id : text) || key.slice(key.lastIndexOf("/") + 1),
+    id: printable(typeof fields?.id === "string" ? fields.id : text, MAX_NAME_LENGTH) ||
+      key.slice(key.lastIndexOf("/") + 1),
     url: httpUrl(fields?.url),
     since: date(fields?.since),
     priority: Number.isSafeInteger(fields?.priority) ? fields!.priority as number : undefined,
@@ -84,12 +86,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function printable(name: string): string {
-  // Replace control and format characters and lone surrogates, which could move a cursor or hide text.
-  const clean = name.slice(0, MAX_NAME_LENGTH + 1).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
-  return clean.length > MAX_NAME_LENGTH ? clean.slice(0, MAX_NAME_LENGTH) + "…" : clean;
 }
 
 function httpUrl(value: unknown): string | undefined {
