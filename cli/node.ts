@@ -7,9 +7,10 @@ import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
+import { ownIdentity } from "./identity.ts";
 import { createLog } from "./log.ts";
 import type { Config } from "./node_flags.ts";
-import { DuplicateIdCheck, logEvent, logRefusals, logStates } from "./node_log.ts";
+import { logEvent, logRefusals, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
@@ -110,7 +111,9 @@ class Node implements NodeHandlerOptions {
   }
 
   #listen(): void {
-    const { port, hostname, httpTls, id, advertiseUrl, logFormat: format, logLevel: level } = this.#config;
+    const { port, hostname, httpTls, logFormat: format, logLevel: level } = this.#config;
+    // Before the port is opened.
+    ownIdentity(this.#config, port || 1, Deno.hostname);
     this.#server = serve({
       port,
       hostname,
@@ -119,9 +122,9 @@ class Node implements NodeHandlerOptions {
       onClose: () => this.#handler.close(),
       onError: (error) => this.#log("error", "http-error", { message: String(error) }),
     });
-    const host = ownHost(hostname);
-    this.#id = id ?? `${host}:${this.#server.port}`;
-    this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
+    const { id, url } = ownIdentity(this.#config, this.#server.port, Deno.hostname);
+    this.#id = id;
+    this.#url = url;
     this.#log = createLog({ format, level, id: this.#id });
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
   }
@@ -193,10 +196,8 @@ class Node implements NodeHandlerOptions {
   }
 
   #eventHandler(): (event: ElectionEvent) => void {
-    const duplicateId = new DuplicateIdCheck(this.#id, this.#url);
     return (event) => {
       logEvent(event, this.#log);
-      if (event.type === "queue-changed") duplicateId.check(event.queue, this.#log);
       this.#informWatchdog(event);
       this.#handler.onEvent(event);
     };
@@ -275,11 +276,4 @@ interface Work {
   readonly logged: Promise<void>;
   readonly shown: Promise<void>;
   readonly commandEnded?: Promise<void>;
-}
-
-/** The host name under which other nodes reach a listen address of this machine. */
-function ownHost(hostname: string): string {
-  if (["localhost", "127.0.0.1", "::1"].includes(hostname)) return "localhost";
-  if (hostname === "0.0.0.0" || hostname === "::") return Deno.hostname();
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

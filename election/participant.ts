@@ -1,3 +1,4 @@
+import { publicNames } from "./etcd/codec.ts";
 import { checkEtcdOptions } from "./etcd/options.ts";
 import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
@@ -31,13 +32,14 @@ export class Participant implements ElectionView {
   constructor(options: ElectionOptions, candidate: boolean) {
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
-    const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
-    checkPriority(priority);
+    const { priority, ...names }: Self = options.candidate ?? { id: crypto.randomUUID() };
+    // As others read it.
+    const self = { ...publicNames(names), priority: checkPriority(priority) };
     checkConnection(options);
     this.#ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const link = this.#ownLink ?? linkOf(options.connection!);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
-    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
+    const settings = { candidate, self, prefix, ttlMs: ttl * 1000, stopBudgetMs };
     this.#readers = new Readers(() => this.#runner.state);
     this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
       changed: () => this.#readers.changed(),

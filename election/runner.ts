@@ -171,6 +171,9 @@ export class Runner {
     if (core.term && machine.termRemaining(core, now) > (before.term ? machine.termRemaining(before, now) : 0)) {
       this.#hooks.event({ type: "term-extended", term: this.#termOf(core.term) });
     }
+    const { namesake } = core;
+    const reported = before.namesake?.lives && before.namesake.candidate.key === namesake?.candidate.key;
+    if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: namesake.candidate });
     const { queue } = core.view ?? {};
     if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
   }

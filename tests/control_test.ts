@@ -76,7 +76,7 @@ Deno.test("POST /resign hands the lead to the next, POST /switchover to a named 
   const [a, b, c, d] = all as unknown as [TestNode, TestNode, TestNode, TestNode];
   await a.get("/status");
   const resigned = await post(a, "/resign");
-  assertEquals(resigned, { status: 200, answer: { leader: "b", leader_url: `http://localhost:${b.port}` } });
+  assertEquals(resigned, { status: 200, answer: { leader: "b", leader_url: `http://127.0.0.1:${b.port}` } });
   // Now b leads; c, d and a wait.
   await says(b, "b");
   assertEquals(await switchover(b, "b", "a"), 200);
@@ -99,7 +99,7 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
     [a, "/resign", undefined, "", 401, /Bearer/],
     [a, "/resign", undefined, "a-long-enough-tokem", 401, /Bearer/],
     [a, "/switchover", wanted, `${TOKEN}x`, 401, /Bearer/],
-    [b, "/resign", undefined, TOKEN, 503, /ask a at http:\/\/localhost/],
+    [b, "/resign", undefined, TOKEN, 503, /ask a at http:\/\/127.0.0.1/],
     [b, "/switchover", wanted, TOKEN, 503, /ask a at/],
     [a, "/switchover", "{broken", TOKEN, 400, /expected JSON/],
     [a, "/switchover", { candidate: "b" }, TOKEN, 400, /expected JSON/],

@@ -27,9 +27,9 @@ Deno.test("status, members, history and doctor tell of an election, and scripts 
   const rows = members.stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
   assertEquals(rows.map((row) => [row[0], row[1], row[2], row.at(-1)]), [
     ["#", "ID", "ROLE", "URL"],
-    ["1", "a", "leader", `http://localhost:${a.port}`],
-    ["2", "b", "candidate", `http://localhost:${b.port}`],
-    ["3", "c", "candidate", `http://localhost:${c.port}`],
+    ["1", "a", "leader", `http://127.0.0.1:${a.port}`],
+    ["2", "b", "candidate", `http://127.0.0.1:${b.port}`],
+    ["3", "c", "candidate", `http://127.0.0.1:${c.port}`],
   ]);
   assert(!members.stdout.includes("\x1b"), "colours are for terminals");
   const json = JSON.parse((await look(etcd, "members", "--json")).stdout);

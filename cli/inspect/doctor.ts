@@ -141,7 +141,13 @@ function checkQueue(queue: Queue, election: string): Finding[] {
   } else findings.push(ok(`${queue.length} candidates, ${queue[0]!.id} is first`));
   const duplicates = queue.map(({ id }) => id).filter((id, index, ids) => ids.indexOf(id) < index);
   if (duplicates.length > 0) {
-    findings.push(warn(`several candidates have the id ${[...new Set(duplicates)].join(", ")}`));
+    const names = [...new Set(duplicates)].join(", ");
+    findings.push(
+      fail(
+        `several candidates have the id ${names}: give each node its own --id, or, if it has just been restarted ` +
+          `after a crash, wait one TTL`,
+      ),
+    );
   }
   const foreign = queue.filter(({ priority }) => priority === undefined);
   if (foreign.length > 0) {

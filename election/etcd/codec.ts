@@ -37,6 +37,11 @@ export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): U
   return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
 }
 
+/** A candidate's name and URL as others read them. */
+export function publicNames({ id, url }: Self): { id: string; url?: string } {
+  return { id: printable(id, MAX_NAME_LENGTH), url: httpUrl(url) };
+}
+
 /** The value of another candidate, to which the leader with `token` hands over. */
 export function encodeSuccessor({ id, url, since, priority }: Candidate, token: bigint, left: LeaveReason): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, since, priority, after: { token: String(token), left } }));

@@ -58,7 +58,7 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
     ],
     [{ queue: [] }, "warn", /the queue is empty/],
     [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is the only candidate/],
-    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates have the id a/],
+    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "fail", /several candidates have the id a:/],
     [{ queue: HEALTHY.queue!.map((one) => ({ ...one, priority: undefined })) }, "warn", /other programs.*: a, b$/],
     [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /clock 5000 ms ahead/],
     [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a: hides$/],
