@@ -1,5 +1,6 @@
-import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
+import type { Candidate, ElectionStatus, Leader, Queue, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
+import { leftoverProblem } from "./leftover.ts";
 
 /** How the command exited. */
 export interface CommandExit {
@@ -106,15 +107,26 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
 
 /** The body of `/members`: the queue, as this node last saw it. */
 export function membersBody({ queue, state, queueAgeMs }: ElectionStatus): Record<string, unknown> {
-  const members = queue.map(({ id, url, token, since, priority }) => ({
+  const members = queue.map((candidate) => memberBody(candidate, state.leader?.token));
+  return { members, queue_age_ms: queueAgeMs === undefined ? null : Math.round(queueAgeMs) };
+}
+
+function memberBody(candidate: Candidate, leader: bigint | undefined): Record<string, unknown> {
+  const { id, url, token, since, priority } = candidate;
+  return {
     id,
     url: url ?? null,
     token: Number(token),
-    role: token === state.leader?.token ? "leader" : "candidate",
+    role: token === leader ? "leader" : "candidate",
     since: since?.toISOString() ?? null,
     priority: priority ?? null,
-  }));
-  return { members, queue_age_ms: queueAgeMs === undefined ? null : Math.round(queueAgeMs) };
+    problem: leftoverProblem(candidate) ?? null,
+  };
+}
+
+/** What is wrong with the key of the leader, if anything is. */
+export function leaderProblem([first]: Queue, leader: bigint | undefined): string | undefined {
+  return first && first.token === leader ? leftoverProblem(first) : undefined;
 }
 
 /** The body of `/history`: the terms that this node has seen, the newest first. */
@@ -132,15 +144,17 @@ export function historyBody({ history }: NodeSnapshot): Record<string, unknown> 
 
 /** Whether the node is in the queue and knows a leader, with one line per check. */
 export function readiness(
-  { status: { state, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
+  { status: { state, queue, inQueue, queueAgeMs, etcdError } }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
   const connected = state.role === "leader" || state.role === "follower";
   const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
   const age = etcdError === undefined ? answered : `${answered}: ${etcdError}`;
+  const problem = state.leader && leaderProblem(queue, state.leader.token);
+  const leader = `the leader is ${state.leader?.id}${problem ? `, ${problem}` : ""}`;
   const checks: [boolean, string][] = [
     [connected, `etcd ${age}`],
     [inQueue, inQueue ? "this node takes part in the election" : "this node does not take part in the election"],
-    [state.leader !== undefined, state.leader ? `the leader is ${state.leader.id}` : "there is no leader"],
+    [state.leader !== undefined && !problem, state.leader ? leader : "there is no leader"],
   ];
   return {
     ready: checks.every(([ok]) => ok),

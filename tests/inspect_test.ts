@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { keyText } from "../election/etcd/codec.ts";
+import { leftoverProblem } from "../http/leftover.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
 import { askForUsers } from "./support/users.ts";
@@ -113,6 +115,46 @@ Deno.test("the doctor finds a user that may not write, and does not touch what i
   assertEquals(root.code, 0, root.stdout);
   assertMatch(root.stdout, /^warn {2}the queue is empty$/m);
   assertEquals((await look(etcd, "members", "--user", "root:rootpw")).code, 3);
+});
+
+Deno.test("a leftover key without a lease is named everywhere, with the command that deletes it", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using early = await TestNode.start(etcd, ["--id", "early", "--observe"]);
+  await early.logs("no-leader");
+  await etcd.ctl("put", "leader-node/left over", "ghost");
+  await using late = await TestNode.start(etcd, ["--id", "late"]);
+  const problem = "no lease: this key never expires; delete it with: etcdctl del 'leader-node/left over'";
+  // One has it from an event, the other from a list.
+  for (const node of [early, late]) {
+    await node.logs("following", { fields: { leader: "ghost" } });
+    const { status, body } = await node.get("/readyz?verbose");
+    assertEquals(status, 503);
+    assertStringIncludes(body, `[-] the leader is ghost, ${problem}\n`);
+    assertEquals(JSON.parse((await node.get("/members")).body).members[0].problem, problem);
+  }
+  await late.logs("queued");
+  for (const tool of ["members", "status", "doctor"]) {
+    const { code, stdout } = await look(etcd, tool);
+    assertEquals(code, 1, stdout);
+    assertStringIncludes(stdout, `${tool === "doctor" ? "FAIL  " : ""}ghost: ${problem}`);
+  }
+  await etcd.ctl("del", "leader-node/left over");
+  await late.logs("leading");
+  assertEquals((await early.get("/readyz")).status, 200);
+});
+
+Deno.test("the command names exactly the key, whatever bytes it has", async () => {
+  const keys = ["jobs/7", "-x/7", "a b", "a'b", "$(id)", "a;b", "ä/7", "a\n\x1b\\'b", "\u202e7"].map((key) =>
+    new TextEncoder().encode(key)
+  );
+  for (const key of [...keys, Uint8Array.of(0x6a, 0xff, 0x27, 0x80)]) {
+    const problem = leftoverProblem({ key: keyText(key), token: 1n, id: "x", leaseless: true })!;
+    const words = problem.split("etcdctl del ")[1]!;
+    // What the shell makes of it.
+    const script = `set -- ${words}; shift $(($# - 1)); printf %s "$1"`;
+    const { stdout } = await new Deno.Command("bash", { args: ["-c", script], env: { LC_ALL: "C" } }).output();
+    assertEquals(stdout, key, words);
+  }
 });
 
 /** A server that is no node, whatever it is asked. It counts what it sent of bodies that do not end. */

@@ -1,3 +1,4 @@
+import { leaderProblem } from "../../http/answers.ts";
 import { diagnose, findingsText } from "./doctor.ts";
 import { examineEtcd } from "./etcd_facts.ts";
 import { historyTable, mergeHistories } from "./history.ts";
@@ -42,7 +43,9 @@ async function members(config: InspectConfig): Promise<number> {
     const text = config.json ? membersJson(status) : membersTable(status, show);
     if (config.watch && !config.json) console.log(Deno.stdout.isTerminal() ? `\x1b[H\x1b[J${text}` : `${text}\n`);
     else console.log(text);
-    if (!config.watch) return status.state.leader ? OK : NO_LEADER;
+    if (config.watch) continue;
+    const { leader } = status.state;
+    return !leader ? NO_LEADER : leaderProblem(status.queue, leader.token) ? PROBLEM : OK;
   }
   return OK;
 }

@@ -1,4 +1,5 @@
 import type { Queue } from "../../election/mod.ts";
+import { leftoverProblem } from "../../http/leftover.ts";
 import type { EtcdFacts, MemberFacts } from "./etcd_facts.ts";
 import type { NodeStatus } from "./node_answers.ts";
 import type { NodeReport } from "./status.ts";
@@ -34,6 +35,8 @@ const LEASE_BUGS = [
 /** A TTL of this many minimum TTLs outlasts a change of etcd's raft leader, even when a renewal was just due. */
 const TTL_FACTOR = 2.35;
 const MAX_CLOCK_OFFSET_MS = 1000;
+/** How many keys without a lease are named. */
+const MAX_LEFTOVERS = 10;
 
 /** Runs all checks. */
 export function diagnose(facts: Facts): Finding[] {
@@ -135,6 +138,9 @@ function checkQueue(queue: Queue, election: string): Finding[] {
       ),
     );
   }
+  const leftovers = queue.filter(({ leaseless }) => leaseless);
+  findings.push(...leftovers.slice(0, MAX_LEFTOVERS).map((one) => fail(`${one.id}: ${leftoverProblem(one)}`)));
+  if (leftovers.length > MAX_LEFTOVERS) findings.push(fail(`${leftovers.length} keys have no lease`));
   if (queue.length === 0) findings.push(warn("the queue is empty"));
   else if (queue.length === 1) {
     findings.push(warn(`${queue[0]!.id} is the only candidate: no other node could take over`));

@@ -1,6 +1,7 @@
 import type { ElectionStatus } from "../../election/mod.ts";
 import { membersBody } from "../../http/answers.ts";
-import { type Show, since, table } from "./table.ts";
+import { leftoverProblem } from "../../http/leftover.ts";
+import { paint, type Show, since, table } from "./table.ts";
 import { visibleJson } from "../visible.ts";
 
 /** The queue as a table. */
@@ -18,7 +19,12 @@ export function membersTable({ queue, state }: ElectionStatus, show: Show): stri
       url ?? "",
     ];
   });
-  return table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
+  const problems = queue.flatMap((candidate) => {
+    const problem = leftoverProblem(candidate);
+    return problem ? ["", paint({ text: `${candidate.id}: ${problem}`, colour: "red" }, show)] : [];
+  });
+  const text = table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
+  return [text, ...problems].join("\n");
 }
 
 /** The queue as one line of JSON, as in `GET /members`. */

@@ -1,4 +1,5 @@
 import type { Candidate, ElectionStatus, Leader } from "../../election/mod.ts";
+import { leaderProblem } from "../../http/answers.ts";
 import { type Answer, askNode } from "./ask.ts";
 import type { NodeStatus } from "./node_answers.ts";
 import { paint, type Show, since, table } from "./table.ts";
@@ -57,8 +58,13 @@ async function ask<T>(
 }
 
 /** Compares the nodes' answers with etcd. */
-export function compare({ state: { leader } }: ElectionStatus, nodes: readonly NodeReport<NodeStatus>[]): StatusReport {
+export function compare(
+  { state: { leader }, queue }: ElectionStatus,
+  nodes: readonly NodeReport<NodeStatus>[],
+): StatusReport {
   const doubts: string[] = [];
+  const problem = leaderProblem(queue, leader?.token);
+  if (problem) doubts.push(`${leader!.id}: ${problem}`);
   for (const { candidate: { id, token }, answer } of nodes) {
     if (!answer) continue;
     const { node, isLeader, leader: itsLeader } = answer.body;

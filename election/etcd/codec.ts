@@ -24,12 +24,17 @@ export function prefixRange(prefix: string): { key: Uint8Array; range_end: Uint8
 }
 
 /** An event of a watch. */
-export function keyEvent(deleted: boolean, { key, value, create_revision, mod_revision }: KeyValue): KeyEvent {
-  const name = keyText(key);
+export function keyEvent(deleted: boolean, kv: KeyValue): KeyEvent {
   const change: QueueChange = deleted
-    ? { type: "delete", key: name }
-    : { type: "put", candidate: decodeCandidate(name, BigInt(create_revision), value) };
-  return { revision: BigInt(mod_revision), change };
+    ? { type: "delete", key: keyText(kv.key) }
+    : { type: "put", candidate: candidateOf(kv) };
+  return { revision: BigInt(kv.mod_revision), change };
+}
+
+/** The candidate of a key. */
+export function candidateOf({ key, value, create_revision, lease }: KeyValue): Candidate {
+  const candidate = decodeCandidate(keyText(key), BigInt(create_revision), value);
+  return lease === "0" ? { ...candidate, leaseless: true } : candidate;
 }
 
 /** A leader-node candidate's value: compact JSON. */

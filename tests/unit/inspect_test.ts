@@ -56,6 +56,11 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
       "fail",
       /^election jobs contains another election's keys .*: jobs\/night$/,
     ],
+    [
+      { queue: [{ ...HEALTHY.queue![0]!, key: "jobs/0", leaseless: true }, ...HEALTHY.queue!.slice(1)] },
+      "fail",
+      /^a: no lease: this key never expires; delete it with: etcdctl del jobs\/0$/,
+    ],
     [{ queue: [] }, "warn", /the queue is empty/],
     [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is the only candidate/],
     [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "fail", /several candidates have the id a:/],
