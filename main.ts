@@ -16,6 +16,7 @@ import { LogWriter } from "./cli/log_writer.ts";
 import { VERSION } from "./cli/version.ts";
 import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
+import { printable } from "./election/internal.ts";
 import { AskError } from "./cli/inspect/ask.ts";
 
 /**
@@ -40,7 +41,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case "run":
         return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":
-        console.log(await (await import("./cli/control.ts")).transferLeadership(command.config));
+        console.log(printable(await (await import("./cli/control.ts")).transferLeadership(command.config)));
         return 0;
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);
@@ -51,7 +52,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     const code = exitCode(error);
     if (code === undefined) throw error;
-    await say(`leader-node: ${(error as Error).message}`);
+    await say(`leader-node: ${printable((error as Error).message)}`);
     return code;
   }
 }

@@ -1,5 +1,6 @@
-import { AskError, askNode } from "./inspect/ask.ts";
 import type { ControlConfig } from "./control_flags.ts";
+import { AskError, askNode, isLoopback } from "./inspect/ask.ts";
+import { type NodeStatus, parseStatus, parseTransfer } from "./inspect/node_answers.ts";
 
 /** Long enough for the leader to stop its command. */
 const TIMEOUT_MS = 30_000;
@@ -9,19 +10,47 @@ const TIMEOUT_MS = 30_000;
  *
  * @throws {AskError} If a node cannot be reached, or the transfer is refused or fails.
  */
-export async function transferLeadership({ action, url, leader, candidate, token }: ControlConfig): Promise<string> {
-  const status = (await askNode(`${url}/status`)).body;
+export async function transferLeadership(config: ControlConfig): Promise<string> {
+  const { action, url, leader, candidate, token, trustedHosts } = config;
+  const { body: status } = await askNode(`${url}/status`, parseStatus);
   if (!status.leader) throw new AskError("there is no leader");
   if (leader !== undefined && leader !== status.leader) {
     throw new AskError(`the leader is ${status.leader}, not ${leader}`);
   }
   if (candidate !== undefined && status.leader === candidate) return `${candidate} is already the leader`;
-  if (!status.leader_url) throw new AskError(`the leader, ${status.leader}, has no URL`);
-  const { body: next } = await askNode(`${status.leader_url}/${action}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}` },
-    body: JSON.stringify({ leader: status.leader, candidate }),
-  }, TIMEOUT_MS);
+  const { body: next } = await askNode(`${tokenUrl(url, status, trustedHosts)}/${action}`, parseTransfer, {
+    post: { token, body: { leader: status.leader, candidate } },
+    timeoutMs: TIMEOUT_MS,
+  });
   if (!next.leader) return `${status.leader} has resigned; there is no new leader yet`;
   return `${next.leader} leads now (before: ${status.leader})`;
+}
+
+/**
+ * The URL that may get the control token: the asked node, if it leads, or else the leader, if it has the same scheme
+ * and the host of the asked node or a trusted one. Everyone who can write to etcd can make a node name any URL.
+ *
+ * @throws {AskError} If the token must not go there.
+ */
+export function tokenUrl(asked: string, status: NodeStatus, trustedHosts: readonly string[] = []): string {
+  if (status.isLeader) return asked;
+  const { leader, leaderUrl } = status;
+  if (leaderUrl === undefined) throw new AskError(`the leader, ${leader}, has no URL`);
+  const [from, to] = [new URL(asked), new URL(leaderUrl)];
+  const refused = (reason: string) =>
+    new AskError(
+      `the control token was not sent: the leader, ${leader}, is at ${leaderUrl}, ${reason}; ` +
+        `if that is a node of yours, use --url ${leaderUrl}`,
+    );
+  if (to.protocol !== from.protocol) throw refused(`but --url has ${from.protocol.slice(0, -1)}`);
+  // What the asked node says of itself does not come from etcd.
+  const own = URL.parse(status.url ?? "")?.hostname;
+  if (![from.hostname, own, ...trustedHosts].some((host) => host !== undefined && sameHost(host, to.hostname))) {
+    throw refused("another host than that of --url");
+  }
+  return leaderUrl;
+}
+
+function sameHost(a: string, b: string): boolean {
+  return a === b || (isLoopback(a) && isLoopback(b));
 }

@@ -11,6 +11,8 @@ export interface ControlConfig {
   /** The next leader; undefined for the waiting candidate with the highest priority. */
   candidate?: string;
   token: string;
+  /** Hosts of leaders that may get the token, besides the host of the asked node. */
+  trustedHosts: string[];
 }
 
 /** The flags of `resign` and `switchover`. */
@@ -31,6 +33,11 @@ export const CONTROL_FLAGS = {
     help: "the waiting candidate that becomes leader",
     expected: "the id of a waiting candidate",
     only: ["switchover"],
+  },
+  "trusted-hosts": {
+    value: "A,B,C",
+    help: "hosts that may get the control token, besides that of --url",
+    expected: "host names or IP addresses such as host-a,10.0.0.2, separated by commas",
   },
   "control-token-file": { ...NODE_FLAGS["control-token-file"], help: "file with the control token of the nodes" },
   "control-token": NODE_FLAGS["control-token"],
@@ -57,5 +64,16 @@ export function readControlConfig(
   if (action === "switchover" && candidate === undefined) {
     throw new UsageError("switchover requires --candidate ID; use resign to let priorities decide");
   }
-  return { action, url: settings.read("url", parseUrl)!, leader, candidate, token };
+  const trustedHosts = settings.read("trusted-hosts", parseHosts) ?? [];
+  return { action, url: settings.read("url", parseUrl)!, leader, candidate, token, trustedHosts };
+}
+
+/** Hosts as they are in a parsed URL; undefined if one is none. */
+function parseHosts(text: string): string[] | undefined {
+  const hosts = text.split(",").map((host) => {
+    const name = host.trim();
+    return URL.parse(`http://${/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(name) ? `[${name}]` : name}/`);
+  });
+  const isPlain = (url: URL | null) => url !== null && url.href === `http://${url.hostname}/`;
+  return hosts.every(isPlain) ? hosts.map((url) => url!.hostname) : undefined;
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";
-import { InvalidOptionError } from "../election/internal.ts";
+import { InvalidOptionError, maskPassword } from "../election/internal.ts";
+import { shortened, visibleJson } from "./visible.ts";
 
 /** The command line or the environment is invalid. The message is one line for the user. */
 export class UsageError extends Error {
@@ -125,8 +126,7 @@ export function parseSwitch(text: string): boolean | undefined {
 
 /** A value for a message: on one line, shortened, and without the password that a URL may contain. */
 export function quote(text: string): string {
-  const shown = text.replace(/\/\/[^/@\s]*@/g, "//***@");
-  return JSON.stringify(shown.length > 100 ? shown.slice(0, 100) + "…" : shown);
+  return visibleJson(shortened(/\/\/|:/.test(text) ? maskPassword(text) : text, 100));
 }
 
 function parseFlags(

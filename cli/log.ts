@@ -1,5 +1,6 @@
 import type { Log, LogFields, LogFormat, LogLevel, LogOptions } from "../supervise/log.ts";
 import { type LogSink, LogWriter } from "./log_writer.ts";
+import { shortened, visibleJson } from "./visible.ts";
 
 /** The levels, the most verbose first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -20,20 +21,23 @@ export function openLog(
   return { log, writer };
 }
 
+/** Maximum length of a field in UTF-16 units: longer than any of ours; others may write into them. */
+const MAX_FIELD_LENGTH = 2000;
+
 function jsonLine(time: string, level: LogLevel, id: string, event: string, fields: LogFields): string {
-  return JSON.stringify(
-    { time, level, id, event, ...fields },
-    (_, value) => typeof value === "bigint" ? Number(value) : value,
-  );
+  return visibleJson({ time, level, id, event, ...fields }, (_, value) => {
+    if (typeof value === "string") return shortened(value, MAX_FIELD_LENGTH);
+    return typeof value === "bigint" ? Number(value) : value;
+  });
 }
 
 function textLine(time: string, level: LogLevel, id: string, event: string, fields: LogFields): string {
   const words = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${word(String(value))}`);
+    .map(([name, value]) => `${name}=${word(shortened(String(value), MAX_FIELD_LENGTH))}`);
   return [time, level.toUpperCase().padEnd(5), word(id), event, ...words].join(" ");
 }
 
 function word(text: string): string {
-  return /^[^\s"=\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=\p{C}]+$/u.test(text) ? text : visibleJson(text);
 }

@@ -8,10 +8,11 @@ import { checkProgram } from "../supervise/program.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
+import { ownIdentity } from "./identity.ts";
 import { openLog } from "./log.ts";
 import type { LogWriter } from "./log_writer.ts";
 import type { Config } from "./node_flags.ts";
-import { DuplicateIdCheck, logEvent, logRefusals, logStates } from "./node_log.ts";
+import { logControlRefusals, logEvent, logRefusals, logStates } from "./node_log.ts";
 import { checkPrivileges, dropPrivileges } from "./privileges.ts";
 import { onStopSignal } from "./signals.ts";
 
@@ -134,7 +135,9 @@ class Node implements NodeHandlerOptions {
   }
 
   #listen(): void {
-    const { port, hostname, httpTls, id, advertiseUrl, logFormat: format, logLevel: level } = this.#config;
+    const { port, hostname, httpTls, logFormat: format, logLevel: level } = this.#config;
+    // Before the port is opened.
+    ownIdentity(this.#config, port || 1, Deno.hostname);
     this.#server = serve({
       port,
       hostname,
@@ -144,9 +147,9 @@ class Node implements NodeHandlerOptions {
       onError: (error) => this.#log("error", "http-error", { message: String(error) }),
       onInterrupted: (reason) => this.#logInterrupted(reason),
     });
-    const host = ownHost(hostname);
-    this.#id = id ?? `${host}:${this.#server.port}`;
-    this.#url = advertiseUrl ?? `${httpTls ? "https" : "http"}://${host}:${this.#server.port}`;
+    const { id, url } = ownIdentity(this.#config, this.#server.port, Deno.hostname);
+    this.#id = id;
+    this.#url = url;
     ({ log: this.#log, writer: this.#logWriter } = openLog({ format, level, id: this.#id }));
     this.#log("info", "listening", { url: this.#url, port: this.#server.port });
   }
@@ -252,10 +255,8 @@ class Node implements NodeHandlerOptions {
   }
 
   #eventHandler(): (event: ElectionEvent) => void {
-    const duplicateId = new DuplicateIdCheck(this.#id, this.#url);
     return (event) => {
       logEvent(event, this.#log);
-      if (event.type === "queue-changed") duplicateId.check(event.queue, this.#log);
       // A new connection to etcd may have failed for want of files.
       if (event.type === "etcd-failing" || event.type === "renewal-failed") this.#server.freeFiles();
       this.#informWatchdog(event);
@@ -283,6 +284,7 @@ class Node implements NodeHandlerOptions {
       token,
       resign: (options: { to?: Candidate }) => election.resign(options),
       onRequest: (fields) => this.#log("info", "control", fields),
+      onRefused: logControlRefusals(this.#log),
     };
   }
 
@@ -337,11 +339,4 @@ interface Work {
   readonly logged: Promise<void>;
   readonly shown: Promise<void>;
   readonly commandEnded?: Promise<void>;
-}
-
-/** The host name under which other nodes reach a listen address of this machine. */
-function ownHost(hostname: string): string {
-  if (["localhost", "127.0.0.1", "::1"].includes(hostname)) return "localhost";
-  if (hostname === "0.0.0.0" || hostname === "::") return Deno.hostname();
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

@@ -1,6 +1,8 @@
-import type { ElectionEvent, ElectionView, Queue } from "../election/mod.ts";
+import type { ElectionEvent, ElectionView } from "../election/mod.ts";
 import type { Refusal } from "../supervise/process_tree.ts";
-import type { Log } from "../supervise/log.ts";
+import type { Log, LogFields } from "../supervise/log.ts";
+
+const REFUSALS_EVERY_MS = 1000;
 
 /** Logs each change of the role, until the election is stopped. */
 export async function logStates(election: ElectionView, log: Log): Promise<void> {
@@ -46,6 +48,13 @@ export function logEvent(event: ElectionEvent, log: Log): void {
         message: "etcd's revision is lower than this candidate's key: its data was lost or restored; joining anew",
       });
       break;
+    case "id-taken":
+      log("error", "id-taken", {
+        url: event.candidate.url,
+        token: event.candidate.token,
+        message: "another node has the same id; give each node its own --id",
+      });
+      break;
     case "etcd-failing":
       log("warn", event.type, { message: `${event.message}; retrying until it answers` });
       break;
@@ -63,21 +72,13 @@ export function logRefusals(refusals: readonly Refusal[], log: Log): void {
   }
 }
 
-/** Warns once if another node has this node's id. */
-export class DuplicateIdCheck {
-  readonly #id: string;
-  readonly #url: string;
-  #warned = false;
-
-  constructor(id: string, url: string) {
-    this.#id = id;
-    this.#url = url;
-  }
-
-  check(queue: Queue, log: Log): void {
-    const other = queue.find(({ id, url }) => id === this.#id && url !== this.#url);
-    if (!other || this.#warned) return;
-    this.#warned = true;
-    log("warn", "id-taken", { url: other.url, message: "another node has the same id; give each node its own --id" });
-  }
+/** Logs requests with a wrong control token: one in a second, with the number of those since the last line. */
+export function logControlRefusals(log: Log, now = () => performance.now()): (fields: LogFields) => void {
+  let [loggedAt, attempts] = [-Infinity, 0];
+  return (fields) => {
+    attempts++;
+    if (now() - loggedAt < REFUSALS_EVERY_MS) return;
+    log("warn", "control-refused", { ...fields, attempts });
+    [loggedAt, attempts] = [now(), 0];
+  };
 }

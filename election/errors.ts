@@ -9,6 +9,15 @@ export type TermEndReason =
   /** {@linkcode Election.stop} was called. */
   | "stopped";
 
+/** Control and format characters, line separators, lone surrogates: they can move a cursor, or hide or reorder text. */
+export const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/** Text from others on one line, without such characters, and with an ellipsis if it is longer than `maxLength`. */
+export function printable(text: string, maxLength = Infinity): string {
+  const clean = text.slice(0, maxLength + 1).replace(UNPRINTABLE, "\uFFFD");
+  return clean.length > maxLength ? clean.slice(0, maxLength) + "…" : clean;
+}
+
 /** Base class of all errors of this library. */
 export class ElectionError extends Error {
   /** The name of the error's class. */

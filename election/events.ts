@@ -1,4 +1,4 @@
-import type { Queue } from "./machine/queue.ts";
+import type { Candidate, Queue } from "./machine/queue.ts";
 import type { Term } from "./term.ts";
 
 /** An event for logs and metrics. Role changes are not among them: iterate over the election for those. */
@@ -28,6 +28,11 @@ export type ElectionEvent =
    * candidate's key. The candidate joins anew. Fencing tokens may have fallen.
    */
   | { readonly type: "etcd-data-lost"; readonly token: bigint; readonly revision: bigint }
+  /**
+   * Another candidate has this candidate's id. If its URL is the same too, it may be the key of a crashed predecessor:
+   * then it is reported only once it has lived longer than that key can.
+   */
+  | { readonly type: "id-taken"; readonly candidate: Candidate }
   /** A candidate has joined, left or updated its value. */
   | { readonly type: "queue-changed"; readonly queue: Queue }
   /** etcd does not answer, or rejects calls; reported once, until it answers again. The election keeps retrying. */

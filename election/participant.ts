@@ -1,3 +1,4 @@
+import { publicNames } from "./etcd/codec.ts";
 import { checkEtcdOptions } from "./etcd/options.ts";
 import { linkOf } from "./connection.ts";
 import { remaining } from "./machine/deadline.ts";
@@ -60,13 +61,14 @@ export class Participant implements ElectionView {
   static join(options: ElectionOptions, candidate: boolean): Participant {
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
-    const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
-    checkPriority(priority);
+    const { priority, ...names }: Self = options.candidate ?? { id: crypto.randomUUID() };
+    // As others read it.
+    const self = { ...publicNames(names), priority: checkPriority(priority) };
     checkConnection(options);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
     const drainMs = checkDrain(options.drainMs);
     const ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
-    const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
+    const settings = { candidate, self, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
     const store = new EtcdStore(settings, ownLink ?? linkOf(options.connection!));
     return new Participant({ settings, store, onEvent: options.onEvent, close: () => ownLink?.close() });
   }

@@ -217,6 +217,9 @@ export class Runner {
       if (is > was || lost) this.#hooks.event({ type: "stop-changed", term: this.#ended });
       if (core.campaign.stage !== "draining") this.#ended = undefined;
     }
+    const { namesake } = core;
+    const reported = before.namesake?.lives && before.namesake.candidate.key === namesake?.candidate.key;
+    if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: namesake.candidate });
     const { queue } = core.view ?? {};
     if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
   }

@@ -1,11 +1,15 @@
+import { printable } from "./errors.ts";
 import type { Handoff, LeaveReason } from "./machine/queue.ts";
 import type { GuardAnswer, StoreFailure, WatchNotice } from "./machine/types.ts";
+
+const MAX_MESSAGE_LENGTH = 500;
 
 /** A failed call to the store, with a message for people. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions) {
-    super(message, options);
+    // etcd's own words may be part of it.
+    super(printable(message, MAX_MESSAGE_LENGTH), options);
   }
 }
 

@@ -1,5 +1,6 @@
-import type { Candidate, ElectionStatus, Leader, RoleState } from "../election/mod.ts";
+import type { Candidate, ElectionStatus, Leader, Queue, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
+import { leftoverProblem } from "./leftover.ts";
 import { membersFields } from "./members.ts";
 
 /** How the command exited. */
@@ -49,6 +50,11 @@ export interface Control {
   resign(options: { to?: Candidate }): Promise<void>;
   /** Called for every accepted request, for the audit log. Its fields are `request` (the action) and `candidate`. */
   onRequest(request: Readonly<Record<string, string | undefined>>): void;
+  /**
+   * Called for every request without the token or with a wrong one, for the audit log. Its fields are `request` (the
+   * action) and `remote` (the client's address, if the server passes it to the handler).
+   */
+  onRefused?(request: Readonly<Record<string, string | undefined>>): void;
 }
 
 /** The state that answers are computed from. Taken anew for every request. */
@@ -84,7 +90,7 @@ export function roleText(state: RoleState, ownUrl: string): string {
 function describeLeader({ id, url }: Leader, ownUrl: string): string {
   if (!url) return id;
   const { hostname, port, protocol } = new URL(url);
-  if (hostname !== new URL(ownUrl).hostname) return `at ${url}`;
+  if (hostname !== URL.parse(ownUrl)?.hostname) return `at ${url}`;
   return `on port ${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
@@ -124,6 +130,11 @@ export function membersText(status: ElectionStatus): string {
   return `{${membersFields(status)},"queue_age_ms":${queueAgeMs === undefined ? null : Math.round(queueAgeMs)}}`;
 }
 
+/** What is wrong with the key of the leader, if anything is. */
+export function leaderProblem([first]: Queue, leader: bigint | undefined): string | undefined {
+  return first && first.token === leader ? leftoverProblem(first) : undefined;
+}
+
 /** The body of `/history`: the terms that this node has seen, the newest first. */
 function historyBody({ terms, changes }: NodeSnapshot["history"], limit: number): Record<string, unknown> {
   const newest = terms.toReversed().slice(0, limit).map(({ token, id, url, from, to, ended }) => ({
@@ -157,15 +168,17 @@ const LOG_STUCK_MS = 1000;
 
 /** Whether the node is in the queue and knows a leader, with one line per check and per problem. */
 export function readiness(
-  { status: { state, inQueue, queueAgeMs, etcdError }, log, watchdog }: NodeSnapshot,
+  { status: { state, queue, inQueue, queueAgeMs, etcdError }, log, watchdog }: NodeSnapshot,
 ): { ready: boolean; lines: string[] } {
   const connected = state.role === "leader" || state.role === "follower";
   const answered = queueAgeMs === undefined ? "has not answered yet" : `answered ${Math.round(queueAgeMs)} ms ago`;
   const age = etcdError === undefined ? answered : `${answered}: ${etcdError}`;
+  const problem = state.leader && leaderProblem(queue, state.leader.token);
+  const leader = `the leader is ${state.leader?.id}${problem ? `, ${problem}` : ""}`;
   const checks: [boolean, string][] = [
     [connected, `etcd ${age}`],
     [inQueue, inQueue ? "this node takes part in the election" : "this node does not take part in the election"],
-    [state.leader !== undefined, state.leader ? `the leader is ${state.leader.id}` : "there is no leader"],
+    [state.leader !== undefined && !problem, state.leader ? leader : "there is no leader"],
   ];
   return {
     ready: checks.every(([ok]) => ok),

@@ -28,10 +28,12 @@ export async function handleTransfer(
   snapshot: () => NodeSnapshot,
   request: Request,
   action: "resign" | "switchover",
+  remote?: string,
 ): Promise<TransferResult> {
   const { control } = snapshot();
   if (!control) return { status: 403, problem: "leadership transfers are disabled: this node has no control token" };
   if (!await isAuthorized(request, control)) {
+    control.onRefused?.({ request: action, remote });
     return { status: 401, problem: "expected Authorization: Bearer CONTROL-TOKEN" };
   }
   const transfer = await readTransfer(request, action);

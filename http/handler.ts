@@ -38,6 +38,12 @@ export interface NodeHandlerOptions {
   readonly control?: Control;
 }
 
+/** What a server knows of a client; `Deno.serve` passes it. */
+export interface ClientInfo {
+  /** The client's address, for the audit log. */
+  readonly remoteAddr?: { readonly hostname?: string };
+}
+
 const INITIAL_STATUS: ElectionStatus = { state: { role: "connecting" }, queue: [], inQueue: false };
 
 /**
@@ -95,7 +101,8 @@ export class NodeHandler {
    * Answers a request, computed against the clock at that moment. It is a handler for `Deno.serve` and other servers
    * that use the Fetch API. Unknown paths get 404, other methods 405; it does not throw for invalid requests.
    */
-  readonly handle = (request: Request): Response | Promise<Response> => answer(this.#context, request);
+  readonly handle = (request: Request, client?: ClientInfo): Response | Promise<Response> =>
+    answer(this.#context, request, client?.remoteAddr?.hostname);
 
   /**
    * Answers for this election from now on. Call it once.

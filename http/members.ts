@@ -1,4 +1,5 @@
 import type { Candidate, ElectionStatus, Queue } from "../election/mod.ts";
+import { leftoverProblem } from "./leftover.ts";
 
 /** How many candidates an answer shows, from the first on; the leader and this node itself come on top. */
 const MAX_SHOWN = 100;
@@ -52,11 +53,8 @@ export function leaderOf({ queue, state: { leader } }: ElectionStatus): number {
 }
 
 /** A candidate, as answers describe it. */
-export function memberBody(
-  { id, url, token, since, priority }: Candidate,
-  place: number,
-  leads: boolean,
-): Record<string, unknown> {
+export function memberBody(candidate: Candidate, place: number, leads: boolean): Record<string, unknown> {
+  const { id, url, token, since, priority } = candidate;
   return {
     place,
     id,
@@ -65,5 +63,6 @@ export function memberBody(
     role: leads ? "leader" : "candidate",
     since: since?.toISOString() ?? null,
     priority: priority ?? null,
+    problem: leftoverProblem(candidate) ?? null,
   };
 }

@@ -16,4 +16,4 @@
  * @module
  */
 export type { CommandExit, CommandStatus, Control, LogStatus, WatchdogStatus } from "./answers.ts";
-export { NodeHandler, type NodeHandlerOptions } from "./handler.ts";
+export { type ClientInfo, NodeHandler, type NodeHandlerOptions } from "./handler.ts";

@@ -23,7 +23,7 @@ interface Route {
   /** The path, also a label of the metrics. */
   readonly path: string;
   readonly methods: readonly string[];
-  readonly answer: (context: RouteContext, request: Request, search: string) => Answer;
+  readonly answer: (context: RouteContext, request: Request, search: string, remote?: string) => Answer;
   /** Whether it is answered even by a leader that is overloaded. */
   readonly always?: boolean;
   /** Whether OPTIONS gets the status that GET would get: some load balancers probe with OPTIONS. */
@@ -76,12 +76,12 @@ const REDIRECT = "/redirect/";
  */
 const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^/?#]*)(\?[^/#]*)?$/;
 
-/** Answers a request, computed against the clock at this moment. */
-export function answer(context: RouteContext, request: Request): Answer {
+/** Answers a request of a client at this address, computed against the clock at this moment. */
+export function answer(context: RouteContext, request: Request, remote?: string): Answer {
   const [, path, search = ""] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
   if (context.isOverloaded() && !known?.always) return count(context, known?.path ?? "other", turnedAway());
-  if (known) return count(context, known.path, follow(known, context, request, search));
+  if (known) return count(context, known.path, follow(known, context, request, search, remote));
   const url = targetOf(request);
   if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
@@ -89,7 +89,7 @@ export function answer(context: RouteContext, request: Request): Answer {
   if (!route) {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
-  return count(context, route.path, follow(route, context, request, url.search));
+  return count(context, route.path, follow(route, context, request, url.search, remote));
 }
 
 /** What is asked for: what follows the Host in the URL, whatever the Host holds; undefined if that is invalid. */
@@ -117,8 +117,8 @@ function count(context: RouteContext, path: string, response: Answer): Answer {
   return response;
 }
 
-function follow(route: Route, context: RouteContext, request: Request, search: string): Answer {
-  if (route.methods.includes(request.method)) return route.answer(context, request, search);
+function follow(route: Route, context: RouteContext, request: Request, search: string, remote?: string): Answer {
+  if (route.methods.includes(request.method)) return route.answer(context, request, search, remote);
   const allow = [...route.methods, "OPTIONS"].join(", ");
   if (request.method !== "OPTIONS") return problem(request, 405, `method not allowed; allowed: ${allow}`, { allow });
   return options(route, context, request, search, allow);
@@ -156,8 +156,8 @@ function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) =>
 }
 
 function transfer(action: "resign" | "switchover"): Route[] {
-  const answer: Route["answer"] = async ({ snapshot }, request) => {
-    const { status, body, problem: message } = await handleTransfer(snapshot, request, action);
+  const answer: Route["answer"] = async ({ snapshot }, request, _, remote) => {
+    const { status, body, problem: message } = await handleTransfer(snapshot, request, action, remote);
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
   };

@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 2000;
 export interface ServeOptions {
   readonly port: number;
   readonly hostname: string;
-  readonly handler: (request: Request) => Response | Promise<Response>;
+  readonly handler: (request: Request, client: { readonly remoteAddr: Deno.NetAddr }) => Response | Promise<Response>;
   /** Called first when the server closes, to end open streams. */
   readonly onClose: () => void;
   /** Certificate and private key for HTTPS, as PEM texts. */

@@ -22,7 +22,7 @@ Deno.test("a command runs while its node leads, with the term in its environment
   const { key } = await a.logs("queued");
   const said = () => a.log.find((line) => typeof line === "string");
   while (!said()) await a.get("/livez");
-  assertEquals(said(), `${token}|${token}|leader-node|node-a|http://localhost:${a.port}|${key}|`);
+  assertEquals(said(), `${token}|${token}|leader-node|node-a|http://127.0.0.1:${a.port}|${key}|`);
   assertEquals(await a.stop(), 0);
   const events = a.log.map((line) => typeof line === "string" ? "" : line.event);
   assert(events.indexOf("command-ended") < events.indexOf("stopped"));

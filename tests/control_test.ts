@@ -47,9 +47,17 @@ async function switchover(node: TestNode, leader: string, candidate: string): Pr
 }
 
 /** Runs `leader-node` as somebody would who moves the lead. */
-async function cli(...args: string[]): Promise<{ code: number; out: string }> {
+function cli(...args: string[]): Promise<{ code: number; out: string }> {
+  return cliWith({}, ...args);
+}
+
+/** The same with more in its environment. */
+async function cliWith(env: Record<string, string>, ...args: string[]): Promise<{ code: number; out: string }> {
   const main = new URL("../main.ts", import.meta.url).pathname;
-  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", main, ...args], ...CONTROLLED });
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", main, ...args],
+    env: { ...CONTROLLED.env, ...env },
+  });
   const { code, stdout, stderr } = await command.output();
   return { code, out: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
@@ -68,7 +76,7 @@ Deno.test("POST /resign hands the lead to the next, POST /switchover to a named 
   const [a, b, c, d] = all as unknown as [TestNode, TestNode, TestNode, TestNode];
   await a.get("/status");
   const resigned = await post(a, "/resign");
-  assertEquals(resigned, { status: 200, answer: { leader: "b", leader_url: `http://localhost:${b.port}` } });
+  assertEquals(resigned, { status: 200, answer: { leader: "b", leader_url: `http://127.0.0.1:${b.port}` } });
   // Now b leads; c, d and a wait.
   await says(b, "b");
   assertEquals(await switchover(b, "b", "a"), 200);
@@ -91,7 +99,7 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
     [a, "/resign", undefined, "", 401, /Bearer/],
     [a, "/resign", undefined, "a-long-enough-tokem", 401, /Bearer/],
     [a, "/switchover", wanted, `${TOKEN}x`, 401, /Bearer/],
-    [b, "/resign", undefined, TOKEN, 503, /ask a at http:\/\/localhost/],
+    [b, "/resign", undefined, TOKEN, 503, /ask a at http:\/\/127.0.0.1/],
     [b, "/switchover", wanted, TOKEN, 503, /ask a at/],
     [a, "/switchover", "{broken", TOKEN, 400, /expected JSON/],
     [a, "/switchover", { candidate: "b" }, TOKEN, 400, /expected JSON/],
@@ -111,6 +119,8 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
   const { status, headers } = await a.get("/resign");
   assertEquals([status, headers.get("allow")], [405, "POST, OPTIONS"]);
   assertEquals(a.log.filter((line) => typeof line !== "string" && line.event === "term-ended"), []);
+  const refused = await a.logs("control-refused", { fields: { level: "warn", request: "resign", attempts: 1 } });
+  assertEquals(refused.remote, "127.0.0.1");
   assert(!JSON.stringify([a.log, b.log, last.log]).includes(TOKEN));
 });
 
@@ -128,6 +138,36 @@ Deno.test("leader-node resign and switchover ask any node, and say what came of 
   assertMatch(out, /^[ab] leads now \(before: c\)\n$/);
   assertEquals((await cli("switchover", ...url)).code, 2);
   assertMatch((await cli("resign", "--url", "http://localhost:1")).out, /^leader-node: http:.* cannot be reached: /);
+});
+
+Deno.test("the control token goes neither to a leader that etcd alone names nor through a proxy", async () => {
+  await using etcd = await LocalEtcd.start();
+  const paths: string[] = [];
+  await using other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ headers, url }) => {
+    paths.push(`${url} ${headers.get("authorization")}`);
+    return new Response();
+  });
+  const proxy = {
+    HTTP_PROXY: `http://127.0.0.1:${other.addr.port}`,
+    http_proxy: `http://127.0.0.1:${other.addr.port}`,
+  };
+  await using a = await TestNode.start(etcd, ["--id", "a"], CONTROLLED);
+  await a.logs("leading");
+  const url = ["--url", `http://127.0.0.1:${a.port}`];
+  assertEquals(await cliWith(proxy, "resign", ...url), {
+    code: 0,
+    out: "a has resigned; there is no new leader yet\n",
+  });
+  await a.stop();
+  for (const leader of [`https://127.0.0.1:${other.addr.port}`, `http://leader.invalid:${other.addr.port}`]) {
+    await etcd.ctl("put", "leader-node/0", JSON.stringify({ id: "evil", url: leader, priority: 0 }));
+    await using b = await TestNode.start(etcd, ["--id", "b"], CONTROLLED);
+    await b.logs("following", { fields: { leader: "evil" } });
+    const { code, out } = await cliWith(proxy, "resign", "--url", `http://127.0.0.1:${b.port}`);
+    assertEquals(code, 1);
+    assertMatch(out, new RegExp(`^leader-node: the control token was not sent: the leader, evil, is at ${leader}, `));
+  }
+  assertEquals(paths, []);
 });
 
 Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {

@@ -88,7 +88,7 @@ Deno.test("the demo shows an election, a crash, a handover, and leaves nothing b
   const [, pid] = await demo.prints(/kill -9 (\d+)/);
   assertEquals(await curl(Number(leader)), "I am the leader\n");
   for (const port of ports.filter((port) => port !== Number(leader))) {
-    await demo.prints(new RegExp(`node ${port} \\| following leader=localhost:${leader} `));
+    await demo.prints(new RegExp(`node ${port} \\| following leader=\\S+:${leader} `));
     assertEquals(await curl(port), `I am a follower and the leader is on port ${leader}\n`);
   }
 

@@ -23,7 +23,7 @@ Deno.test("members are shown in the order of the queue", async () => {
   assertEquals(
     members.map(({ id, url, role, priority }: Record<string, unknown>) => [id, url, role, priority]),
     [a, b, c].map(({ port }, index) => {
-      return ["abc"[index], `http://localhost:${port}`, index === 0 ? "leader" : "candidate", 7];
+      return ["abc"[index], `http://127.0.0.1:${port}`, index === 0 ? "leader" : "candidate", 7];
     }),
   );
   assertEquals(await json(c, "/cluster").then(({ members }) => members.length), 3);
@@ -168,7 +168,7 @@ Deno.test("redirect sends whoever asks to the leader, with path and query", asyn
   await observer.logs("following");
   for (const method of ["GET", "POST"]) {
     const { status, headers } = await observer.get("/redirect/a/b?c=d", { method });
-    assertEquals([status, headers.get("location")], [307, `http://localhost:${a.port}/a/b?c=d`]);
+    assertEquals([status, headers.get("location")], [307, `http://127.0.0.1:${a.port}/a/b?c=d`]);
   }
 });
 
@@ -202,7 +202,14 @@ Deno.test("HTTPS is served with the certificate that is given", async () => {
   await using files = await Certificates.make();
   await files.sign("server", "localhost");
   await using etcd = await LocalEtcd.start();
-  const flags = ["--http-cert", files.path("server.pem"), "--http-key", files.path("server.key")];
+  const flags = [
+    "--hostname",
+    "localhost",
+    "--http-cert",
+    files.path("server.pem"),
+    "--http-key",
+    files.path("server.key"),
+  ];
   await using a = await TestNode.start(etcd, flags);
   const { url } = await a.logs("listening");
   assertEquals(url, `https://localhost:${a.port}`);

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { keyText } from "../election/etcd/codec.ts";
+import { leftoverProblem } from "../http/leftover.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
 import { askForUsers } from "./support/users.ts";
@@ -27,9 +29,9 @@ Deno.test("status, members, history and doctor tell of an election, and scripts 
   const rows = members.stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
   assertEquals(rows.map((row) => [row[0], row[1], row[2], row.at(-1)]), [
     ["#", "ID", "ROLE", "URL"],
-    ["1", "a", "leader", `http://localhost:${a.port}`],
-    ["2", "b", "candidate", `http://localhost:${b.port}`],
-    ["3", "c", "candidate", `http://localhost:${c.port}`],
+    ["1", "a", "leader", `http://127.0.0.1:${a.port}`],
+    ["2", "b", "candidate", `http://127.0.0.1:${b.port}`],
+    ["3", "c", "candidate", `http://127.0.0.1:${c.port}`],
   ]);
   assert(!members.stdout.includes("\x1b"), "colours are for terminals");
   const json = JSON.parse((await look(etcd, "members", "--json")).stdout);
@@ -113,4 +115,107 @@ Deno.test("the doctor finds a user that may not write, and does not touch what i
   assertEquals(root.code, 0, root.stdout);
   assertMatch(root.stdout, /^warn {2}the queue is empty$/m);
   assertEquals((await look(etcd, "members", "--user", "root:rootpw")).code, 3);
+});
+
+Deno.test("a leftover key without a lease is named everywhere, with the command that deletes it", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using early = await TestNode.start(etcd, ["--id", "early", "--observe"]);
+  await early.logs("no-leader");
+  await etcd.ctl("put", "leader-node/left over", "ghost");
+  await using late = await TestNode.start(etcd, ["--id", "late"]);
+  const problem = "no lease: this key never expires; delete it with: etcdctl del 'leader-node/left over'";
+  // One has it from an event, the other from a list.
+  for (const node of [early, late]) {
+    await node.logs("following", { fields: { leader: "ghost" } });
+    const { status, body } = await node.get("/readyz?verbose");
+    assertEquals(status, 503);
+    assertStringIncludes(body, `[-] the leader is ghost, ${problem}\n`);
+    assertEquals(JSON.parse((await node.get("/members")).body).members[0].problem, problem);
+  }
+  await late.logs("queued");
+  for (const tool of ["members", "status", "doctor"]) {
+    const { code, stdout } = await look(etcd, tool);
+    assertEquals(code, 1, stdout);
+    assertStringIncludes(stdout, `${tool === "doctor" ? "FAIL  " : ""}ghost: ${problem}`);
+  }
+  await etcd.ctl("del", "leader-node/left over");
+  await late.logs("leading");
+  assertEquals((await early.get("/readyz")).status, 200);
+});
+
+Deno.test("the command names exactly the key, whatever bytes it has", async () => {
+  const keys = ["jobs/7", "-x/7", "a b", "a'b", "$(id)", "a;b", "ä/7", "a\n\x1b\\'b", "\u202e7"].map((key) =>
+    new TextEncoder().encode(key)
+  );
+  for (const key of [...keys, Uint8Array.of(0x6a, 0xff, 0x27, 0x80)]) {
+    const problem = leftoverProblem({ key: keyText(key), token: 1n, id: "x", leaseless: true })!;
+    const words = problem.split("etcdctl del ")[1]!;
+    // What the shell makes of it.
+    const script = `set -- ${words}; shift $(($# - 1)); printf %s "$1"`;
+    const { stdout } = await new Deno.Command("bash", { args: ["-c", script], env: { LC_ALL: "C" } }).output();
+    assertEquals(stdout, key, words);
+  }
+});
+
+/** A server that is no node, whatever it is asked. It counts what it sent of bodies that do not end. */
+class Impostor implements AsyncDisposable {
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly url: string;
+  sent = 0;
+
+  constructor() {
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => this.#answer(url));
+    this.url = `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  #answer(url: string): Response {
+    switch (new URL(url).pathname.split("/")[1]) {
+      case "page":
+        return new Response("<h1>It works!</h1>", { headers: { "content-type": "text/html" } });
+      case "null":
+        return Response.json(null);
+      case "terms":
+        return Response.json({ terms: [null, { token: 1, id: "x", from: "?", ended: "constructor" }], node: "terms" });
+      case "silent":
+        return new Response(new ReadableStream());
+    }
+    const piece = new Uint8Array(65536).fill(32);
+    return new Response(
+      new ReadableStream({
+        pull: (controller) => {
+          this.sent += piece.length;
+          controller.enqueue(piece);
+        },
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+Deno.test("what hostile servers answer is bounded, is not believed and ends no tool", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using impostor = new Impostor();
+  for (const id of ["page", "null", "terms", "silent", "endless"]) {
+    await etcd.ctl("put", `leader-node/${id}`, JSON.stringify({ id, url: `${impostor.url}/${id}`, priority: 0 }));
+  }
+  const status = await look(etcd, "status");
+  const history = await look(etcd, "history");
+  const doctor = await look(etcd, "doctor");
+  assertEquals([status.stderr, history.stderr, doctor.stderr], ["", "", ""]);
+  assertMatch(history.stdout, /^1 +x +ongoing$/m);
+  assertEquals([status.code, doctor.code], [1, 0], doctor.stdout);
+  for (const id of ["page", "null", "terms", "endless"]) {
+    assertMatch(status.stdout, new RegExp(`^${id} +answered 200, but is not a leader-node`, "m"));
+    assertStringIncludes(doctor.stdout, `warn  node ${id}: answered 200, but is not a leader-node`);
+  }
+  assertMatch(status.stdout, /^silent +cannot be reached: no answer within 3 s/m);
+  await etcd.ctl("put", "leader-node/\x1b[2J\u202e/7", "x\x9b2J");
+  for (const command of ["members", "members --json", "status --json", "doctor", "doctor --json"]) {
+    const { stdout } = await look(etcd, ...command.split(" "));
+    assert(stdout.includes("2J") && !/[^\P{C}\n]/u.test(stdout), stdout);
+  }
+  assert(impostor.sent < 100e6, `${impostor.sent} bytes were read`);
 });

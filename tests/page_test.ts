@@ -85,6 +85,14 @@ Deno.test({
       await shows(onA, "#outcome", "node-b leads now");
       await shows(onC, "#role", "the leader is node-b");
       await shows(onC, "#terms tr:nth-child(2)", "switched over");
+      // A leftover key, which has no lease.
+      await etcd.ctl("put", "leader-node/ghost", "ghost");
+      await shows(
+        onA,
+        "#members li .bad",
+        "no lease: this key never expires; delete it with: etcdctl del leader-node/ghost",
+      );
+      await etcd.ctl("del", "leader-node/ghost");
       const folder = Deno.env.get("SCREENSHOTS");
       if (folder) await onA.screenshot({ path: `${folder}/light.png` });
 

@@ -1,11 +1,14 @@
+import { leaderProblem } from "../../http/answers.ts";
 import { diagnose, findingsText } from "./doctor.ts";
 import { examineEtcd } from "./etcd_facts.ts";
 import { historyTable, mergeHistories } from "./history.ts";
+import { parseHistory, parseStatus } from "./node_answers.ts";
 import { membersJson, membersTable } from "./members.ts";
 import { readQueue, watchQueue } from "./read_queue.ts";
 import { askNodes, compare, statusJson, statusText } from "./status.ts";
 import type { InspectConfig } from "./flags.ts";
 import { onStopSignal } from "../signals.ts";
+import { visibleJson } from "../visible.ts";
 
 /** Exit codes for scripts. An {@linkcode AskError} gives 1 too. */
 const OK = 0;
@@ -40,14 +43,16 @@ async function members(config: InspectConfig): Promise<number> {
     const text = config.json ? membersJson(status) : membersTable(status, show);
     if (config.watch && !config.json) console.log(Deno.stdout.isTerminal() ? `\x1b[H\x1b[J${text}` : `${text}\n`);
     else console.log(text);
-    if (!config.watch) return status.state.leader ? OK : NO_LEADER;
+    if (config.watch) continue;
+    const { leader } = status.state;
+    return !leader ? NO_LEADER : leaderProblem(status.queue, leader.token) ? PROBLEM : OK;
   }
   return OK;
 }
 
 async function status(config: InspectConfig): Promise<number> {
   const fromEtcd = await readQueue(config);
-  const report = compare(fromEtcd, await askNodes(fromEtcd.queue));
+  const report = compare(fromEtcd, await askNodes(fromEtcd.queue, "/status", parseStatus));
   console.log(config.json ? statusJson(config.election, report) : statusText(config.election, report, show));
   if (report.doubts.length > 0) return PROBLEM;
   return report.leader ? OK : NO_LEADER;
@@ -55,8 +60,8 @@ async function status(config: InspectConfig): Promise<number> {
 
 async function history(config: InspectConfig): Promise<number> {
   const { queue } = await readQueue(config);
-  const terms = mergeHistories(await askNodes(queue, "/history"));
-  console.log(config.json ? JSON.stringify(terms) : historyTable(terms, show));
+  const terms = mergeHistories(await askNodes(queue, "/history", parseHistory));
+  console.log(config.json ? visibleJson(terms) : historyTable(terms, show));
   return OK;
 }
 
@@ -64,7 +69,8 @@ async function doctor(config: InspectConfig): Promise<number> {
   const { election, ttl } = config;
   const etcd = await examineEtcd(config);
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
-  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes: await askNodes(queue ?? []) });
-  console.log(config.json ? JSON.stringify(findings) : findingsText(findings, show));
+  const nodes = await askNodes(queue ?? [], "/status", parseStatus);
+  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes });
+  console.log(config.json ? visibleJson(findings) : findingsText(findings, show));
   return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

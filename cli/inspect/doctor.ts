@@ -1,5 +1,7 @@
 import type { Queue } from "../../election/mod.ts";
+import { leftoverProblem } from "../../http/leftover.ts";
 import type { EtcdFacts, MemberFacts } from "./etcd_facts.ts";
+import type { NodeStatus } from "./node_answers.ts";
 import type { NodeReport } from "./status.ts";
 import { paint, type Show } from "./table.ts";
 
@@ -11,7 +13,7 @@ export interface Facts {
   readonly etcd: EtcdFacts;
   /** Absent if etcd does not answer reads. */
   readonly queue?: Queue;
-  readonly nodes: readonly NodeReport[];
+  readonly nodes: readonly NodeReport<NodeStatus>[];
 }
 
 /** The result of one check. */
@@ -33,6 +35,8 @@ const LEASE_BUGS = [
 /** A TTL of this many minimum TTLs outlasts a change of etcd's raft leader, even when a renewal was just due. */
 const TTL_FACTOR = 2.35;
 const MAX_CLOCK_OFFSET_MS = 1000;
+/** How many keys without a lease are named. */
+const MAX_LEFTOVERS = 10;
 
 /** Runs all checks. */
 export function diagnose(facts: Facts): Finding[] {
@@ -134,13 +138,22 @@ function checkQueue(queue: Queue, election: string): Finding[] {
       ),
     );
   }
+  const leftovers = queue.filter(({ leaseless }) => leaseless);
+  findings.push(...leftovers.slice(0, MAX_LEFTOVERS).map((one) => fail(`${one.id}: ${leftoverProblem(one)}`)));
+  if (leftovers.length > MAX_LEFTOVERS) findings.push(fail(`${leftovers.length} keys have no lease`));
   if (queue.length === 0) findings.push(warn("the queue is empty"));
   else if (queue.length === 1) {
     findings.push(warn(`${queue[0]!.id} is the only candidate: no other node could take over`));
   } else findings.push(ok(`${queue.length} candidates, ${queue[0]!.id} is first`));
   const duplicates = queue.map(({ id }) => id).filter((id, index, ids) => ids.indexOf(id) < index);
   if (duplicates.length > 0) {
-    findings.push(warn(`several candidates have the id ${[...new Set(duplicates)].join(", ")}`));
+    const names = [...new Set(duplicates)].join(", ");
+    findings.push(
+      fail(
+        `several candidates have the id ${names}: give each node its own --id, or, if it has just been restarted ` +
+          `after a crash, wait one TTL`,
+      ),
+    );
   }
   const foreign = queue.filter(({ priority }) => priority === undefined);
   if (foreign.length > 0) {
@@ -155,14 +168,15 @@ function checkQueue(queue: Queue, election: string): Finding[] {
   return findings;
 }
 
-function checkNode({ candidate: { id }, answer, problem }: NodeReport): Finding[] {
+function checkNode({ candidate: { id }, answer, problem }: NodeReport<NodeStatus>): Finding[] {
   if (!answer) return [warn(`node ${id}: ${problem}`)];
-  const { timestamp, version, role } = answer.body;
-  const offset = Date.parse(String(timestamp)) - answer.at;
+  const { node, timestamp, version, role } = answer.body;
+  if (node !== id) return [warn(`node ${id}: its URL is answered by ${node}`)];
+  const offset = timestamp - answer.at;
   const summary = `node ${id}: ${role}, version ${version}, latency ${answer.tookMs.toFixed(0)} ms, clock ${
     Math.abs(offset).toFixed(0)
   } ms ${offset < 0 ? "behind" : "ahead"}`;
-  if (!(Math.abs(offset) > MAX_CLOCK_OFFSET_MS)) return [ok(summary)];
+  if (Math.abs(offset) <= MAX_CLOCK_OFFSET_MS) return [ok(summary)];
   return [warn(`${summary}: the election is not affected, but the times in its logs are wrong`)];
 }
 

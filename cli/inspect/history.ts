@@ -1,23 +1,15 @@
-import { END_REASON_TEXTS, type EndReason } from "../../http/history.ts";
+import { END_REASON_TEXTS } from "../../http/history.ts";
 import { AskError } from "./ask.ts";
+import type { TermLine } from "./node_answers.ts";
 import type { NodeReport } from "./status.ts";
 import { type Show, since, span, table } from "./table.ts";
-
-/** A term in the answer to `GET /history`. */
-export interface TermLine {
-  readonly token: number;
-  readonly id: string;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly ended: string | null;
-}
 
 /**
  * The terms that any of the nodes has seen, the newest first. For each term, the most complete record counts.
  *
  * @throws {AskError} If no node answered.
  */
-export function mergeHistories(nodes: readonly NodeReport[]): TermLine[] {
+export function mergeHistories(nodes: readonly NodeReport<readonly TermLine[]>[]): TermLine[] {
   const answers = nodes.flatMap(({ answer }) => answer ? [answer] : []);
   if (answers.length === 0) {
     const why = nodes.map(({ candidate: { id }, problem }) => `${id}: ${problem}`).join("; ");
@@ -25,7 +17,7 @@ export function mergeHistories(nodes: readonly NodeReport[]): TermLine[] {
   }
   const terms = new Map<string, TermLine>();
   for (const { body } of answers) {
-    for (const term of Array.isArray(body.terms) ? body.terms as TermLine[] : []) {
+    for (const term of body) {
       const key = `${term.token} ${term.id}`;
       const known = terms.get(key);
       if (!known || completeness(term) > completeness(known)) terms.set(key, term);
@@ -43,20 +35,15 @@ function completeness({ from, to, ended }: TermLine): number {
   return (from ? 1 : 0) + (to ? 2 : 0) + (ended && ended !== "unknown" ? 4 : 0);
 }
 
-function endReasonText(ended: string | null): string {
-  const reason = ended ?? "unknown";
-  return Object.hasOwn(END_REASON_TEXTS, reason) ? END_REASON_TEXTS[reason as EndReason] : reason;
-}
-
 /** The terms as a table. */
 export function historyTable(terms: readonly TermLine[], show: Show): string {
   if (terms.length === 0) return "no terms yet";
   const rows = terms.map(({ token, id, from, to, ended }) => [
     String(token),
-    String(id),
+    id,
     from ?? "",
     from ? to ? span(Date.parse(to) - Date.parse(from)) : since(new Date(from)) : "",
-    to ? endReasonText(ended) : { text: "ongoing", colour: "green" } as const,
+    to ? END_REASON_TEXTS[ended ?? "unknown"] : { text: "ongoing", colour: "green" } as const,
   ]);
   return table(["TOKEN", "LEADER", "FROM", "FOR", "ENDED"], rows, show);
 }

@@ -1,6 +1,8 @@
 import type { ElectionStatus } from "../../election/mod.ts";
+import { leftoverProblem } from "../../http/leftover.ts";
 import { leaderOf, memberBody } from "../../http/members.ts";
-import { type Show, since, table } from "./table.ts";
+import { visibleJson } from "../visible.ts";
+import { paint, type Show, since, table } from "./table.ts";
 
 /** The queue as a table. */
 export function membersTable(status: ElectionStatus, show: Show): string {
@@ -19,11 +21,16 @@ export function membersTable(status: ElectionStatus, show: Show): string {
       url ?? "",
     ];
   });
-  return table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
+  const problems = queue.flatMap((candidate) => {
+    const problem = leftoverProblem(candidate);
+    return problem ? ["", paint({ text: `${candidate.id}: ${problem}`, colour: "red" }, show)] : [];
+  });
+  const text = table(["#", "ID", "ROLE", "TOKEN", "PRIORITY", "QUEUED FOR", "URL"], rows, show);
+  return [text, ...problems].join("\n");
 }
 
 /** The whole queue as one line of JSON, each candidate as in `GET /members`. */
 export function membersJson(status: ElectionStatus): string {
   const leader = leaderOf(status);
-  return JSON.stringify(status.queue.map((candidate, index) => memberBody(candidate, index + 1, index === leader)));
+  return visibleJson(status.queue.map((candidate, index) => memberBody(candidate, index + 1, index === leader)));
 }

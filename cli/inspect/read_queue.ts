@@ -1,3 +1,4 @@
+import { loadGrpcClient } from "../../election/internal.ts";
 import { type ElectionStatus, type ElectionView, observe } from "../../election/mod.ts";
 import type { EtcdConfig } from "../etcd_flags.ts";
 import { AskError } from "./ask.ts";
@@ -22,6 +23,8 @@ export async function readQueue(config: EtcdConfig): Promise<ElectionStatus> {
  */
 export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): AsyncGenerator<ElectionStatus, undefined> {
   const { election: name, etcd } = config;
+  // It takes a while on a busy machine, which is not etcd's fault.
+  if (etcd.transport === "grpc") await loadGrpcClient();
   let changed = Promise.withResolvers<void>();
   await using election = observe({
     name,

@@ -1,42 +1,75 @@
 import type { Candidate, ElectionStatus, Leader } from "../../election/mod.ts";
+import { leaderProblem } from "../../http/answers.ts";
 import { type Answer, askNode } from "./ask.ts";
+import type { NodeStatus } from "./node_answers.ts";
 import { paint, type Show, since, table } from "./table.ts";
+import { visibleJson } from "../visible.ts";
 
 /** The answer of one node, or why there is none. */
-export interface NodeReport {
+export interface NodeReport<T> {
   readonly candidate: Candidate;
-  readonly answer?: Answer;
+  readonly answer?: Answer<T>;
   readonly problem?: string;
 }
 
 /** An election according to etcd and to its nodes. */
 export interface StatusReport {
   readonly leader?: Leader;
-  readonly nodes: readonly NodeReport[];
+  readonly nodes: readonly NodeReport<NodeStatus>[];
   /** Where the nodes contradict etcd, as texts for the user. */
   readonly doubts: readonly string[];
 }
 
-/** Asks all nodes that have a URL. */
-export function askNodes(queue: readonly Candidate[], path = "/status"): Promise<NodeReport[]> {
-  return Promise.all(queue.map(async (candidate): Promise<NodeReport> => {
-    if (!candidate.url) return { candidate, problem: "has no URL" };
-    try {
-      return { candidate, answer: await askNode(candidate.url + path) };
-    } catch (error) {
-      return { candidate, problem: (error as Error).message.replace(candidate.url + path, "").trim() };
+/** How many nodes are asked at most. */
+const MAX_NODES = 100;
+/** How many of them at once. */
+const AT_ONCE = 24;
+
+/** Asks the nodes that have a URL, the first ones of a long queue, and some of them at the same time. */
+export async function askNodes<T>(
+  queue: readonly Candidate[],
+  path: string,
+  parse: (body: unknown) => T | undefined,
+): Promise<NodeReport<T>[]> {
+  const reports: NodeReport<T>[] = [];
+  const left = queue.entries();
+  const askInTurn = async () => {
+    for (const [index, candidate] of left) {
+      reports[index] = index < MAX_NODES
+        ? await ask(candidate, path, parse)
+        : { candidate, problem: `not asked: only the first ${MAX_NODES} are` };
     }
-  }));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, askInTurn));
+  return reports;
+}
+
+async function ask<T>(
+  candidate: Candidate,
+  path: string,
+  parse: (body: unknown) => T | undefined,
+): Promise<NodeReport<T>> {
+  if (!candidate.url) return { candidate, problem: "has no URL" };
+  try {
+    return { candidate, answer: await askNode(candidate.url + path, parse) };
+  } catch (error) {
+    return { candidate, problem: (error as Error).message.replace(candidate.url + path, "").trim() };
+  }
 }
 
 /** Compares the nodes' answers with etcd. */
-export function compare({ state: { leader } }: ElectionStatus, nodes: readonly NodeReport[]): StatusReport {
+export function compare(
+  { state: { leader }, queue }: ElectionStatus,
+  nodes: readonly NodeReport<NodeStatus>[],
+): StatusReport {
   const doubts: string[] = [];
+  const problem = leaderProblem(queue, leader?.token);
+  if (problem) doubts.push(`${leader!.id}: ${problem}`);
   for (const { candidate: { id, token }, answer } of nodes) {
     if (!answer) continue;
-    const { node, is_leader, leader: itsLeader } = answer.body;
+    const { node, isLeader, leader: itsLeader } = answer.body;
     if (node !== id) doubts.push(`the URL of ${id} is answered by ${node}`);
-    else if (is_leader && token !== leader?.token) {
+    else if (isLeader && token !== leader?.token) {
       doubts.push(`${id} claims to be the leader; according to etcd it is ${leader?.id ?? "nobody"}`);
     } else if (itsLeader !== leader?.id) doubts.push(`${id} considers ${itsLeader ?? "nobody"} the leader`);
   }
@@ -58,10 +91,10 @@ export function statusText(election: string, { leader, nodes, doubts }: StatusRe
   if (nodes.length > 0) {
     const rows = nodes.map(({ candidate: { id, url }, answer, problem }) => [
       id,
-      problem ? { text: problem, colour: "yellow" } as const : String(answer!.body.role),
-      answer ? String(answer.body.leader ?? "") : "",
+      problem ? { text: problem, colour: "yellow" } as const : answer!.body.role,
+      answer?.body.leader ?? "",
       answer ? `${answer.tookMs.toFixed(0)} ms` : "",
-      answer ? String(answer.body.version) : "",
+      answer?.body.version ?? "",
       url ?? "",
     ]);
     lines.push("", table(["NODE", "ROLE", "LEADER", "LATENCY", "VERSION", "URL"], rows, show));
@@ -72,7 +105,7 @@ export function statusText(election: string, { leader, nodes, doubts }: StatusRe
 
 /** The report as one line of JSON. */
 export function statusJson(election: string, { leader, nodes, doubts }: StatusReport): string {
-  return JSON.stringify({
+  return visibleJson({
     election,
     leader: leader?.id ?? null,
     leader_url: leader?.url ?? null,

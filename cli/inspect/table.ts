@@ -1,3 +1,5 @@
+import { printable } from "../../election/internal.ts";
+
 /** ANSI codes. */
 const CODES = { green: 32, yellow: 33, red: 31, bold: 1 } as const;
 
@@ -16,14 +18,16 @@ export interface Show {
 
 /** A text with its colour. Control characters are replaced: names come from other programs. */
 export function paint({ text, colour }: Painted, { colours }: Show): string {
-  const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  const safe = printable(text);
   return colours && colour ? `\x1b[${CODES[colour]}m${safe}\x1b[0m` : safe;
 }
 
 /** Rows in aligned columns under a header. */
 export function table(head: readonly string[], rows: readonly (readonly (Painted | string)[])[], show: Show): string {
   const cells = [head.map((text): Painted => ({ text, colour: "bold" })), ...rows].map((row) =>
-    row.map((cell): Painted => typeof cell === "string" ? { text: cell } : cell)
+    row.map((cell): Painted =>
+      typeof cell === "string" ? { text: printable(cell) } : { ...cell, text: printable(cell.text) }
+    )
   );
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)));
   const line = (row: readonly Painted[]) =>

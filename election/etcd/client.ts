@@ -47,6 +47,8 @@ export interface KeyValue {
   readonly value: Uint8Array;
   readonly create_revision: string;
   readonly mod_revision: string;
+  /** The id of its lease; "0" if it has none. */
+  readonly lease: string;
 }
 
 /** The response to a range request. */

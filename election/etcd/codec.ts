@@ -1,3 +1,4 @@
+import { printable } from "../errors.ts";
 import type { Candidate, LeaveReason, QueueChange, Self } from "../machine/queue.ts";
 import type { KeyEvent, KeyValue } from "./client.ts";
 
@@ -23,17 +24,27 @@ export function prefixRange(prefix: string): { key: Uint8Array; range_end: Uint8
 }
 
 /** An event of a watch. */
-export function keyEvent(deleted: boolean, { key, value, create_revision, mod_revision }: KeyValue): KeyEvent {
-  const name = keyText(key);
+export function keyEvent(deleted: boolean, kv: KeyValue): KeyEvent {
   const change: QueueChange = deleted
-    ? { type: "delete", key: name }
-    : { type: "put", candidate: decodeCandidate(name, BigInt(create_revision), value) };
-  return { revision: BigInt(mod_revision), change };
+    ? { type: "delete", key: keyText(kv.key) }
+    : { type: "put", candidate: candidateOf(kv) };
+  return { revision: BigInt(kv.mod_revision), change };
+}
+
+/** The candidate of a key. */
+export function candidateOf({ key, value, create_revision, lease }: KeyValue): Candidate {
+  const candidate = decodeCandidate(keyText(key), BigInt(create_revision), value);
+  return lease === "0" ? { ...candidate, leaseless: true } : candidate;
 }
 
 /** A leader-node candidate's value: compact JSON. */
 export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): Uint8Array {
   return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
+}
+
+/** A candidate's name and URL as others read them. */
+export function publicNames({ id, url }: Self): { id: string; url?: string } {
+  return { id: printable(id, MAX_NAME_LENGTH), url: httpUrl(url) };
 }
 
 /** The value of another candidate, to which the leader with `token` hands over. */
@@ -56,7 +67,8 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
   return {
     key,
     token,
-    id: printable(typeof fields?.id === "string" ? fields.id : text) || key.slice(key.lastIndexOf("/") + 1),
+    id: printable(typeof fields?.id === "string" ? fields.id : text, MAX_NAME_LENGTH) ||
+      key.slice(key.lastIndexOf("/") + 1),
     url: httpUrl(fields?.url),
     since: date(fields?.since),
     priority: Number.isSafeInteger(fields?.priority) ? fields!.priority as number : undefined,
@@ -84,12 +96,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function printable(name: string): string {
-  // Replace control and format characters and lone surrogates, which could move a cursor or hide text.
-  const clean = name.slice(0, MAX_NAME_LENGTH + 1).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
-  return clean.length > MAX_NAME_LENGTH ? clean.slice(0, MAX_NAME_LENGTH) + "…" : clean;
 }
 
 function httpUrl(value: unknown): string | undefined {

@@ -114,7 +114,7 @@ export function checkEndpoints(endpoints: readonly string[]): string[] {
   const urls = endpoints.map(endpointUrl);
   const schemes = new Set(urls.map((url) => url?.slice(0, url.indexOf(":"))));
   if (schemes.size === 1 && !schemes.has(undefined)) return [...new Set(urls as string[])];
-  const given = endpoints.map((endpoint) => endpoint.replace(/\/\/[^/@]*@/, "//***@"));
+  const given = endpoints.map(maskPassword);
   throw new InvalidOptionError("endpoints", given, EXPECTED_ENDPOINTS);
 }
 
@@ -132,6 +132,11 @@ export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string
     if (pem !== undefined && !pem.includes("-----BEGIN ")) throw invalid("certificates and keys in PEM format");
   }
   return tls;
+}
+
+/** Hides what may be a user and a password before the last `@`, whatever characters they have. */
+export function maskPassword(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, (_, scheme = "") => `${scheme}***@`);
 }
 
 function endpointUrl(endpoint: string): string | undefined {

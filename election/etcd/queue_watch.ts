@@ -1,4 +1,4 @@
-import { decodeCandidate, keyText, prefixRange } from "./codec.ts";
+import { candidateOf, prefixRange } from "./codec.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
 import type { EtcdClient, KeyEvent, WatchHandle } from "./client.ts";
 import { CompactedError, storeError } from "./errors.ts";
@@ -172,9 +172,7 @@ class QueueWatch {
     const sentAt = this.#clock.now();
     const { kvs, header } = await client.range(prefixRange(this.prefix), this.#minOf("timeoutMs"));
     if (this.#closed) return;
-    this.#queue = sortQueue(
-      kvs.map(({ key, create_revision, value }) => decodeCandidate(keyText(key), BigInt(create_revision), value)),
-    );
+    this.#queue = sortQueue(kvs.map(candidateOf));
     this.#revision = BigInt(header.revision);
     this.#contact = sentAt;
     this.notify({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });

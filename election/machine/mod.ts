@@ -30,6 +30,7 @@
 import type { Instant } from "./clock.ts";
 import { decide } from "./decide.ts";
 import { dropLapsed } from "./lapse.ts";
+import { trackNamesake } from "./namesake.ts";
 import { record } from "./record.ts";
 import type { Action, Core, MachineEvent, MachineSettings } from "./types.ts";
 
@@ -61,5 +62,5 @@ export function start(settings: MachineSettings, now: Instant): Core {
 export function step(core: Core, event: MachineEvent, now: Instant): { core: Core; actions: Action[] } {
   const actions: Action[] = [];
   const recorded = record(dropLapsed(core, now, actions), event, now, actions);
-  return { core: decide(recorded, now, actions), actions };
+  return { core: trackNamesake(core, decide(recorded, now, actions)), actions };
 }

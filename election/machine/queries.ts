@@ -43,11 +43,12 @@ export function keyOf({ settings }: Core, leaseId: bigint): string {
 
 /**
  * The leader according to the watch, if it is another node. A key with our own identity, such as the one that a crashed
- * predecessor left, counts as no leader.
+ * predecessor left, counts as no leader, unless it lives longer than such a key can.
  */
-export function observedLeader({ view, settings: { candidate, self } }: Core): Candidate | undefined {
+export function observedLeader({ view, namesake, settings: { candidate, self } }: Core): Candidate | undefined {
   const first = view?.queue[0];
-  return candidate && first?.id === self.id && first.url === self.url ? undefined : first;
+  const isOurs = candidate && first?.id === self.id && first.url === self.url;
+  return isOurs && !(namesake?.lives && namesake.candidate.key === first.key) ? undefined : first;
 }
 
 /** Whether the candidate is leaving the queue; false after several failed attempts to withdraw. */

@@ -12,6 +12,8 @@ export interface Candidate {
   readonly since?: Date;
   /** Its priority at a handoff; absent for candidates of other programs, such as etcdctl. */
   readonly priority?: number;
+  /** True for a key without a lease: it never expires, and nobody leads by it. */
+  readonly leaseless?: true;
   /** Why it is about to leave the queue, if it published that. */
   readonly leaving?: LeaveReason;
   /** The token of the leader that handed over to it, and why that one left, if it published that. */

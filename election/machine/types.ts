@@ -1,6 +1,6 @@
 import type { TermEndReason } from "../errors.ts";
 import type { Instant } from "./clock.ts";
-import type { Handoff, LeaveReason, Queue, Self } from "./queue.ts";
+import type { Candidate, Handoff, LeaveReason, Queue, Self } from "./queue.ts";
 
 /** The settings of one node in one election. */
 export interface MachineSettings {
@@ -107,6 +107,15 @@ export type Watch =
   | { readonly open: false; readonly next: Due; readonly failures: number; readonly generation: number }
   | { readonly open: true; readonly failures: number; readonly generation: number };
 
+/** Another candidate with our id. */
+export interface Namesake {
+  readonly candidate: Candidate;
+  /** When etcd is first known to have had its key, on the monotonic clock. */
+  readonly since: number;
+  /** Whether it is another node; false while it may be the key that a crashed predecessor of ours left. */
+  readonly lives: boolean;
+}
+
 /** The complete state of one node's election. */
 export interface Core {
   readonly settings: MachineSettings;
@@ -114,6 +123,7 @@ export interface Core {
   readonly watch: Watch;
   readonly view?: View;
   readonly campaign: Campaign;
+  readonly namesake?: Namesake;
   /** The term in which this node leads. One object per term. */
   readonly term?: { readonly token: bigint; readonly since: Instant };
   /** Why the last term ended. */

@@ -3,6 +3,11 @@ import { parse } from "@std/yaml";
 
 const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
 
+Deno.test("the systemd unit gives each machine an id of its own", async () => {
+  const unit = await Deno.readTextFile(`${EXAMPLES}systemd/leader-node.service`);
+  assertMatch(unit, /^ExecStart=\S+ .*--id %H .*-- /m);
+});
+
 Deno.test("the Compose file has three nodes that know three members of etcd", async () => {
   const { services } = parse(await Deno.readTextFile(`${EXAMPLES}compose/compose.yaml`), { schema: "extended" }) as {
     services: Record<string, { environment: Record<string, string> }>;

@@ -279,8 +279,8 @@ Deno.test("each help text shows exactly the flags of its subcommand, in lines of
     members: ["election", "json", "watch", "help", ...CONNECTION],
     history: ["election", "json", "help", ...CONNECTION],
     doctor: ["election", "json", "ttl", "help", ...CONNECTION],
-    resign: ["url", "leader", "control-token-file", "help"],
-    switchover: ["url", "leader", "candidate", "control-token-file", "help"],
+    resign: ["url", "leader", "trusted-hosts", "control-token-file", "help"],
+    switchover: ["url", "leader", "candidate", "trusted-hosts", "control-token-file", "help"],
   };
   assertEquals(PAGES.toSorted(), Object.keys(expected).toSorted());
   for (const subcommand of PAGES) assertEquals(listed(helpText(subcommand)), expected[subcommand], subcommand);
@@ -324,6 +324,8 @@ Flags:
                              (default: http://localhost:8080)
   --leader ID                act only if this node is the leader (default: any)
   --candidate ID             the waiting candidate that becomes leader
+  --trusted-hosts A,B,C      hosts that may get the control token, besides that
+                             of --url
   --control-token-file FILE  file with the control token of the nodes
   --help                     print this help and exit (also -h)
 

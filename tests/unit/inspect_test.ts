@@ -1,7 +1,8 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { diagnose, type Facts, type Finding, findingsText } from "../../cli/inspect/doctor.ts";
 import { historyTable, mergeHistories } from "../../cli/inspect/history.ts";
-import { compare, type NodeReport, statusText } from "../../cli/inspect/status.ts";
+import { type NodeStatus, parseHistory, parseStatus } from "../../cli/inspect/node_answers.ts";
+import { askNodes, compare, type NodeReport, statusText } from "../../cli/inspect/status.ts";
 import { span, table } from "../../cli/inspect/table.ts";
 
 const PLAIN = { colours: false };
@@ -55,9 +56,14 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
       "fail",
       /^election jobs contains another election's keys .*: jobs\/night$/,
     ],
+    [
+      { queue: [{ ...HEALTHY.queue![0]!, key: "jobs/0", leaseless: true }, ...HEALTHY.queue!.slice(1)] },
+      "fail",
+      /^a: no lease: this key never expires; delete it with: etcdctl del jobs\/0$/,
+    ],
     [{ queue: [] }, "warn", /the queue is empty/],
     [{ queue: HEALTHY.queue!.slice(1) }, "warn", /b is the only candidate/],
-    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "warn", /several candidates have the id a/],
+    [{ queue: [...HEALTHY.queue!, HEALTHY.queue![0]!] }, "fail", /several candidates have the id a:/],
     [{ queue: HEALTHY.queue!.map((one) => ({ ...one, priority: undefined })) }, "warn", /other programs.*: a, b$/],
     [{ nodes: [report("a", { timestamp: new Date(5000).toISOString() })] }, "warn", /clock 5000 ms ahead/],
     [{ nodes: [{ candidate: HEALTHY.queue![0]!, problem: "hides" }] }, "warn", /^node a: hides$/],
@@ -90,14 +96,24 @@ Deno.test("old etcd's bugs are told of the versions that have them, and no other
   assertEquals(versions.map(bugs), [2, 2, 1, 0, 2, 1, 0, 1, 0, 0, 0]);
 });
 
-function report(id: string, body: Record<string, unknown>): NodeReport {
-  return { candidate: { key: id, token: 1n, id }, answer: { body: { node: id, ...body }, tookMs: 1, at: 0 } };
+/** What a node answers to `GET /status`, with these fields. */
+function status(fields: Record<string, unknown> = {}): Record<string, unknown> {
+  const timestamp = new Date(0).toISOString();
+  return { node: "a", role: "follower", is_leader: false, leader: null, version: "1.0.0", timestamp, ...fields };
+}
+
+function report(id: string, fields: Record<string, unknown>): NodeReport<NodeStatus> {
+  return answering(id, parseStatus(status({ node: id, ...fields }))!);
+}
+
+function answering<T>(id: string, body: T): NodeReport<T> {
+  return { candidate: { key: id, token: 1n, id }, answer: { body, tookMs: 1, at: 0 } };
 }
 
 Deno.test("nodes that disagree with etcd are doubted", () => {
   const leader = { id: "a", token: 1n, url: undefined, since: undefined };
   const seen = { state: { role: "follower", leader }, queue: [], inQueue: true } as const;
-  const doubts = (...nodes: NodeReport[]) => compare(seen, nodes).doubts;
+  const doubts = (...nodes: NodeReport<NodeStatus>[]) => compare(seen, nodes).doubts;
   assertEquals(doubts(report("a", { is_leader: true, leader: "a" }), report("b", { leader: "a" })), []);
   const second = report("b", { is_leader: true, leader: "b" });
   const impostor = { ...second, candidate: { ...second.candidate, token: 2n } };
@@ -115,18 +131,60 @@ Deno.test("nodes that disagree with etcd are doubted", () => {
 Deno.test("of a term, the node is believed that knows most", () => {
   const term = { token: 1, id: "a", from: "2026-01-01T00:00:00Z", to: null, ended: null };
   const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "unknown" };
+  const seen = (id: string, ...terms: unknown[]) => answering(id, parseHistory({ terms })!);
   const terms = mergeHistories([
-    report("a", { terms: [term] }),
-    report("b", { terms: [{ ...ended, ended: "resigned" }] }),
-    report("c", { terms: [{ ...term, token: 2 }, ended] }),
+    seen("a", term),
+    seen("b", { ...ended, ended: "resigned" }),
+    seen("c", { ...term, token: 2 }, ended),
   ]);
   assertEquals(terms.map(({ token, ended }) => [token, ended]), [[2, null], [1, "resigned"]]);
   const afterLoss = { ...term, from: "2026-01-02T00:00:00Z", id: "b" };
   assertEquals(
-    mergeHistories([report("a", { terms: [{ ...ended, token: 9 }, afterLoss] })]).map(({ token }) => token),
+    mergeHistories([seen("a", { ...ended, token: 9 }, afterLoss)]).map(({ token }) => token),
     [1, 9],
   );
-  assertMatch(historyTable(terms, PLAIN), /1 +a +2026-01-01T00:00:00Z +1 min 30 s +resigned$/);
+  assertMatch(historyTable(terms, PLAIN), /1 +a +2026-01-01T00:00:00.000Z +1 min 30 s +resigned$/);
+});
+
+Deno.test("an answer counts only if it is that of a node, whatever else is in it", () => {
+  assertEquals(parseStatus(status({ leader_url: "javascript:alert(1)", leader: 7, url: "http://u:p@h/" })), {
+    node: "a",
+    role: "follower",
+    isLeader: false,
+    leader: undefined,
+    leaderUrl: undefined,
+    url: undefined,
+    version: "1.0.0",
+    timestamp: 0,
+  });
+  for (
+    const fields of [{ node: null }, { role: "constructor" }, { version: {} }, { timestamp: "x" }, { is_leader: 1 }]
+  ) {
+    assertEquals(parseStatus(status(fields)), undefined);
+  }
+  for (const body of [undefined, null, 7, "text", [], {}, { terms: null }, { terms: { length: 9 } }]) {
+    assertEquals([parseStatus(body), parseHistory(body)], [undefined, undefined]);
+  }
+  const term = { token: 1, id: "a", from: "tomorrow", to: [], ended: "constructor" };
+  const terms = parseHistory({ terms: [null, [], {}, { ...term, token: 1.5 }, { ...term, id: {} }, term] })!;
+  assertEquals(terms, [{ token: 1, id: "a", from: null, to: null, ended: null }]);
+  assertMatch(historyTable(mergeHistories([answering("a", terms)]), PLAIN), /^1 +a +ongoing$/m);
+});
+
+Deno.test("few of many nodes are asked at once, and only the first of very many", async () => {
+  let [open, most, asked] = [0, 0, 0];
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async () => {
+    [most, asked] = [Math.max(most, ++open), asked + 1];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    open--;
+    return Response.json(status());
+  });
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const queue = Array.from({ length: 1000 }, (_, index) => ({ key: `${index}`, token: BigInt(index), id: "a", url }));
+  const reports = await askNodes(queue, "/status", parseStatus);
+  assertEquals([reports.length, reports.filter(({ answer }) => answer).length, asked], [1000, 100, 100]);
+  assert(most <= 24, `${most} at once`);
+  assertEquals(reports.at(-1)?.problem, "not asked: only the first 100 are");
 });
 
 Deno.test("a table is aligned, coloured where that is wanted, and safe", () => {

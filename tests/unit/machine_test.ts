@@ -56,6 +56,11 @@ class Node {
     this.send({ type: "watch", generation: this.#generation, notice });
   }
 
+  alive(): void {
+    const notice = { type: "alive", sentAt: this.clock.now() } as const;
+    this.send({ type: "watch", generation: this.#generation, notice });
+  }
+
   deleted(key: string, revision: bigint): void {
     const queue = this.core.view!.queue.filter((candidate) => candidate.key !== key);
     const notice = { type: "changed", queue, revision } as const;
@@ -636,6 +641,48 @@ Deno.test("a key that a crashed predecessor of the same name left is nobody's le
   const node = new Node().queue();
   node.list([{ ...other, id: "me" }, me], TOKEN);
   assertEquals(machine.observedLeader(node.core), undefined);
+  node.pass(TTL + 1000);
+  node.alive();
+  assertEquals(machine.observedLeader(node.core), undefined, "it may be there as long as a key without renewals can");
+});
+
+Deno.test("a key of the same name that lives longer than a predecessor's can is another node's", () => {
+  const twin = { ...other, id: "me" };
+  const node = new Node().queue();
+  node.list([twin, me], TOKEN);
+  node.pass(3 * TTL);
+  assertEquals(machine.observedLeader(node.core), undefined, "nobody has asked etcd since then");
+  node.alive();
+  assertEquals(machine.observedLeader(node.core), twin);
+  assertEquals(node.core.namesake, { candidate: twin, since: node.core.namesake!.since, lives: true });
+  const next = { ...twin, key: "jobs/9", token: 9n };
+  node.list([next, me], TOKEN);
+  assertEquals([machine.observedLeader(node.core), node.core.namesake?.lives], [undefined, false]);
+  node.list([me], TOKEN);
+  assertEquals(node.core.namesake, undefined);
+});
+
+Deno.test("a key of the same name with another URL is another node's at once, wherever it stands", () => {
+  const node = new Node().queue();
+  node.list([me, { ...later, id: "me", url: "http://b" }], 15n);
+  assertEquals(node.core.namesake?.lives, true);
+});
+
+Deno.test("a candidate's own former key is nobody's, however long it led on it", () => {
+  const node = new Node().lead();
+  for (let time = 0; time < 3 * TTL; time += 1000) {
+    node.pass(1000);
+    node.renewed();
+    node.guarded();
+    node.alive();
+  }
+  assertEquals(node.core.namesake, undefined);
+  node.send({ type: "resign" });
+  assertEquals(machine.observedLeader(node.core), undefined);
+  node.send({ type: "drained", leaseId: LEASE });
+  node.send({ type: "withdrawn", leaseId: LEASE });
+  node.alive();
+  assertEquals([machine.observedLeader(node.core), node.core.namesake?.lives], [undefined, false]);
 });
 
 Deno.test("an observer never asks for a lease", () => {

@@ -43,13 +43,14 @@ export function txnAnswer({ header, succeeded = false, responses = [] }: Json): 
 
 /** A key of a response or an event. */
 export function keyValue(
-  { key = "", value = "", create_revision = "0", mod_revision = "0" }: Json,
+  { key = "", value = "", create_revision = "0", mod_revision = "0", lease = "0" }: Json,
 ): KeyValue {
   return {
     key: bytes(String(key)),
     value: bytes(String(value)),
     create_revision: String(create_revision),
     mod_revision: String(mod_revision),
+    lease: String(lease),
   };
 }
 

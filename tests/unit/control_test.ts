@@ -1,0 +1,70 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { tokenUrl } from "../../cli/control.ts";
+import { readControlConfig } from "../../cli/control_flags.ts";
+import { UsageError } from "../../cli/flags.ts";
+import { AskError } from "../../cli/inspect/ask.ts";
+import type { NodeStatus } from "../../cli/inspect/node_answers.ts";
+import { logControlRefusals } from "../../cli/node_log.ts";
+
+const STATUS: NodeStatus = {
+  node: "a",
+  role: "follower",
+  isLeader: false,
+  leader: "b",
+  url: "http://host-a:8080",
+  version: "1.0.0",
+  timestamp: 0,
+};
+
+Deno.test("the control token goes to the asked node, its host and trusted ones by the same scheme, nowhere else", () => {
+  const allowed: [asked: string, leaderUrl: string, trusted?: string[]][] = [
+    ["http://host-a:8080", "http://host-a:8081"],
+    ["https://host-a:8080", "https://host-a"],
+    ["http://localhost:8080", "http://127.0.0.1:8081"],
+    ["http://127.0.0.1:8080", "http://[::1]:8081"],
+    ["http://10.0.0.1:8080", "http://host-a:8081"],
+    ["http://host-a:8080", "http://host-b:8080", ["host-c", "host-b"]],
+    ["http://host-a:8080", "http://[fd00::1]:8080", ["[fd00::1]"]],
+  ];
+  for (const [asked, leaderUrl, trusted] of allowed) {
+    assertEquals(tokenUrl(asked, { ...STATUS, leaderUrl }, trusted), leaderUrl);
+  }
+  const refused: [asked: string, leaderUrl: string, reason: string, trusted?: string[]][] = [
+    ["https://host-a:8080", "http://host-a:8080", "but --url has https"],
+    ["http://host-a:8080", "https://host-a:8080", "but --url has http"],
+    ["https://host-a:8080", "http://host-b:8080", "but --url has https", ["host-b"]],
+    ["http://host-a:8080", "http://host-b:8080", "another host"],
+    ["http://host-a:8080", "http://host-a.evil:8080", "another host", ["host-b"]],
+    ["http://localhost:8080", "http://127.0.0.1.evil:8080", "another host"],
+    ["http://10.0.0.1:8080", "http://127.0.0.1:8080", "another host"],
+  ];
+  for (const [asked, leaderUrl, reason, trusted] of refused) {
+    const error = assertThrows(() => tokenUrl(asked, { ...STATUS, leaderUrl }, trusted), AskError, reason);
+    assertEquals(error.message.endsWith(`use --url ${leaderUrl}`), true);
+  }
+  // One that leads is asked where the operator pointed, whatever URL it has.
+  assertEquals(tokenUrl("http://host-a", { ...STATUS, isLeader: true, leaderUrl: "http://evil" }), "http://host-a");
+  assertThrows(() => tokenUrl("http://host-a", STATUS), AskError, "the leader, b, has no URL");
+});
+
+Deno.test("trusted hosts are host names and addresses", () => {
+  const env = (name: string) => name === "LEADER_NODE_CONTROL_TOKEN" ? "long-enough" : undefined;
+  const hosts = (text: string) => {
+    const config = readControlConfig("resign", ["--trusted-hosts", text], env);
+    return config === "help" ? undefined : config.trustedHosts;
+  };
+  assertEquals(hosts("Host-A, 10.0.0.2,fd00::1"), ["host-a", "10.0.0.2", "[fd00::1]"]);
+  for (const wrong of ["a:80", "http://a", "a/b", "u@a", "a,", "a b"]) assertThrows(() => hosts(wrong), UsageError);
+});
+
+Deno.test("wrong control tokens are logged once in a second, with their number", () => {
+  let time = 0;
+  const lines: unknown[] = [];
+  const refused = logControlRefusals((level, event, fields) => lines.push([level, event, fields]), () => time);
+  for (time of [0, 1, 999, 1000, 1500, 5000]) refused({ request: "resign", remote: "10.0.0.9" });
+  const fields = { request: "resign", remote: "10.0.0.9" };
+  assertEquals(
+    lines,
+    [1, 3, 2].map((attempts) => ["warn", "control-refused", { ...fields, attempts }]),
+  );
+});
