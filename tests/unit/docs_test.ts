@@ -19,6 +19,7 @@ Deno.test("every event that is logged is explained, and no other", async () => {
     "etcd-answers",
     "etcd-data-lost",
     "connecting",
+    "log-dropped",
   ]);
   for (const folder of ["cli", "supervise", "http"]) {
     for (const { name } of Deno.readDirSync(new URL(folder, ROOT))) {
