@@ -26,6 +26,17 @@ export function isAuthDisabled(error: unknown): boolean {
   return String(error).includes("authentication is not enabled");
 }
 
+/** gRPC codes of errors that every member would return: invalid argument, not found, permission denied and the like. */
+const CLUSTER_CODES = new Set(["3", "5", "6", "7", "8", "9", "11", "16"]);
+
+/** What only the member that was asked says of itself, whatever the code: it differs between versions of etcd. */
+const MEMBER_ERRORS = /not capable|learner|too many requests|no leader|not leader|leader changed/;
+
+/** Whether an error is the cluster's, so that asking another member would not help. */
+function isOfCluster(code: string | undefined, message: string): boolean {
+  return code !== undefined && CLUSTER_CODES.has(code) && !MEMBER_ERRORS.test(message);
+}
+
 /** Classifies an error for the election, with a message for people. */
 export function storeError(error: unknown, endpoint: string): StoreError {
   if (error instanceof StoreError) return error;
@@ -39,7 +50,7 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {
-    const refused = code !== "14" && !isStaleToken(error);
+    const refused = isOfCluster(code, answered) && !isStaleToken(error);
     return new StoreError(refused ? "refused" : "unreachable", `etcd at ${host} returned an error: ${answered}`, cause);
   }
   let reason = shortReason(detail);

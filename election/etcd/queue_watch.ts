@@ -18,24 +18,33 @@ export interface QueueReader {
 /** Opens the client for the watches; `onLeft` is called when it must be replaced. */
 export type OpenClient = (onLeft: (reason: Error) => void) => Promise<EtcdClient>;
 
+/** Callbacks to the owner of a pool. */
+export interface PoolObserver {
+  /** etcd has confirmed a watch. */
+  answered(): void;
+  /** etcd has refused a watch; returns whether the pool should end, so that another endpoint is tried. */
+  refused(error: StoreError): boolean;
+  /** The client has failed; the pool has ended. */
+  ended(): void;
+}
+
 /** The watches over one client. All readers of a prefix share one watch, so that its events are processed once. */
 export class QueueWatchPool {
   readonly #endpoint: string;
   readonly #connect: OpenClient;
   readonly #clock: Clock;
-  readonly #onEnd: () => void;
+  readonly #observer: PoolObserver;
   /** Watches that new readers may join, by prefix. */
   readonly #open = new Map<string, QueueWatch>();
   readonly #all = new Set<QueueWatch>();
   #client: Promise<EtcdClient> | undefined;
   #ended: Error | undefined;
 
-  /** `onEnd` is called when the client has failed; the pool has then ended. */
-  constructor(endpoint: string, connect: OpenClient, clock: Clock, onEnd: () => void) {
+  constructor(endpoint: string, connect: OpenClient, clock: Clock, observer: PoolObserver) {
     this.#endpoint = endpoint;
     this.#connect = connect;
     this.#clock = clock;
-    this.#onEnd = onEnd;
+    this.#observer = observer;
   }
 
   /** Reports the queue and then each change, until `lost` or until the returned function is called. */
@@ -58,7 +67,10 @@ export class QueueWatchPool {
   }
 
   #start(prefix: string): QueueWatch {
-    const watch = new QueueWatch(prefix, this.#clock, (reason) => this.#fail(watch, reason));
+    const watch = new QueueWatch(prefix, this.#clock, {
+      alive: () => this.#observer.answered(),
+      failed: (reason) => this.#fail(watch, reason),
+    });
     this.#open.set(prefix, watch);
     this.#all.add(watch);
     this.#client ??= this.#connect((reason) => this.#end(reason));
@@ -73,7 +85,8 @@ export class QueueWatchPool {
   #fail(watch: QueueWatch, reason: Error): void {
     if (!this.#all.has(watch)) return;
     const error = storeError(reason, this.#endpoint);
-    if (error.failure === "unreachable" && !(reason instanceof CompactedError)) this.#end(reason);
+    const unreachable = error.failure === "unreachable" && !(reason instanceof CompactedError);
+    if (unreachable || this.#observer.refused(error)) this.#end(reason);
     this.#lose(watch, error);
   }
 
@@ -82,7 +95,7 @@ export class QueueWatchPool {
     this.#ended = reason;
     this.#client?.then((client) => client.close(), () => {});
     // First, as a reader may open the next watch as soon as it is notified.
-    this.#onEnd();
+    this.#observer.ended();
     for (const watch of this.#all) this.#lose(watch, storeError(reason, this.#endpoint));
   }
 
@@ -94,12 +107,20 @@ export class QueueWatchPool {
   }
 }
 
+/** Callbacks of a watch to its pool. */
+interface QueueWatchObserver {
+  /** etcd has confirmed the watch. */
+  alive(): void;
+  /** The watch has ended. */
+  failed(reason: Error): void;
+}
+
 /** A watch on one prefix and its readers. */
 class QueueWatch {
   readonly prefix: string;
   readonly readers = new Set<QueueReader>();
   readonly #clock: Clock;
-  readonly #fail: (reason: Error) => void;
+  readonly #observer: QueueWatchObserver;
   /** Events received before the list; undefined afterwards. */
   #early: KeyEvent[] | undefined = [];
   #queue: Queue = [];
@@ -109,10 +130,10 @@ class QueueWatch {
   #source: WatchHandle | undefined;
   #closed = false;
 
-  constructor(prefix: string, clock: Clock, fail: (reason: Error) => void) {
+  constructor(prefix: string, clock: Clock, observer: QueueWatchObserver) {
     this.prefix = prefix;
     this.#clock = clock;
-    this.#fail = fail;
+    this.#observer = observer;
   }
 
   join(reader: QueueReader): void {
@@ -139,10 +160,10 @@ class QueueWatch {
       probeEveryMs: () => this.#minOf("probeEveryMs"),
       timeoutMs: () => this.#minOf("timeoutMs"),
       known: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
-      created: () => this.#list(client).catch(this.#fail),
+      created: () => this.#list(client).catch(this.#observer.failed),
       changed: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
       alive: (sentAt) => this.#alive(sentAt),
-      failed: this.#fail,
+      failed: this.#observer.failed,
     });
   }
 
@@ -164,6 +185,7 @@ class QueueWatch {
 
   #alive(sentAt: Instant): void {
     this.#contact = sentAt;
+    this.#observer.alive();
     this.notify({ type: "alive", sentAt });
   }
 
@@ -181,7 +203,7 @@ class QueueWatch {
     const early = this.#early!;
     this.#early = undefined;
     this.#apply(early);
-    this.notify({ type: "alive", sentAt });
+    this.#alive(sentAt);
     // No probe was sent before; readers that joined meanwhile may have a shorter timeout.
     this.#source?.probe();
   }

@@ -196,8 +196,8 @@ interface HttpClientOptions {
 function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpClient | undefined {
   const { Deno: deno } = globalThis as { Deno?: { createHttpClient(options: HttpClientOptions): HttpClient } };
   const { protocol, hostname, port } = new URL(endpoint);
-  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS.
-  const proxy = { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) } as const;
+  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS. An IPv6 address keeps its brackets here.
+  const proxy = { transport: "tcp", hostname, port: Number(port || 80) } as const;
   return deno?.createHttpClient({
     poolIdleTimeout: false,
     // Many elections may renew at the same time: do not keep all of those connections.
