@@ -4,8 +4,11 @@ import type { GuardAnswer, StoreFailure, WatchNotice } from "./machine/types.ts"
 /** A failed call to the store, with a message for people. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
-  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions) {
+  /** Whether an established connection was closed by the other side, or in between. */
+  readonly closed: boolean;
+  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions & { readonly closed?: boolean }) {
     super(message, options);
+    this.closed = options?.closed ?? false;
   }
 }
 

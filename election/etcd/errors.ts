@@ -16,6 +16,13 @@ export function deadlineExceeded(what: string): Error {
   return new Error(`4 DEADLINE_EXCEEDED: ${what}`);
 }
 
+/** The error of an established connection that was closed. */
+export function connectionClosed(what: string): Error {
+  return new ConnectionClosedError(`14 UNAVAILABLE: ${what}`);
+}
+
+class ConnectionClosedError extends Error {}
+
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
   return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));
@@ -56,7 +63,8 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   let reason = shortReason(detail);
   if (reason === HUNG_UP && !endpoint.startsWith("https:")) reason = CLOSED;
   if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may require a trusted client certificate";
-  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, cause);
+  const closed = error instanceof ConnectionClosedError || reason === CLOSED;
+  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, { ...cause, closed });
 }
 
 const CLOSED = "connection closed";
@@ -90,7 +98,7 @@ function shortReason(detail: string): string {
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
   if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
   for (const [fragment, reason] of TLS_REASONS) if (detail.includes(fragment)) return reason;
-  if (/broken pipe|connection (reset|closed)/i.test(detail)) return CLOSED;
+  if (/broken pipe|connection (reset|closed|dropped)|reading a body/i.test(detail)) return CLOSED;
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
     detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");
   return last.replaceAll(/\s+/g, " ").slice(0, 200);

@@ -1,6 +1,6 @@
 import { decodeCandidate, keyText, prefixRange } from "./codec.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
-import type { EtcdClient, KeyEvent, WatchHandle } from "./client.ts";
+import type { EtcdClient, KeyEvent, Patience, WatchHandle } from "./client.ts";
 import { CompactedError, storeError } from "./errors.ts";
 import { applyChanges, type Queue, sortQueue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
@@ -10,8 +10,8 @@ export interface QueueReader {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: number;
-  /** Milliseconds to wait for etcd's answer to a probe. */
-  readonly timeoutMs: number;
+  /** How long to wait for etcd. */
+  readonly patience: Patience;
   readonly notify: (notice: StoreNotice) => void;
 }
 
@@ -157,8 +157,8 @@ class QueueWatch {
     if (this.#closed) return;
     this.#source = client.watch({
       prefix: this.prefix,
-      probeEveryMs: () => this.#minOf("probeEveryMs"),
-      timeoutMs: () => this.#minOf("timeoutMs"),
+      probeEveryMs: () => this.#minOf(({ probeEveryMs }) => probeEveryMs),
+      patience: () => this.#patience(),
       known: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
       created: () => this.#list(client).catch(this.#observer.failed),
       changed: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
@@ -177,9 +177,17 @@ class QueueWatch {
     for (const reader of [...this.readers]) if (this.readers.has(reader)) reader.notify(notice);
   }
 
-  #minOf(name: "probeEveryMs" | "timeoutMs"): number {
+  /** The patience of the most impatient reader. */
+  #patience(): Patience {
+    return {
+      timeoutMs: this.#minOf(({ patience }) => patience.timeoutMs),
+      firstTimeoutMs: this.#minOf(({ patience }) => patience.firstTimeoutMs),
+    };
+  }
+
+  #minOf(read: (reader: QueueReader) => number): number {
     let min = Infinity;
-    for (const reader of this.readers) min = Math.min(min, reader[name]);
+    for (const reader of this.readers) min = Math.min(min, read(reader));
     return min;
   }
 
@@ -192,7 +200,7 @@ class QueueWatch {
   /** Reads the whole prefix. */
   async #list(client: EtcdClient): Promise<void> {
     const sentAt = this.#clock.now();
-    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#minOf("timeoutMs"));
+    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#patience());
     if (this.#closed) return;
     this.#queue = sortQueue(
       kvs.map(({ key, create_revision, value }) => decodeCandidate(keyText(key), BigInt(create_revision), value)),
