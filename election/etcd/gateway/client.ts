@@ -1,6 +1,5 @@
 import type { TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
-import { MAX_IDLE_MS } from "../../machine/deadline.ts";
 import { deferred } from "../../deferred.ts";
 import type {
   ClientOptions,
@@ -18,6 +17,12 @@ import type {
 import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { watchByGateway } from "./watch.ts";
+
+/**
+ * Milliseconds after which an idle connection is not used again: networks forget those without a word. Longer than from
+ * one probe to the next.
+ */
+const POOL_IDLE_MS = 4000;
 
 /** etcd over its JSON gateway, by `fetch`. */
 export class GatewayClient implements EtcdClient {
@@ -83,7 +88,9 @@ export class GatewayClient implements EtcdClient {
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
+      const from = performance.now();
       const response = await this.#fetch(path, body, controller.signal, token);
+      this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, await response.text());
       const reader = response.body!.getReader();
       const decoder = new TextDecoder();
@@ -207,8 +214,7 @@ function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpCl
   // Bypasses HTTP_PROXY. Deno has no way to do so with TLS. An IPv6 address keeps its brackets here.
   const proxy = { transport: "tcp", hostname, port: Number(port || 80) } as const;
   return deno?.createHttpClient({
-    // Networks forget idle connections without a word: do not use those again.
-    poolIdleTimeout: MAX_IDLE_MS,
+    poolIdleTimeout: POOL_IDLE_MS,
     // Many elections may renew at the same time: do not keep all of those connections.
     poolMaxIdlePerHost: 8,
     ...(protocol === "http:" ? { proxy } : {}),
