@@ -35,7 +35,10 @@ export type ElectionEvent =
   | { readonly type: "id-taken"; readonly candidate: Candidate }
   /** A candidate has joined, left or updated its value. */
   | { readonly type: "queue-changed"; readonly queue: Queue }
-  /** etcd does not answer, or rejects calls; reported once, until it answers again. The election keeps retrying. */
+  /**
+   * etcd does not answer, or rejects calls. Until it answers again, reported once for each cause, and at most every 10
+   * seconds. The election keeps retrying.
+   */
   | { readonly type: "etcd-failing"; readonly message: string }
   /** etcd answers again. */
   | { readonly type: "etcd-answers" };

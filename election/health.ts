@@ -1,29 +1,60 @@
 import type { ElectionEvent } from "./events.ts";
+import { elapsed, type Instant } from "./machine/clock.ts";
 import type { StoreError } from "./store.ts";
 
 /** The two channels to etcd. */
 type Channel = "calls" | "watch";
 
-/** Reports when etcd starts to fail on a channel, and when both channels work again. */
+/** Milliseconds between two reports while etcd keeps failing. */
+const REPORT_EVERY_MS = 10_000;
+
+/** The number of different causes to report until etcd answers again. */
+const MAX_CAUSES = 20;
+
+/**
+ * Reports when etcd starts to fail on a channel, when it fails for a cause that was not reported yet, and when both
+ * channels work again.
+ */
 export class Health {
   readonly #report: (event: ElectionEvent) => void;
+  /** The latest error of each failing channel, the newest last. */
   readonly #failing = new Map<Channel, string>();
+  /** The causes reported since etcd last answered. */
+  readonly #causes = new Set<string>();
+  #reportedAt: Instant | undefined;
+  /** Whether the watch works, as far as is known. */
+  #watching = false;
 
   constructor(report: (event: ElectionEvent) => void) {
     this.#report = report;
   }
 
-  failed(channel: Channel, error: StoreError): void {
-    if (this.#failing.size === 0) this.#report({ type: "etcd-failing", message: error.message });
-    this.#failing.set(channel, error.message);
+  failed(channel: Channel, { message, closed }: StoreError, now: Instant): void {
+    if (channel === "watch") {
+      // Balancers close idle connections. That is worth a report only if the next attempt fails too.
+      const harmless = closed && this.#watching;
+      this.#watching = false;
+      if (harmless) return;
+    }
+    this.#failing.delete(channel);
+    this.#failing.set(channel, message);
+    const isFirst = this.#causes.size === 0;
+    if (this.#causes.has(message) || this.#causes.size >= MAX_CAUSES) return;
+    if (!isFirst && elapsed(this.#reportedAt!, now) < REPORT_EVERY_MS) return;
+    this.#causes.add(message);
+    this.#reportedAt = now;
+    this.#report({ type: "etcd-failing", message });
   }
 
-  /** The error of a failing channel, if any. */
+  /** The latest error of a failing channel, if any. */
   get error(): string | undefined {
-    return this.#failing.values().next().value;
+    return [...this.#failing.values()].at(-1);
   }
 
   ok(channel: Channel): void {
-    if (this.#failing.delete(channel) && this.#failing.size === 0) this.#report({ type: "etcd-answers" });
+    if (channel === "watch") this.#watching = true;
+    if (!this.#failing.delete(channel) || this.#failing.size > 0) return;
+    this.#causes.clear();
+    this.#report({ type: "etcd-answers" });
   }
 }

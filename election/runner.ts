@@ -327,7 +327,7 @@ export class Runner {
       (error) => {
         const failure = asStoreError(error);
         if (failure.failure === "lease-gone" || failure.failure === "changed") this.#health.ok("calls");
-        else this.#health.failed("calls", failure);
+        else this.#health.failed("calls", failure, this.now());
         this.dispatch(failed(failure));
       },
     ).finally(() => this.#calls.delete(call));
@@ -338,7 +338,7 @@ export class Runner {
     // The former watch, if it was not lost, is in doubt.
     this.#closeWatch("doubted");
     this.#closeWatch = this.#store.watch((notice) => {
-      if (notice.type === "lost") this.#health.failed("watch", notice.error);
+      if (notice.type === "lost") this.#health.failed("watch", notice.error, this.now());
       else if (notice.type === "alive") this.#health.ok("watch");
       this.dispatch({ type: "watch", generation, notice });
     });

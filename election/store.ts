@@ -7,9 +7,12 @@ const MAX_MESSAGE_LENGTH = 500;
 /** A failed call to the store, with a message for people. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
-  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions) {
+  /** Whether an established connection was closed by the other side, or in between. */
+  readonly closed: boolean;
+  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions & { readonly closed?: boolean }) {
     // etcd's own words may be part of it.
     super(printable(message, MAX_MESSAGE_LENGTH), options);
+    this.closed = options?.closed ?? false;
   }
 }
 

@@ -84,8 +84,11 @@ Deno.test("a watch that opens while others come and go never goes back", async (
   const comeAndGo = async (key: Uint8Array) => {
     while (!over) {
       const put = { request_put: { key, value: key } };
-      await writer.call((client) => client.txn({ compare: [], success: [put] }, 10_000));
-      await writer.call((client) => client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 10_000));
+      const timeouts = { timeoutMs: 10_000, firstTimeoutMs: 10_000 };
+      await writer.call((client) => client.txn({ compare: [], success: [put] }, timeouts));
+      await writer.call((client) =>
+        client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, timeouts)
+      );
     }
   };
   const writers = ["jobs/1", "jobs/2", "jobs/3"].map((key) => comeAndGo(new TextEncoder().encode(key)));
@@ -97,7 +100,7 @@ Deno.test("a watch that opens while others come and go never goes back", async (
     const close = link.watch({
       prefix: "jobs/",
       probeEveryMs: 1000,
-      timeoutMs: 1000,
+      patience: { timeoutMs: 1000, firstTimeoutMs: 1000 },
       notify: (notice) => {
         if (notice.type === "lost") reject(notice.error);
         if (notice.type !== "listed" && notice.type !== "changed") return;
@@ -120,7 +123,9 @@ Deno.test("one that is closed while it connects gives up at once", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoints = [`http://127.0.0.1:${listener.addr.port}`];
   const link = new EtcdLink(checkEtcdOptions({ endpoints, transport }));
-  const call = assertRejects(() => link.call((client) => client.range({ key: new Uint8Array([1]) }, 10_000)));
+  const call = assertRejects(() =>
+    link.call((client) => client.range({ key: new Uint8Array([1]) }, { timeoutMs: 10_000, firstTimeoutMs: 10_000 }))
+  );
   const unanswered = await listener.accept();
   await link.close();
   // Less than the second that etcd3 by itself would go on for.
@@ -158,7 +163,7 @@ Deno.test("who watches the same election over one connection shares a watch, but
     const close = link.watch({
       prefix: "jobs/",
       probeEveryMs: 1000,
-      timeoutMs: 1000,
+      patience: { timeoutMs: 1000, firstTimeoutMs: 1000 },
       notify: (notice) => {
         if (!("queue" in notice)) return;
         queue = notice.queue.map(({ id }) => id).join();

@@ -83,7 +83,7 @@ Deno.test("a watch by HTTP whose list was late is probed all the same", async ()
   const close = link.watch({
     prefix: "jobs/",
     probeEveryMs: 10,
-    timeoutMs: 1000,
+    patience: { timeoutMs: 1000, firstTimeoutMs: 1000 },
     notify: ({ type }) => type === "alive" && ++alive === 3 && probed.resolve(),
   });
   try {
@@ -102,7 +102,7 @@ Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async
   link.watch({
     prefix: "jobs/",
     probeEveryMs: 100,
-    timeoutMs: 500,
+    patience: { timeoutMs: 500, firstTimeoutMs: 1000 },
     notify: (notice) => {
       if (notice.type === "alive") alive.resolve();
       if (notice.type === "lost") lost.resolve(notice.error.message);

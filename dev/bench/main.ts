@@ -24,7 +24,7 @@ async function floor(etcd: LocalEtcd): Promise<Samples> {
   const close = link.watch({
     prefix: "floor/",
     probeEveryMs: 1000,
-    timeoutMs: 1000,
+    patience: { timeoutMs: 1000, firstTimeoutMs: 1000 },
     notify: (notice) => {
       if (notice.type === "listed") listed.resolve();
       if (notice.type === "changed" && notice.queue.length === 0) gone.resolve();
@@ -33,12 +33,20 @@ async function floor(etcd: LocalEtcd): Promise<Samples> {
   await listed.promise;
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    await link.call((client) => client.txn({ compare: [], success: [{ request_put: { key, value: key } }] }, 1000));
+    await link.call((client) =>
+      client.txn({ compare: [], success: [{ request_put: { key, value: key } }] }, {
+        timeoutMs: 1000,
+        firstTimeoutMs: 1000,
+      })
+    );
     await new Promise((resolve) => setTimeout(resolve, 500));
     gone = Promise.withResolvers();
     const from = performance.now();
     const deleted = link.call((client) =>
-      client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 1000)
+      client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, {
+        timeoutMs: 1000,
+        firstTimeoutMs: 1000,
+      })
     );
     await Promise.all([deleted, gone.promise]);
     took.push(performance.now() - from);
@@ -83,7 +91,7 @@ async function bareHandoffs(etcd: LocalEtcd): Promise<Samples> {
   for (let round = 0; round < rounds; round++) {
     const key = `bare/${round}`;
     const put = { request_put: { key: keyBytes(key), value: keyBytes(key) } };
-    await link.call((client) => client.txn({ compare: [], success: [put] }, 1000));
+    await link.call((client) => client.txn({ compare: [], success: [put] }, { timeoutMs: 1000, firstTimeoutMs: 1000 }));
     const [leader, next] = [ServerProcess.bareNode(etcd, key, "leader"), ServerProcess.bareNode(etcd, key, "next")];
     await Promise.all([leader, next].map((node) => node.answers(() => true)));
     await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));

@@ -77,13 +77,21 @@ export interface KeyEvent {
   readonly change: QueueChange;
 }
 
+/** How long to wait for answers. */
+export interface Patience {
+  /** Milliseconds for a call. */
+  readonly timeoutMs: number;
+  /** Milliseconds for the first call on a new connection, with all that it takes to connect. */
+  readonly firstTimeoutMs: number;
+}
+
 /** The settings of a watch on a prefix, and its callbacks. */
 export interface WatchObserver {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: () => number;
-  /** Milliseconds to wait for etcd's answer to a probe. */
-  readonly timeoutMs: () => number;
+  /** How long to wait for the watch to be created, and for etcd's answer to a probe. */
+  readonly patience: () => Patience;
   /** Number of keys and revision known to the observer; undefined before the first list. */
   readonly known: () => { readonly count: number; readonly revision: bigint } | undefined;
   /** The watch is established: all later changes are reported. */
@@ -114,16 +122,16 @@ export interface ClientOptions {
 }
 
 /**
- * A client for one endpoint, which is replaced after the first failure. Each call ends within its `timeoutMs`; pass its
+ * A client for one endpoint, which is replaced after the first failure. Each call ends within its patience; pass its
  * error to `storeError`.
  */
 export interface EtcdClient {
   readonly endpoint: string;
-  grant(ttlSeconds: number, timeoutMs: number): Promise<LeaseAnswer>;
-  renew(leaseId: string, timeoutMs: number): Promise<LeaseAnswer>;
-  revoke(leaseId: string, timeoutMs: number): Promise<void>;
-  txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer>;
-  range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
+  grant(ttlSeconds: number, patience: Patience): Promise<LeaseAnswer>;
+  renew(leaseId: string, patience: Patience): Promise<LeaseAnswer>;
+  revoke(leaseId: string, patience: Patience): Promise<void>;
+  txn(request: TxnRequest, patience: Patience): Promise<TxnAnswer>;
+  range(request: RangeRequest, patience: Patience): Promise<RangeAnswer>;
   /** Watches a prefix from now on, until it fails or is closed. */
   watch(request: WatchObserver): WatchHandle;
   close(): void;

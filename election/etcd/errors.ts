@@ -16,6 +16,13 @@ export function deadlineExceeded(what: string): Error {
   return new Error(`4 DEADLINE_EXCEEDED: ${what}`);
 }
 
+/** The error of an established connection that was closed. */
+export function connectionClosed(what: string): Error {
+  return new ConnectionClosedError(`14 UNAVAILABLE: ${what}`);
+}
+
+class ConnectionClosedError extends Error {}
+
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
   return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));
@@ -24,6 +31,17 @@ export function isStaleToken(error: unknown): boolean {
 /** Whether etcd has authentication disabled: then there is no token, and none is needed. */
 export function isAuthDisabled(error: unknown): boolean {
   return String(error).includes("authentication is not enabled");
+}
+
+/** gRPC codes of errors that every member would return: invalid argument, not found, permission denied and the like. */
+const CLUSTER_CODES = new Set(["3", "5", "6", "7", "8", "9", "11", "16"]);
+
+/** What only the member that was asked says of itself, whatever the code: it differs between versions of etcd. */
+const MEMBER_ERRORS = /not capable|learner|too many requests|no leader|not leader|leader changed/;
+
+/** Whether an error is the cluster's, so that asking another member would not help. */
+function isOfCluster(code: string | undefined, message: string): boolean {
+  return code !== undefined && CLUSTER_CODES.has(code) && !MEMBER_ERRORS.test(message);
 }
 
 /** Classifies an error for the election, with a message for people. */
@@ -39,13 +57,14 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {
-    const refused = code !== "14" && !isStaleToken(error);
+    const refused = isOfCluster(code, answered) && !isStaleToken(error);
     return new StoreError(refused ? "refused" : "unreachable", `etcd at ${host} returned an error: ${answered}`, cause);
   }
   let reason = shortReason(detail);
   if (reason === HUNG_UP && !endpoint.startsWith("https:")) reason = CLOSED;
   if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may require a trusted client certificate";
-  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, cause);
+  const closed = error instanceof ConnectionClosedError || reason === CLOSED;
+  return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, { ...cause, closed });
 }
 
 const CLOSED = "connection closed";
@@ -79,7 +98,7 @@ function shortReason(detail: string): string {
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
   if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
   for (const [fragment, reason] of TLS_REASONS) if (detail.includes(fragment)) return reason;
-  if (/broken pipe|connection (reset|closed)/i.test(detail)) return CLOSED;
+  if (/broken pipe|connection (reset|closed|dropped)|reading a body/i.test(detail)) return CLOSED;
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
     detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");
   return last.replaceAll(/\s+/g, " ").slice(0, 200);

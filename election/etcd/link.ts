@@ -60,7 +60,7 @@ export class EtcdLink {
       return answer;
     } catch (error) {
       const failure = storeError(error, client.endpoint);
-      if (failure.failure === "unreachable") this.#replace(client);
+      if (failure.failure === "unreachable" || this.#isRefusing(client.endpoint, failure)) this.#replace(client);
       throw failure;
     }
   }
@@ -85,6 +85,14 @@ export class EtcdLink {
     });
   }
 
+  /** Whether an endpoint should be left because it has refused everything for a while. */
+  #isRefusing(endpoint: string, { failure }: StoreError): boolean {
+    if (failure === "refused") return this.#endpoints.refused(endpoint, this.#clock.now());
+    // An answer like any other.
+    this.#endpoints.answered(endpoint);
+    return false;
+  }
+
   /** Switches calls to the next endpoint. Only the first of several failed calls has an effect. */
   #replace(client: EtcdClient): void {
     if (this.#calls !== client || this.#closed) return;
@@ -95,8 +103,12 @@ export class EtcdLink {
 
   #watchesAt(endpoint: string): QueueWatchPool {
     const open = async (onLeft: (reason: Error) => void) => this.#connect(await this.#loaded(), endpoint, onLeft);
-    return new QueueWatchPool(endpoint, open, this.#clock, () => {
-      if (!this.#closed) this.#watches = this.#watchesAt(this.#endpoints.failed(endpoint));
+    return new QueueWatchPool(endpoint, open, this.#clock, {
+      answered: () => this.#endpoints.answered(endpoint),
+      refused: (error) => this.#isRefusing(endpoint, error),
+      ended: () => {
+        if (!this.#closed) this.#watches = this.#watchesAt(this.#endpoints.failed(endpoint));
+      },
     });
   }
 

@@ -1,6 +1,6 @@
 import { candidateOf, prefixRange } from "./codec.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
-import type { EtcdClient, KeyEvent, WatchHandle } from "./client.ts";
+import type { EtcdClient, KeyEvent, Patience, WatchHandle } from "./client.ts";
 import { CompactedError, storeError } from "./errors.ts";
 import { applyChanges, type Queue, sortQueue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
@@ -10,32 +10,41 @@ export interface QueueReader {
   readonly prefix: string;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: number;
-  /** Milliseconds to wait for etcd's answer to a probe. */
-  readonly timeoutMs: number;
+  /** How long to wait for etcd. */
+  readonly patience: Patience;
   readonly notify: (notice: StoreNotice) => void;
 }
 
 /** Opens the client for the watches; `onLeft` is called when it must be replaced. */
 export type OpenClient = (onLeft: (reason: Error) => void) => Promise<EtcdClient>;
 
+/** Callbacks to the owner of a pool. */
+export interface PoolObserver {
+  /** etcd has confirmed a watch. */
+  answered(): void;
+  /** etcd has refused a watch; returns whether the pool should end, so that another endpoint is tried. */
+  refused(error: StoreError): boolean;
+  /** The client has failed; the pool has ended. */
+  ended(): void;
+}
+
 /** The watches over one client. All readers of a prefix share one watch, so that its events are processed once. */
 export class QueueWatchPool {
   readonly #endpoint: string;
   readonly #connect: OpenClient;
   readonly #clock: Clock;
-  readonly #onEnd: () => void;
+  readonly #observer: PoolObserver;
   /** Watches that new readers may join, by prefix. */
   readonly #open = new Map<string, QueueWatch>();
   readonly #all = new Set<QueueWatch>();
   #client: Promise<EtcdClient> | undefined;
   #ended: Error | undefined;
 
-  /** `onEnd` is called when the client has failed; the pool has then ended. */
-  constructor(endpoint: string, connect: OpenClient, clock: Clock, onEnd: () => void) {
+  constructor(endpoint: string, connect: OpenClient, clock: Clock, observer: PoolObserver) {
     this.#endpoint = endpoint;
     this.#connect = connect;
     this.#clock = clock;
-    this.#onEnd = onEnd;
+    this.#observer = observer;
   }
 
   /** Reports the queue and then each change, until `lost` or until the returned function is called. */
@@ -58,7 +67,10 @@ export class QueueWatchPool {
   }
 
   #start(prefix: string): QueueWatch {
-    const watch = new QueueWatch(prefix, this.#clock, (reason) => this.#fail(watch, reason));
+    const watch = new QueueWatch(prefix, this.#clock, {
+      alive: () => this.#observer.answered(),
+      failed: (reason) => this.#fail(watch, reason),
+    });
     this.#open.set(prefix, watch);
     this.#all.add(watch);
     this.#client ??= this.#connect((reason) => this.#end(reason));
@@ -73,7 +85,8 @@ export class QueueWatchPool {
   #fail(watch: QueueWatch, reason: Error): void {
     if (!this.#all.has(watch)) return;
     const error = storeError(reason, this.#endpoint);
-    if (error.failure === "unreachable" && !(reason instanceof CompactedError)) this.#end(reason);
+    const unreachable = error.failure === "unreachable" && !(reason instanceof CompactedError);
+    if (unreachable || this.#observer.refused(error)) this.#end(reason);
     this.#lose(watch, error);
   }
 
@@ -82,7 +95,7 @@ export class QueueWatchPool {
     this.#ended = reason;
     this.#client?.then((client) => client.close(), () => {});
     // First, as a reader may open the next watch as soon as it is notified.
-    this.#onEnd();
+    this.#observer.ended();
     for (const watch of this.#all) this.#lose(watch, storeError(reason, this.#endpoint));
   }
 
@@ -94,12 +107,20 @@ export class QueueWatchPool {
   }
 }
 
+/** Callbacks of a watch to its pool. */
+interface QueueWatchObserver {
+  /** etcd has confirmed the watch. */
+  alive(): void;
+  /** The watch has ended. */
+  failed(reason: Error): void;
+}
+
 /** A watch on one prefix and its readers. */
 class QueueWatch {
   readonly prefix: string;
   readonly readers = new Set<QueueReader>();
   readonly #clock: Clock;
-  readonly #fail: (reason: Error) => void;
+  readonly #observer: QueueWatchObserver;
   /** Events received before the list; undefined afterwards. */
   #early: KeyEvent[] | undefined = [];
   #queue: Queue = [];
@@ -109,10 +130,10 @@ class QueueWatch {
   #source: WatchHandle | undefined;
   #closed = false;
 
-  constructor(prefix: string, clock: Clock, fail: (reason: Error) => void) {
+  constructor(prefix: string, clock: Clock, observer: QueueWatchObserver) {
     this.prefix = prefix;
     this.#clock = clock;
-    this.#fail = fail;
+    this.#observer = observer;
   }
 
   join(reader: QueueReader): void {
@@ -136,13 +157,13 @@ class QueueWatch {
     if (this.#closed) return;
     this.#source = client.watch({
       prefix: this.prefix,
-      probeEveryMs: () => this.#minOf("probeEveryMs"),
-      timeoutMs: () => this.#minOf("timeoutMs"),
+      probeEveryMs: () => this.#minOf(({ probeEveryMs }) => probeEveryMs),
+      patience: () => this.#patience(),
       known: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
-      created: () => this.#list(client).catch(this.#fail),
+      created: () => this.#list(client).catch(this.#observer.failed),
       changed: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
       alive: (sentAt) => this.#alive(sentAt),
-      failed: this.#fail,
+      failed: this.#observer.failed,
     });
   }
 
@@ -156,21 +177,30 @@ class QueueWatch {
     for (const reader of [...this.readers]) if (this.readers.has(reader)) reader.notify(notice);
   }
 
-  #minOf(name: "probeEveryMs" | "timeoutMs"): number {
+  /** The patience of the most impatient reader. */
+  #patience(): Patience {
+    return {
+      timeoutMs: this.#minOf(({ patience }) => patience.timeoutMs),
+      firstTimeoutMs: this.#minOf(({ patience }) => patience.firstTimeoutMs),
+    };
+  }
+
+  #minOf(read: (reader: QueueReader) => number): number {
     let min = Infinity;
-    for (const reader of this.readers) min = Math.min(min, reader[name]);
+    for (const reader of this.readers) min = Math.min(min, read(reader));
     return min;
   }
 
   #alive(sentAt: Instant): void {
     this.#contact = sentAt;
+    this.#observer.alive();
     this.notify({ type: "alive", sentAt });
   }
 
   /** Reads the whole prefix. */
   async #list(client: EtcdClient): Promise<void> {
     const sentAt = this.#clock.now();
-    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#minOf("timeoutMs"));
+    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#patience());
     if (this.#closed) return;
     this.#queue = sortQueue(kvs.map(candidateOf));
     this.#revision = BigInt(header.revision);
@@ -179,7 +209,7 @@ class QueueWatch {
     const early = this.#early!;
     this.#early = undefined;
     this.#apply(early);
-    this.notify({ type: "alive", sentAt });
+    this.#alive(sentAt);
     // No probe was sent before; readers that joined meanwhile may have a shorter timeout.
     this.#source?.probe();
   }

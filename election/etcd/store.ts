@@ -1,7 +1,7 @@
 import { encodeCandidate, encodeLeaving, encodeSuccessor, keyBytes, keyText, prefixRange } from "./codec.ts";
 import { type Clock, systemClock } from "../machine/clock.ts";
-import { callTimeoutMs } from "../machine/deadline.ts";
-import type { Compare, LeaseAnswer, Operation } from "./client.ts";
+import { callTimeoutMs, firstCallTimeoutMs, probeEveryMs } from "../machine/deadline.ts";
+import type { Compare, LeaseAnswer, Operation, Patience } from "./client.ts";
 import { storeError } from "./errors.ts";
 import type { EtcdLink } from "./link.ts";
 import type { LeaveReason, Self } from "../machine/queue.ts";
@@ -33,11 +33,13 @@ export class EtcdStore implements Store {
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(async (client) => leaseAnswer(await client.grant(ttlMs / 1000, timeoutMs)));
+    return this.#link.call(async (client) => leaseAnswer(await client.grant(ttlMs / 1000, this.#patience(timeoutMs))));
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(async (client) => leaseAnswer(await client.renew(String(leaseId), timeoutMs)));
+    return this.#link.call(async (client) =>
+      leaseAnswer(await client.renew(String(leaseId), this.#patience(timeoutMs)))
+    );
   }
 
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
@@ -48,7 +50,7 @@ export class EtcdStore implements Store {
         compare: [{ key: name, target: "Create", result: "Equal", create_revision: "0" }],
         success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
         failure: [{ request_range: { key: name, keys_only: true } }],
-      }, timeoutMs);
+      }, this.#patience(timeoutMs));
       // The key is named after the lease: if it exists, an earlier attempt of ours has succeeded.
       return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range!.kvs[0]!.create_revision) };
     });
@@ -61,7 +63,7 @@ export class EtcdStore implements Store {
         success: [{
           request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
         }],
-      }, timeoutMs);
+      }, this.#patience(timeoutMs));
       const first = responses[0]?.response_range?.kvs[0];
       return { held: succeeded, first: first && keyText(first.key), revision: BigInt(header.revision) };
     });
@@ -86,13 +88,13 @@ export class EtcdStore implements Store {
       client.txn({
         compare: [this.#exists(key, token)],
         success: [this.#rewrite(key, value)],
-      }, timeoutMs)
+      }, this.#patience(timeoutMs))
     );
   }
 
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
     try {
-      await this.#link.call((client) => client.revoke(String(leaseId), timeoutMs));
+      await this.#link.call((client) => client.revoke(String(leaseId), this.#patience(timeoutMs)));
     } catch (error) {
       if (storeError(error, "").failure !== "lease-gone") throw error;
     }
@@ -100,7 +102,12 @@ export class EtcdStore implements Store {
 
   watch(notify: (notice: StoreNotice) => void): CloseWatch {
     const { prefix, ttlMs } = this.#options;
-    return this.#link.watch({ prefix, probeEveryMs: ttlMs / 2, timeoutMs: callTimeoutMs(ttlMs), notify });
+    const patience = this.#patience(callTimeoutMs(ttlMs));
+    return this.#link.watch({ prefix, probeEveryMs: probeEveryMs(ttlMs), patience, notify });
+  }
+
+  #patience(timeoutMs: number): Patience {
+    return { timeoutMs, firstTimeoutMs: Math.max(timeoutMs, firstCallTimeoutMs(this.#options.ttlMs)) };
   }
 
   /** Deletes the key and those skipped, and records why in the next leader's key; false if the queue has changed. */
@@ -119,7 +126,7 @@ export class EtcdStore implements Store {
         compare: [...deleted, ...to ? [to] : []].map(({ key, token }) => this.#exists(key, token)),
         success: [...deleted.map(({ key }) => ({ request_delete_range: { key: keyBytes(key) } })), ...marked],
         failure: [{ request_range: { key: keyBytes(key), keys_only: true } }],
-      }, timeoutMs)
+      }, this.#patience(timeoutMs))
     );
     return succeeded || responses[0]?.response_range?.kvs[0]?.create_revision !== String(token);
   }

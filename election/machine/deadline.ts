@@ -25,10 +25,27 @@ export function callTimeoutMs(ttlMs: number): number {
   return Math.min(1000, ttlMs / 4);
 }
 
-/** The timeout in milliseconds of the first call on a new connection, which takes several round trips to establish. */
-export function firstCallTimeoutMs(timeoutMs: number): number {
-  return Math.max(1000, timeoutMs);
+/**
+ * The timeout in milliseconds of the first call on a new connection, which takes several round trips: TCP, TLS, HTTP/2,
+ * logging in. A share of the TTL, within bounds: an endpoint that is silent must not use up a whole TTL.
+ */
+export function firstCallTimeoutMs(ttlMs: number): number {
+  return Math.min(MAX_FIRST_CALL_MS, Math.max(1000, ttlMs / 4));
 }
+
+/** The upper limit of {@linkcode firstCallTimeoutMs}. */
+export const MAX_FIRST_CALL_MS = 5000;
+
+/**
+ * Milliseconds from one probe of a watch, or from one use of the connection for calls, to the next. Limited, whatever the
+ * TTL: networks forget connections that are idle, some after a few seconds.
+ */
+export function probeEveryMs(ttlMs: number): number {
+  return Math.min(MAX_IDLE_MS, ttlMs / 2);
+}
+
+/** The longest time for which a connection to etcd is left idle. */
+export const MAX_IDLE_MS = 2500;
 
 /** The default stop budget in milliseconds. */
 export function defaultStopBudgetMs(ttlMs: number): number {

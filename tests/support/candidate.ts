@@ -10,8 +10,11 @@ export class Candidate extends Election {
   constructor(etcd: LocalEtcd, id: string, options: Partial<ElectionOptions> = {}) {
     const seen = new EventTarget();
     const candidate = { id, url: `http://localhost/${id}` };
-    const onEvent = ({ type }: ElectionEvent) => type === "queue-changed" && seen.dispatchEvent(new Event(type));
-    super({ name: "jobs", endpoints: [etcd.endpoint], transport, candidate, onEvent, ...options });
+    const onEvent = (event: ElectionEvent) => {
+      options.onEvent?.(event);
+      if (event.type === "queue-changed") seen.dispatchEvent(new Event(event.type));
+    };
+    super({ name: "jobs", endpoints: [etcd.endpoint], transport, candidate, ...options, onEvent });
     this.#seen = seen;
   }
 

@@ -12,6 +12,10 @@ interface Connection {
   server?: Deno.TcpConn;
   /** The first bytes that the client sent, as text: who it is, where a protocol says so. */
   greeting: string;
+  /** When something went through it for the last time. */
+  usedAt: number;
+  /** Resolves when it is cut, if it has been forgotten. */
+  forgotten?: PromiseWithResolvers<void>;
 }
 
 /**
@@ -31,6 +35,10 @@ export class Proxy implements AsyncDisposable {
   delayMs = 0;
   /** How many bytes go through a connection in a second, in each direction. */
   bytesPerSecond = Infinity;
+  /** After so many milliseconds without a byte a connection is forgotten: it swallows all, and nobody is told. */
+  forgetAfterMs = Infinity;
+  /** How many connections have been forgotten. */
+  forgotten = 0;
   /** Which connections a stall is for. */
   #stalls: (greeting: string) => boolean = () => true;
   #accepted = 0;
@@ -66,7 +74,8 @@ export class Proxy implements AsyncDisposable {
 
   /** Breaks all connections; new ones are taken again. */
   cut(): void {
-    for (const { client, server } of this.#connections) {
+    for (const { client, server, forgotten } of this.#connections) {
+      forgotten?.resolve();
       close(client);
       if (server) close(server);
     }
@@ -114,13 +123,15 @@ export class Proxy implements AsyncDisposable {
   }
 
   async #connect(client: Deno.TcpConn): Promise<void> {
-    const connection: Connection = { client, greeting: "" };
+    const connection: Connection = { client, greeting: "", usedAt: performance.now() };
     this.#connections.add(connection);
     this.#changed.dispatchEvent(new Event("connections"));
     try {
       // One that cannot hear the server does not hear that it answers either.
       await this.#pass("to-server", connection);
       await this.#pass("to-client", connection);
+      // To connect takes a way there and back, too.
+      if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, 2 * this.delayMs));
       const server = connection.server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
       await Promise.all([
         this.#pump(client, server, "to-server", connection),
@@ -136,22 +147,43 @@ export class Proxy implements AsyncDisposable {
   async #pump(from: Deno.TcpConn, to: Deno.TcpConn, direction: Direction, connection: Connection): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
     const read = () => from.read(buffer.subarray(0, Math.ceil(this.bytesPerSecond / 20)));
+    let written: Promise<unknown> = Promise.resolve();
+    let failed = false;
+    let clearAt = 0;
     try {
-      for (let size = await read(); size !== null; size = await read()) {
-        if (direction === "to-server") connection.greeting ||= new TextDecoder().decode(buffer.subarray(0, size));
-        const wait = this.delayMs + size / this.bytesPerSecond * 1000;
-        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-        await this.#pass(direction, connection);
-        for (let sent = 0; sent < size;) sent += await to.write(buffer.subarray(sent, size));
+      for (let size = await read(); size !== null && !failed; size = await read()) {
+        const piece = buffer.slice(0, size);
+        if (direction === "to-server") connection.greeting ||= new TextDecoder().decode(piece);
+        clearAt = Math.max(clearAt, performance.now()) + size / this.bytesPerSecond * 1000;
+        const due = clearAt + this.delayMs;
+        written = written.then(async () => {
+          const wait = due - performance.now();
+          if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+          await this.#pass(direction, connection);
+          for (let sent = 0; sent < size!;) sent += await to.write(piece.subarray(sent));
+        });
+        // What is only late must not hold up what follows: that is as late, and no later.
+        if (this.delayMs > 0) written.catch(() => failed = true);
+        else await written;
       }
+      await written;
     } catch {
       // One side is gone: so is the other.
     }
+    await written.catch(() => {});
     close(from);
     close(to);
   }
 
-  async #pass(direction: Direction, { greeting }: Connection): Promise<void> {
+  async #pass(direction: Direction, connection: Connection): Promise<void> {
+    const { greeting } = connection;
+    const now = performance.now();
+    if (!connection.forgotten && now - connection.usedAt > this.forgetAfterMs) {
+      connection.forgotten = Promise.withResolvers();
+      this.forgotten++;
+    }
+    connection.usedAt = now;
+    await connection.forgotten?.promise;
     const way = this.#ways[direction];
     if (way.stalled && this.#stalls(greeting)) await way.resumed.promise;
   }

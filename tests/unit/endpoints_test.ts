@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeClock } from "../support/clock.ts";
 import { Endpoints } from "../../election/etcd/endpoints.ts";
 
 Deno.test("endpoints are tried in the order of the list, and again from the beginning", () => {
@@ -30,4 +31,23 @@ Deno.test("when all fail, the dead one gets its chance", () => {
   endpoints.failed("dead");
   endpoints.answered("b");
   assertEquals([endpoints.failed("b"), endpoints.failed("b")], ["dead", "dead"]);
+});
+
+Deno.test("an endpoint that refuses is left after a while, unless it answers in between or is the only one", () => {
+  const clock = new FakeClock();
+  const endpoints = new Endpoints(["a", "b"]);
+  assertEquals(endpoints.refused("a", clock.now()), false);
+  clock.pass(1500);
+  endpoints.answered("a");
+  assertEquals(endpoints.refused("a", clock.now()), false);
+  clock.pass(1500);
+  assertEquals(endpoints.refused("a", clock.now()), false);
+  clock.pass(500);
+  assertEquals(endpoints.refused("a", clock.now()), true);
+  assertEquals(endpoints.failed("a"), "b");
+  assertEquals(endpoints.refused("a", clock.now()), false, "counted anew");
+  const single = new Endpoints(["a"]);
+  single.refused("a", clock.now());
+  clock.pass(10_000);
+  assertEquals(single.refused("a", clock.now()), false);
 });

@@ -1,11 +1,11 @@
 import type { TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
-import { firstCallTimeoutMs } from "../../machine/deadline.ts";
 import { deferred } from "../../deferred.ts";
 import type {
   ClientOptions,
   EtcdClient,
   LeaseAnswer,
+  Patience,
   RangeAnswer,
   RangeRequest,
   Transport,
@@ -14,9 +14,15 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
-import { deadlineExceeded, isAuthDisabled } from "../errors.ts";
+import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { watchByGateway } from "./watch.ts";
+
+/**
+ * Milliseconds after which an idle connection is not used again: networks forget those without a word. Longer than from
+ * one probe to the next.
+ */
+const POOL_IDLE_MS = 4000;
 
 /** etcd over its JSON gateway, by `fetch`. */
 export class GatewayClient implements EtcdClient {
@@ -27,7 +33,8 @@ export class GatewayClient implements EtcdClient {
   readonly #clock: Clock;
   readonly #pending = new Map<AbortController, Promise<unknown>>();
   #token: Promise<string | undefined> | undefined;
-  #answered = false;
+  /** How long the first answer took, with connecting. */
+  #firstTookMs: number | undefined;
   #closed = false;
 
   constructor({ endpoint, credentials: { tls, user }, clock }: ClientOptions) {
@@ -37,25 +44,25 @@ export class GatewayClient implements EtcdClient {
     this.#tls = tls;
   }
 
-  async grant(ttlSeconds: number, timeoutMs: number): Promise<LeaseAnswer> {
-    return leaseAnswer(await this.call("lease/grant", { TTL: String(ttlSeconds) }, timeoutMs));
+  async grant(ttlSeconds: number, patience: Patience): Promise<LeaseAnswer> {
+    return leaseAnswer(await this.call("lease/grant", { TTL: String(ttlSeconds) }, patience));
   }
 
-  async renew(leaseId: string, timeoutMs: number): Promise<LeaseAnswer> {
-    const { result } = await this.call("lease/keepalive", { ID: leaseId }, timeoutMs);
+  async renew(leaseId: string, patience: Patience): Promise<LeaseAnswer> {
+    const { result } = await this.call("lease/keepalive", { ID: leaseId }, patience);
     return leaseAnswer(result as Json);
   }
 
-  async revoke(leaseId: string, timeoutMs: number): Promise<void> {
-    await this.call("lease/revoke", { ID: leaseId }, timeoutMs);
+  async revoke(leaseId: string, patience: Patience): Promise<void> {
+    await this.call("lease/revoke", { ID: leaseId }, patience);
   }
 
-  async txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer> {
-    return txnAnswer(await this.call("kv/txn", request, timeoutMs));
+  async txn(request: TxnRequest, patience: Patience): Promise<TxnAnswer> {
+    return txnAnswer(await this.call("kv/txn", request, patience));
   }
 
-  async range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer> {
-    return rangeAnswer(await this.call("kv/range", request, timeoutMs));
+  async range(request: RangeRequest, patience: Patience): Promise<RangeAnswer> {
+    return rangeAnswer(await this.call("kv/range", request, patience));
   }
 
   watch(request: WatchObserver): WatchHandle {
@@ -63,19 +70,27 @@ export class GatewayClient implements EtcdClient {
   }
 
   /** A request with a single response. */
-  async call(path: string, body: unknown, timeoutMs: number): Promise<Json> {
+  async call(path: string, body: unknown, patience: Patience): Promise<Json> {
+    const deadline = performance.now() + this.#patienceMs(patience);
     // Without a user, avoid the await.
-    const token = this.#user && await this.#logIn(timeoutMs);
-    return await this.#post(path, body, timeoutMs, token);
+    const token = this.#user && await this.#logIn(deadline);
+    return await this.#post(path, body, deadline, token);
+  }
+
+  /** Any request may need a new connection, so the patience for it follows from how long the first one took. */
+  #patienceMs({ timeoutMs, firstTimeoutMs }: Patience): number {
+    return Math.max(timeoutMs, Math.min(firstTimeoutMs, 2 * (this.#firstTookMs ?? Infinity)));
   }
 
   /** A request with a stream of lines as its response, until that ends or the controller aborts it. */
   async *lines(path: string, body: unknown, timeoutMs: number, controller: AbortController): AsyncGenerator<Json> {
-    const token = await this.#logIn(timeoutMs);
+    const token = await this.#logIn(performance.now() + timeoutMs);
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
+      const from = performance.now();
       const response = await this.#fetch(path, body, controller.signal, token);
+      this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, await response.text());
       const reader = response.body!.getReader();
       const decoder = new TextDecoder();
@@ -95,7 +110,7 @@ export class GatewayClient implements EtcdClient {
       this.#pending.delete(controller);
       resolve();
     }
-    throw new Error("14 UNAVAILABLE: the stream ended");
+    throw connectionClosed("the stream ended");
   }
 
   close(): void {
@@ -108,9 +123,9 @@ export class GatewayClient implements EtcdClient {
     this.#http = undefined;
   }
 
-  async #logIn(timeoutMs: number): Promise<string | undefined> {
+  async #logIn(deadline: number): Promise<string | undefined> {
     if (!this.#user) return undefined;
-    this.#token ??= this.#post("auth/authenticate", this.#user, timeoutMs).then(
+    this.#token ??= this.#post("auth/authenticate", this.#user, deadline).then(
       ({ token }) => String(token),
       (error) => {
         if (isAuthDisabled(error)) return undefined;
@@ -125,20 +140,20 @@ export class GatewayClient implements EtcdClient {
     }
   }
 
-  async #post(path: string, body: unknown, timeoutMs: number, token?: string): Promise<Json> {
+  async #post(path: string, body: unknown, deadline: number, token?: string): Promise<Json> {
     const controller = new AbortController();
-    const effectiveTimeoutMs = this.#answered ? timeoutMs : firstCallTimeoutMs(timeoutMs);
+    const from = performance.now();
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       controller.abort();
-    }, effectiveTimeoutMs);
+    }, deadline - from);
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
       const text = await response.text();
-      this.#answered = true;
+      this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, text);
       return parseAnswer(text, response.status);
     } catch (error) {
@@ -188,7 +203,7 @@ interface HttpClientOptions {
   readonly caCerts?: string[];
   readonly cert?: string;
   readonly key?: string;
-  readonly poolIdleTimeout: false;
+  readonly poolIdleTimeout: number;
   readonly poolMaxIdlePerHost: number;
 }
 
@@ -196,10 +211,10 @@ interface HttpClientOptions {
 function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpClient | undefined {
   const { Deno: deno } = globalThis as { Deno?: { createHttpClient(options: HttpClientOptions): HttpClient } };
   const { protocol, hostname, port } = new URL(endpoint);
-  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS.
-  const proxy = { transport: "tcp", hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) } as const;
+  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS. An IPv6 address keeps its brackets here.
+  const proxy = { transport: "tcp", hostname, port: Number(port || 80) } as const;
   return deno?.createHttpClient({
-    poolIdleTimeout: false,
+    poolIdleTimeout: POOL_IDLE_MS,
     // Many elections may renew at the same time: do not keep all of those connections.
     poolMaxIdlePerHost: 8,
     ...(protocol === "http:" ? { proxy } : {}),

@@ -1,7 +1,6 @@
 import { keyEvent, prefixRange } from "../codec.ts";
-import type { Clock, Instant } from "../../machine/clock.ts";
-import { firstCallTimeoutMs } from "../../machine/deadline.ts";
-import type { RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
+import { type Clock, elapsed, type Instant } from "../../machine/clock.ts";
+import type { Patience, RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, deadlineExceeded } from "../errors.ts";
 import { type Json, keyValue } from "./json.ts";
 
@@ -10,8 +9,11 @@ export interface GatewayRequests {
   /** A request with a stream of lines as its response. */
   lines(path: string, body: unknown, timeoutMs: number, controller: AbortController): AsyncIterable<Json>;
   /** A range request. */
-  range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer>;
+  range(request: RangeRequest, patience: Patience): Promise<RangeAnswer>;
 }
+
+/** Milliseconds for which a watch may be silent about what a probe has found. */
+const SILENCE_MS = 500;
 
 /** Watches a prefix over the JSON gateway. */
 export function watchByGateway(client: GatewayRequests, request: WatchObserver, clock: Clock): WatchHandle {
@@ -60,10 +62,11 @@ class GatewayWatch implements WatchHandle {
   }
 
   async #read(): Promise<void> {
-    const { prefix, timeoutMs } = this.#request;
-    this.#timer = setTimeout(() => this.#fail(timeout()), firstCallTimeoutMs(timeoutMs()));
+    const { prefix, patience } = this.#request;
+    const { firstTimeoutMs } = patience();
+    this.#timer = setTimeout(() => this.#fail(timeout()), firstTimeoutMs);
     const body = { create_request: prefixRange(prefix) };
-    for await (const { result } of this.#client.lines("watch", body, timeoutMs(), this.#controller)) {
+    for await (const { result } of this.#client.lines("watch", body, firstTimeoutMs, this.#controller)) {
       if (this.#closed) return;
       const { created, canceled, events } = result as Json;
       if (canceled) return this.#fail(cancelled(result as Json));
@@ -90,14 +93,17 @@ class GatewayWatch implements WatchHandle {
     if (this.#probing || this.#closed || !known) return;
     this.#probing = true;
     clearTimeout(this.#timer);
-    const timeoutMs = this.#request.timeoutMs();
-    this.#timer = setTimeout(() => this.#fail(timeout()), timeoutMs);
+    const patience = this.#request.patience();
     const sentAt = this.#clock.now();
     const { header, kvs, count } = await this.#client.range({
       ...prefixRange(this.#request.prefix),
       keys_only: true,
       min_mod_revision: String(known.revision + 1n),
-    }, timeoutMs);
+    }, patience);
+    if (this.#closed) return;
+    // What was found must have been on its way for as long as this answer, and come soon.
+    const wait = Math.max(SILENCE_MS, 2 * elapsed(sentAt, this.#clock.now()));
+    this.#timer = setTimeout(() => this.#fail(timeout()), Math.min(patience.timeoutMs, wait));
     const newest = kvs.reduce(
       (most, { mod_revision }) => BigInt(mod_revision) > most ? BigInt(mod_revision) : most,
       0n,

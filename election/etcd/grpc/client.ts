@@ -2,11 +2,12 @@ import { Buffer } from "node:buffer";
 import { Etcd3, type ICallable, type IOptions, type IRangeRequest, type ITxnRequest } from "etcd3";
 import type { TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
-import { firstCallTimeoutMs } from "../../machine/deadline.ts";
+import { MAX_IDLE_MS } from "../../machine/deadline.ts";
 import type {
   ClientOptions,
   EtcdClient,
   LeaseAnswer,
+  Patience,
   RangeAnswer,
   RangeRequest,
   Transport,
@@ -15,7 +16,7 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
-import { isAuthDisabled } from "../errors.ts";
+import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
 import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
@@ -59,6 +60,8 @@ export class GrpcClient implements EtcdClient {
   #token: string | undefined;
   #keepAlive: KeepAliveStream | undefined;
   #watches: WatchStream | undefined;
+  #answered = false;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor({ endpoint, credentials: { tls, user }, clock, onLeft }: ClientOptions) {
@@ -105,9 +108,9 @@ export class GrpcClient implements EtcdClient {
    * Authenticates the user, if there is one, on first use. etcd3 itself would do so over a separate connection that it
    * never closes. A token that is rejected later counts as a failure of this client: the next one authenticates again.
    */
-  async logIn(timeoutMs: number): Promise<void> {
+  async logIn(deadline: number): Promise<void> {
     if (!this.#user) return;
-    this.#loggingIn ??= this.etcd.auth.authenticate(this.#user, { deadline: Date.now() + timeoutMs }).then(
+    this.#loggingIn ??= this.etcd.auth.authenticate(this.#user, { deadline }).then(
       ({ token }) => {
         this.#token = token;
       },
@@ -123,25 +126,27 @@ export class GrpcClient implements EtcdClient {
     }
   }
 
-  grant(ttlSeconds: number, timeoutMs: number): Promise<LeaseAnswer> {
-    return this.#call(timeoutMs, (deadline) => this.etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, deadline));
+  grant(ttlSeconds: number, patience: Patience): Promise<LeaseAnswer> {
+    return this.#call(patience, (deadline) => this.etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, { deadline }));
   }
 
-  renew(leaseId: string, timeoutMs: number): Promise<LeaseAnswer> {
-    return this.#call(timeoutMs, () => this.#keepAlive!.renew(leaseId, timeoutMs));
+  renew(leaseId: string, patience: Patience): Promise<LeaseAnswer> {
+    return this.#call(patience, (deadline) => this.#keepAlive!.renew(leaseId, deadline - Date.now()));
   }
 
-  async revoke(leaseId: string, timeoutMs: number): Promise<void> {
-    await this.#call(timeoutMs, (deadline) => this.etcd.leaseClient.leaseRevoke({ ID: leaseId }, deadline));
+  async revoke(leaseId: string, patience: Patience): Promise<void> {
+    await this.#call(patience, (deadline) => this.etcd.leaseClient.leaseRevoke({ ID: leaseId }, { deadline }));
   }
 
-  txn(request: TxnRequest, timeoutMs: number): Promise<TxnAnswer> {
-    return this.#call(timeoutMs, (deadline) => this.etcd.kv.txn(request as ITxnRequest, deadline));
+  txn(request: TxnRequest, patience: Patience): Promise<TxnAnswer> {
+    return this.#call(patience, (deadline) => this.etcd.kv.txn(request as ITxnRequest, { deadline }));
   }
 
-  async range(request: RangeRequest, timeoutMs: number): Promise<RangeAnswer> {
-    await this.logIn(timeoutMs);
-    return await this.etcd.kv.range(request as IRangeRequest, { deadline: Date.now() + timeoutMs });
+  async range(request: RangeRequest, { firstTimeoutMs }: Patience): Promise<RangeAnswer> {
+    // With all the patience there is: the answer may be a long one.
+    const deadline = Date.now() + firstTimeoutMs;
+    await this.logIn(deadline);
+    return await this.etcd.kv.range(request as IRangeRequest, { deadline });
   }
 
   watch(request: WatchObserver): WatchHandle {
@@ -153,20 +158,45 @@ export class GrpcClient implements EtcdClient {
    * Makes a call on the connection of the renewals. If that breaks, or etcd sends GOAWAY and waits for our streams to
    * end, the client fails at once.
    */
-  async #call<T>(timeoutMs: number, run: (options: { deadline: number }) => Promise<T>): Promise<T> {
+  async #call<T>({ timeoutMs, firstTimeoutMs }: Patience, run: (deadline: number) => Promise<T>): Promise<T> {
+    const deadline = Date.now() + (this.#answered ? timeoutMs : firstTimeoutMs);
+    clearTimeout(this.#idleTimer);
     // Without a user, avoid the await.
-    if (this.#user) await this.logIn(timeoutMs);
-    const fresh = this.#keepAlive === undefined;
+    if (this.#user) await this.logIn(deadline);
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
     await this.#keepAlive.opened();
-    const answer = await run({ deadline: Date.now() + (fresh ? firstCallTimeoutMs(timeoutMs) : timeoutMs) });
-    if (fresh) await this.#watchForClose("Lease");
+    const answer = await run(deadline);
+    if (!this.#answered) {
+      this.#answered = true;
+      await this.#watchForClose("Lease");
+    }
+    this.#useWhenIdle(timeoutMs);
     return answer;
+  }
+
+  /**
+   * Uses the connection for calls when it has been idle for a while: networks forget idle connections without a word,
+   * and the next call may be the one by which a candidate takes over. A serializable read is answered by the member
+   * alone.
+   */
+  #useWhenIdle(timeoutMs: number): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#closed) return;
+    this.#idleTimer = setTimeout(async () => {
+      const request = { key: Buffer.from([0]), serializable: true, keys_only: true };
+      try {
+        await this.etcd.kv.range(request, { deadline: Date.now() + timeoutMs });
+      } catch (error) {
+        const { failure } = storeError(error, this.endpoint);
+        if (failure === "unreachable") return this.#fail(error as Error);
+      }
+      this.#useWhenIdle(timeoutMs);
+    }, MAX_IDLE_MS);
   }
 
   readonly #streamSource: StreamSource = {
     openStream: async (timeoutMs) => {
-      await this.logIn(timeoutMs);
+      await this.logIn(Date.now() + timeoutMs);
       return await this.etcd.watchClient.watch();
     },
     opened: () => this.#watchForClose("Watch"),
@@ -181,7 +211,7 @@ export class GrpcClient implements EtcdClient {
     });
     channel.watchConnectivityState(READY, Infinity, () => {
       // Later: grpc-js is still handling the change.
-      setTimeout(() => this.#fail(new Error("14 UNAVAILABLE: etcd closed the connection")), 0);
+      setTimeout(() => this.#fail(connectionClosed("etcd closed the connection")), 0);
     });
   }
 
@@ -204,6 +234,7 @@ export class GrpcClient implements EtcdClient {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#idleTimer);
     this.#keepAlive?.close();
     this.#watches?.close();
     this.etcd.close();

@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
 import { deferred } from "../../deferred.ts";
+import { MAX_FIRST_CALL_MS } from "../../machine/deadline.ts";
 
-/** Milliseconds to wait for a server's HTTP/2 settings. */
-const SETTINGS_TIMEOUT_MS = 2000;
+/** Milliseconds to wait for a server's HTTP/2 settings: more than the first call on a connection may take. */
+const SETTINGS_TIMEOUT_MS = MAX_FIRST_CALL_MS + 1000;
 
 /** Milliseconds to wait for sessions to close. */
 const CLOSE_TIMEOUT_MS = 200;

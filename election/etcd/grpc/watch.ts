@@ -1,9 +1,8 @@
 import { keyEvent, prefixRange } from "../codec.ts";
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "../../machine/clock.ts";
-import { firstCallTimeoutMs } from "../../machine/deadline.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, deadlineExceeded } from "../errors.ts";
+import { cancelled, connectionClosed, deadlineExceeded } from "../errors.ts";
 
 /** A watch on the stream. */
 interface Watch {
@@ -78,10 +77,12 @@ export class WatchStream {
   }
 
   async #create(watch: Watch): Promise<void> {
-    const { prefix, timeoutMs } = watch.request;
-    const stream = await (this.#stream ??= this.#open(timeoutMs()));
+    const { prefix, patience } = watch.request;
+    const { firstTimeoutMs } = patience();
+    // Connecting and logging in included.
+    watch.createTimer = setTimeout(() => this.#fail(watch, timeout()), firstTimeoutMs);
+    const stream = await (this.#stream ??= this.#open(firstTimeoutMs));
     if (!this.#watches.has(watch.id)) return;
-    watch.createTimer = setTimeout(() => this.#fail(watch, timeout()), firstCallTimeoutMs(timeoutMs()));
     this.#creating.push(watch);
     // No start revision: etcd 3.5.30 answers no probes for a watch that starts at a future revision.
     stream.write({ create_request: { ...prefixRange(prefix), watch_id: watch.id } as WatchCreateRequest });
@@ -97,7 +98,7 @@ export class WatchStream {
     );
     stream.on("data", (response: IWatchResponse) => this.#receive(response));
     stream.on("error", (error) => this.#failAll(error));
-    stream.on("end", () => this.#failAll(new Error("14 UNAVAILABLE: the watch stream ended")));
+    stream.on("end", () => this.#failAll(connectionClosed("the watch stream ended")));
     if (this.#closed) stream.cancel();
     return stream;
   }
@@ -151,7 +152,7 @@ export class WatchStream {
       for (const { id, request } of watches) if (this.#watches.has(id)) request.alive(sentAt);
       this.#probeLater();
     };
-    const timeoutMs = Math.min(...watches.map(({ request }) => request.timeoutMs()));
+    const timeoutMs = Math.min(...watches.map(({ request }) => request.patience().timeoutMs));
     this.#timer = setTimeout(() => this.#failAll(timeout()), timeoutMs);
     const stream = await this.#stream!;
     stream.write({ progress_request: {} });
