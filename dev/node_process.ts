@@ -26,6 +26,8 @@ export class NodeProcess {
   /** Ends when the process, and all that shared its log, have ended. */
   readonly exited: Promise<Deno.CommandStatus>;
   readonly #process: Deno.ChildProcess;
+  /** Resolved while the log is read. */
+  #reading = Promise.resolve();
 
   /**
    * Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text.
@@ -56,12 +58,22 @@ export class NodeProcess {
     }).spawn();
     adopt(process);
     const read = (async () => {
-      for await (const line of lines(process.stderr)) onLine(parse(line));
+      for await (const line of lines(process.stderr)) {
+        await this.#reading;
+        onLine(parse(line));
+      }
     })();
     this.#process = process;
     this.pid = process.pid;
     this.died = process.status;
     this.exited = Promise.all([process.status, read]).then(([status]) => status);
+  }
+
+  /** Reads the log no more, until the function that it gives is called. */
+  stopReading(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#reading = promise;
+    return resolve;
   }
 
   /** Sends a signal; nothing happens if the process has ended. */
