@@ -27,6 +27,8 @@ export class NodeProcess {
   /** Resolves when the process, and all that shared its log, have ended. */
   readonly exited: Promise<Deno.CommandStatus>;
   readonly #program: Program;
+  /** Resolved while the log is read. */
+  #reading = Promise.resolve();
 
   /**
    * Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text.
@@ -44,12 +46,22 @@ export class NodeProcess {
     this.#program = Program.start(program!, [...before, ...own, ...flags], {
       clearEnv: true,
       env: { ...ownEnvironment(), ...env },
-      onLine: (line) => onLine(parse(line)),
+      onLine: async (line) => {
+        await this.#reading;
+        onLine(parse(line));
+      },
       detached: true,
     });
     this.pid = this.#program.pid;
     this.died = this.#program.status;
     this.exited = this.#program.drained;
+  }
+
+  /** Reads the log no more, until the function that it gives is called. */
+  stopReading(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#reading = promise;
+    return resolve;
   }
 
   /** Sends a signal; nothing happens if the process has ended. */

@@ -11,8 +11,8 @@ export interface ProgramOptions {
 /** How a program is started. */
 export interface StartOptions extends ProgramOptions {
   readonly stdin?: "piped" | "null";
-  /** Called for each line on stderr, which is not part of the output then; stdout is ignored. */
-  readonly onLine?: (line: string) => void;
+  /** Called for each line on stderr, one after another; stderr is not part of the output then, and stdout is ignored. */
+  readonly onLine?: (line: string) => void | Promise<void>;
   /** Whether to ignore all that it prints. */
   readonly silent?: boolean;
   /** Whether it gets a process group of its own, which Ctrl+C does not reach; it is killed when we are interrupted. */
@@ -126,9 +126,9 @@ export class Program implements AsyncDisposable {
 
 async function forEachLine(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onLine: (line: string) => void,
+  onLine: (line: string) => void | Promise<void>,
 ): Promise<void> {
-  for await (const line of lines(stream)) onLine(line);
+  for await (const line of lines(stream)) await onLine(line);
 }
 
 async function write(stream: WritableStream<Uint8Array<ArrayBuffer>>, text: string): Promise<void> {

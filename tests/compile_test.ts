@@ -103,6 +103,50 @@ Deno.test("a self-extracting executable unpacks once, whole, and where nobody el
   assert(!files(`${fresh.cache}/${unpacked}`).some((name) => name.startsWith(".new-")));
   assertEquals(Deno.statSync(fresh.cache).mode! & 0o077, 0);
 
+  // Whoever cleans up old files takes some, or leaves empty ones.
+  const unpackedFiles = files(`${fresh.cache}/${unpacked}`).filter((name) => !name.startsWith("."));
+  assert(unpackedFiles.length > 2);
+  for (const name of unpackedFiles) {
+    const file = `${fresh.cache}/${unpacked}/${name}`;
+    for (const spoil of [() => Deno.remove(file), () => Deno.truncate(file)]) {
+      if (name !== unpackedFiles[0] && name !== "main.js") continue;
+      await spoil();
+      const healed = await shop.run(version, fresh);
+      assertEquals([healed.code, healed.stdout], [0, both[0]!.stdout], healed.stderr);
+    }
+  }
+  assertEquals(files(fresh.cache), [unpacked]);
+
+  const killed = shop.home();
+  await Deno.writeTextFile(`${killed.cwd}/tar`, "#!/bin/sh\necho $$ > pid.new; mv pid.new pid; exec sleep 100", {
+    mode: 0o755,
+  });
+  const env = { ...killed.env, PATH: `${killed.cwd}:${PATH}` };
+  await using unpacking = Program.start(shop.executable, version, { ...killed, env });
+  const pid = async () => (await Deno.readTextFile(`${killed.cwd}/pid`).catch(() => "")).trim();
+  await unpacking.until("the unpacking", async () => await pid() !== "");
+  assertEquals(files(killed.cache).length, 1);
+  unpacking.kill("SIGKILL");
+  await unpacking.status;
+  const from = performance.now();
+  while (files(killed.cache).length > 0) {
+    assert(performance.now() - from < 5000, "it leaves something behind");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  Deno.kill(Number(await pid()), "SIGKILL");
+  await unpacking.stop();
+
+  if (Deno.uid() === 0) {
+    const sealed = shop.home();
+    const mount = 'mount -t tmpfs -o ro none "$HOME" && mount -t tmpfs -o ro none "$TMPDIR" && exec "$0" --version';
+    const readOnly = await Program.run("unshare", ["-m", "sh", "-c", mount, shop.executable], sealed);
+    assertEquals(readOnly.code, 1);
+    assertMatch(
+      readOnly.stderr,
+      /^leader-node: cannot unpack itself: \S+ is on a read-only file system; XDG_CACHE_HOME/m,
+    );
+  }
+
   const full = shop.home();
   const limited = await Program.run("sh", ["-c", `ulimit -f 20000; exec "$0" --version`, shop.executable], full);
   assertEquals(limited.code, 1);

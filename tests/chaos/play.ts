@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenarios.ts";
+import { Beats } from "../support/beats.ts";
 import { Testbed } from "./stage.ts";
 
 /** What came of some rounds of a scenario. */
@@ -13,13 +14,19 @@ export interface Outcome {
 
 /** Plays rounds of a scenario until `enough` says so. */
 export async function play(scenario: Scenario, enough: (rounds: number) => boolean): Promise<Outcome> {
-  await using stage = await Testbed.start(scenario.members);
+  await using beats = await Beats.create();
+  const flags = scenario.command === undefined
+    ? []
+    : ["--on-exit", "restart", "--", ...beats.command(scenario.command)];
+  await using stage = await Testbed.start(scenario.members, flags);
   let [rounds, longestGapMs] = [0, 0];
   while (!enough(rounds)) {
     stage.referee.takeGapMs();
     await scenario.round(stage);
     longestGapMs = Math.max(longestGapMs, stage.referee.takeGapMs());
     rounds++;
+    const overlap = beats.overlap();
+    if (overlap) stage.referee.violations.push(overlap);
   }
   const { violations, claims } = stage.referee;
   return { rounds, violations, longestGapMs, claims };

@@ -5,7 +5,7 @@ import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
 
 /** What the faults happen to. The tests of each group are in a file of its own, to run beside the others. */
-export const GROUPS = ["network", "node", "machine", "members", "quorum", "mix"] as const;
+export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "mix"] as const;
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
@@ -14,8 +14,14 @@ export interface Scenario {
   readonly members: 1 | 3;
   /** Milliseconds without a leader that are in order. */
   readonly boundMs: number;
+  /** Shell that the nodes' commands run before they beat; without it they have none. */
+  readonly command?: string;
   round(stage: Testbed): Promise<void>;
 }
+
+/** A daemon without an environment, which ignores SIGTERM. */
+const DAEMON =
+  '(trap "" TERM; env -i LEADER_NODE_TOKEN="$LEADER_NODE_TOKEN" PATH="$PATH" setsid sh -c "$BEAT" away &) &';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -104,6 +110,53 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   departure("leader killed", AFTER_LOSS_MS, (leader) => leader.kill("SIGKILL")),
   departure("leader resigns by SIGTERM", 1000, (leader) => leader.stop()),
+  {
+    name: "leader's log blocked, then the leader cut off from etcd in silence",
+    group: "node",
+    members: 1,
+    boundMs: AFTER_LOSS_MS,
+    async round(stage) {
+      const leader = await stage.settle();
+      const readLog = await leader.blockLog();
+      const moved = stage.successorOf(leader);
+      for (const proxy of stage.proxies(leader)) proxy.stall("to-server", "to-client");
+      await moved;
+      for (const proxy of stage.proxies(leader)) proxy.heal();
+      await stage.settle();
+      readLog();
+    },
+  },
+  {
+    name: "leader with a command that daemonizes, killed, frozen and cut off in turn",
+    group: "command",
+    members: 1,
+    boundMs: AFTER_LOSS_MS,
+    command: DAEMON,
+    async round(stage) {
+      for (const fault of ["SIGKILL", "SIGSTOP", "cut off"] as const) {
+        const leader = await stage.settle();
+        await leader.logs("command-started");
+        const moved = stage.successorOf(leader);
+        if (fault === "SIGKILL") {
+          stage.referee.forget(leader);
+          leader.kill(fault);
+          await stage.remove(leader);
+          await stage.addNode();
+        } else if (fault === "SIGSTOP") {
+          leader.kill(fault);
+          await moved;
+          stage.referee.thawed(leader);
+          leader.kill("SIGCONT");
+        } else {
+          for (const proxy of stage.proxies(leader)) proxy.stall("to-server", "to-client");
+          await moved;
+          for (const proxy of stage.proxies(leader)) proxy.heal();
+        }
+        await moved;
+      }
+      await stage.settle();
+    },
+  },
   {
     name: "connections to etcd cut",
     group: "network",

@@ -23,17 +23,20 @@ export class Testbed implements AsyncDisposable {
   readonly #proxies = new Map<TestNode, Proxy[]>();
   /** The way to each member, for the others. */
   readonly #peerProxies: Proxy[];
+  /** What all nodes are started with. */
+  readonly #flags: readonly string[];
   #memberIds: string[] = [];
 
-  private constructor(etcds: LocalEtcd[], peerProxies: Proxy[]) {
+  private constructor(etcds: LocalEtcd[], peerProxies: Proxy[], flags: readonly string[]) {
     this.etcds = etcds;
+    this.#flags = flags;
     this.#peerProxies = peerProxies;
   }
 
-  static async start(members: 1 | 3): Promise<Testbed> {
+  static async start(members: 1 | 3, flags: readonly string[] = []): Promise<Testbed> {
     const peerProxies: Proxy[] = [];
     const route = (port: number) => peerProxies[peerProxies.push(new Proxy(port)) - 1]!.port;
-    const stage = new Testbed(await LocalEtcd.prepareCluster(members, route), peerProxies);
+    const stage = new Testbed(await LocalEtcd.prepareCluster(members, route), peerProxies, flags);
     await stage.#start().catch(async (error) => {
       await stage[Symbol.asyncDispose]();
       throw error;
@@ -52,7 +55,7 @@ export class Testbed implements AsyncDisposable {
   async addNode(): Promise<void> {
     const proxies = this.etcds.map(({ port }) => new Proxy(port));
     const endpoint = proxies.map(({ endpoint }) => endpoint).join(",");
-    const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL)], {
+    const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL), ...this.#flags], {
       preload: new URL("../support/faulty_machine.ts", import.meta.url).pathname,
       env: { BLOCK_MS: String(BLOCK_MS), CLOCK_STEP_MS: String(CLOCK_STEP_MS) },
     });

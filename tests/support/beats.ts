@@ -32,19 +32,30 @@ export class Beats implements AsyncDisposable {
 
   /** Fails if the beats of one term go on when those of another have begun; gives how many terms there were. */
   assertNoOverlap(): number {
+    const overlap = this.overlap();
+    assert(overlap === undefined, overlap);
+    return this.#terms().length;
+  }
+
+  /** What is wrong if the beats of one term go on when those of another have begun. */
+  overlap(): string | undefined {
+    const terms = this.#terms();
+    for (const [index, [token, { first }]] of terms.entries()) {
+      const before = terms[index - 1];
+      if (!before) continue;
+      const gap = Number(first - before[1].last) / 1e6;
+      if (gap <= 0) return `token ${before[0]} goes on for ${-gap} ms after token ${token} has begun`;
+    }
+  }
+
+  /** The first and the last beat of each term, in order. */
+  #terms(): [token: number, beats: { first: bigint; last: bigint }][] {
     const terms = new Map<number, { first: bigint; last: bigint }>();
     for (const { token, at } of this.#read()) {
       const term = terms.get(token) ?? { first: at, last: at };
       terms.set(token, { first: at < term.first ? at : term.first, last: at > term.last ? at : term.last });
     }
-    const inOrder = [...terms].sort(([a], [b]) => a - b);
-    for (const [index, [token, { first }]] of inOrder.entries()) {
-      const before = inOrder[index - 1];
-      if (!before) continue;
-      const gap = Number(first - before[1].last) / 1e6;
-      assert(gap > 0, `token ${before[0]} goes on for ${-gap} ms after token ${token} has begun`);
-    }
-    return inOrder.length;
+    return [...terms].sort(([a], [b]) => a - b);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -50,6 +50,18 @@ export class TestNode implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
+  /** Fills its log's pipe and reads no more of it, until the function that it gives is called. */
+  async blockLog(): Promise<() => void> {
+    const read = this.#process.stopReading();
+    const fill = `yes | dd of=/proc/${this.pid}/fd/2 oflag=nonblock bs=4096 count=64 iflag=fullblock conv=notrunc`;
+    // The runtime reads ahead: until nothing more gets in.
+    for (let taken = true; taken;) {
+      const { stderr } = await new Deno.Command("sh", { args: ["-c", fill], stdin: "null", stderr: "piped" }).output();
+      taken = !new TextDecoder().decode(stderr).includes("0+0 records out");
+    }
+    return read;
+  }
+
   /** The first line with this event and these fields, from line `from` of the log on, now or at the latest after `ms`. */
   async logs(
     event: string,
