@@ -2,15 +2,22 @@ import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes 
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { cpuMs } from "../dev/process_stats.ts";
 import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
-import { Candidate, stopAll } from "./support/candidate.ts";
+import { agree, Candidate, stopAll } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, grpcSettles, leads, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
-/** What a candidate with these options is told of its trouble with etcd. */
+/** What a candidate with these options is told of its trouble with etcd, other than that a busy machine is slow. */
 async function trouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Promise<string> {
+  for (;;) {
+    const message = await firstTrouble(etcd, options);
+    if (!message.endsWith("does not answer")) return message;
+  }
+}
+
+async function firstTrouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Promise<string> {
   const told = Promise.withResolvers<string>();
   const onEvent = (event: ElectionEvent) => event.type === "etcd-failing" && told.resolve(event.message);
   const candidate = new Candidate(etcd, "a", { ...options, onEvent });
@@ -91,15 +98,13 @@ const USER = { name: "worker", password: "secret" };
 Deno.test("passwords: the right one leads, also after etcd has forgotten its tokens", async () => {
   await using etcd = await withUsers();
   const [a, b] = [new Candidate(etcd, "a", { user: USER }), new Candidate(etcd, "b", { user: USER })];
-  const leader = await Promise.any([a, b].map((one) => leads(one).then(() => one)));
-  const follower = leader === a ? b : a;
-  await follows(follower, leader.state.leader!.id);
+  let leader = await agree([a, b]);
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     await etcd.stop(signal);
     await etcd.start();
-    await leads(leader);
-    await follows(follower, leader.state.leader!.id);
+    leader = await agree([a, b]);
   }
+  const follower = leader === a ? b : a;
   await leader.stop();
   await leads(follower);
   await follower.stop();
@@ -182,8 +187,10 @@ Deno.test("a node is let in by files and environment, says why not in readyz, an
   await c.logs("leading");
   await using d = await TestNode.start(etcd, [...flags, "--election", "elsewhere"]);
   const { message } = await d.logs("etcd-failing");
-  assertStringIncludes(String(message), "permission denied");
-  const { status, body } = await d.get("/readyz?verbose");
+  // On a busy machine it may be that etcd was slow at first.
+  assertMatch(String(message), /permission denied|does not answer/);
+  let { status, body } = await d.get("/readyz?verbose");
+  while (!body.includes("permission denied")) ({ status, body } = await d.get("/readyz?verbose"));
   assertEquals(status, 503);
   assertStringIncludes(body, "[-] etcd has not answered yet: etcd at 127.0.0.1");
   assert(!JSON.stringify([a.log, b.log, c.log, d.log, body]).includes("secret"));

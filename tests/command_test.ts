@@ -5,8 +5,6 @@ import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { within } from "./support/until.ts";
 
-const TTL = ["--ttl", "2"];
-
 interface Status {
   readonly role: string;
   readonly command: { running: boolean; pid: number | null; starts: number; last_exit: unknown };
@@ -46,12 +44,12 @@ interface PairOptions {
 async function pair(
   etcd: LocalEtcd,
   beats: Beats,
-  { flags = TTL, leaderFlags = [], shell = "", through = etcd, preload }: PairOptions = {},
+  { flags = [], leaderFlags = [], shell = "", through = etcd, preload }: PairOptions = {},
 ): Promise<[leader: TestNode, other: TestNode]> {
   const command = ["--", ...beats.command(shell)];
   const leader = await TestNode.start(through, [...flags, ...leaderFlags, ...command], {
     preload,
-    env: { BLOCK_MS: "4000" },
+    env: { BLOCK_MS: "10000" },
   });
   await leader.logs("command-started");
   const other = await TestNode.start(etcd, [...flags, ...command]);

@@ -14,6 +14,14 @@ async function counted(etcd: LocalEtcd, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
+/** Resolves when etcd counts so many: on a busy machine a connection that was slow is replaced, and its end is late. */
+async function counts(etcd: LocalEtcd, name: string, wanted: number): Promise<void> {
+  const look = async () => {
+    while (await counted(etcd, name) !== wanted);
+  };
+  await within(5000, `${name} to be ${wanted}`, look());
+}
+
 const names = (count: number) => Array.from({ length: count }, (_, index) => `many/${index}`);
 
 Deno.test("hundreds of elections share two sockets and one watch stream, and one that stops leaves the rest", async () => {
@@ -22,21 +30,22 @@ Deno.test("hundreds of elections share two sockets and one watch stream, and one
   const connection = new Connection({ endpoints: [proxy.endpoint], transport: "grpc" });
   const elections = names(200).map((name) => new Election({ name, connection, candidate: { id: "one" } }));
   await Promise.all(elections.map((election) => leads(election, 30_000)));
-  assertEquals(proxy.connections, 2);
-  assertEquals(await counted(etcd, "etcd_debugging_mvcc_watch_stream_total"), 1);
-  assertEquals(await counted(etcd, "etcd_debugging_mvcc_watcher_total"), 200);
+  await counts(etcd, "etcd_debugging_mvcc_watch_stream_total", 1);
+  await counts(etcd, "etcd_debugging_mvcc_watcher_total", 200);
+  while (proxy.connections !== 2) await proxy.changes();
 
   const [first, ...rest] = elections as [Election, ...Election[]];
   await first.stop();
   assertEquals(first.state.role, "stopped");
-  while (await counted(etcd, "etcd_debugging_mvcc_watcher_total") !== 199);
+  await counts(etcd, "etcd_debugging_mvcc_watcher_total", 199);
   assert(rest.every(({ state }) => state.role === "leader"));
   await using second = observe({ name: "many/1", endpoints: [etcd.endpoint], transport });
   await rest[0]!.resign();
   await until(second, "the second term", ({ leader }) => leader?.id === "one");
   await leads(rest[0]!);
 
-  await Promise.all(rest.map((election) => election.stop()));
+  // Not all at once: on a busy machine etcd would not answer each of them in time.
+  while (rest.length > 0) await Promise.all(rest.splice(0, 20).map((election) => election.stop()));
   await connection.close();
   assertEquals(await etcd.ctl("get", "--prefix", "many/", "--keys-only"), "");
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
@@ -72,8 +81,8 @@ Deno.test("a watch that opens while others come and go never goes back", async (
   const comeAndGo = async (key: Uint8Array) => {
     while (!over) {
       const put = { request_put: { key, value: key } };
-      await writer.call((client) => client.txn({ compare: [], success: [put] }, 1000));
-      await writer.call((client) => client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 1000));
+      await writer.call((client) => client.txn({ compare: [], success: [put] }, 10_000));
+      await writer.call((client) => client.txn({ compare: [], success: [{ request_delete_range: { key } }] }, 10_000));
     }
   };
   const writers = ["jobs/1", "jobs/2", "jobs/3"].map((key) => comeAndGo(new TextEncoder().encode(key)));

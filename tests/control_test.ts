@@ -173,7 +173,7 @@ Deno.test("the control token goes neither to a leader that etcd alone names nor 
 Deno.test("switchovers under fire: commands never overlap, and the lead goes where it was sent", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
-  await using all = await nodes(etcd, 3, ["--ttl", "2", "--", ...beats.command()]);
+  await using all = await nodes(etcd, 3, ["--", ...beats.command()]);
   await within(5000, "the first beat", beats.begins());
   for (const [from, to] of [[0, 2], [2, 1], [1, 0]] as const) {
     const [leader, candidate] = ["abc"[from]!, "abc"[to]!];

@@ -6,18 +6,9 @@ import { EtcdStore } from "../election/etcd/store.ts";
 import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
-import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
+import { agree, Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, grpcSettles, isLeader, leads, promptly, until, within } from "./support/until.ts";
 import { transport } from "./support/transport.ts";
-
-/** All agree on one leader: the candidate that leads. */
-async function agree(candidates: Candidate[]): Promise<Candidate> {
-  const leader = await Promise.any(candidates.map((candidate) => leads(candidate).then(() => candidate)));
-  const { id } = leader.state.leader!;
-  await Promise.all(candidates.filter((candidate) => candidate !== leader).map((candidate) => follows(candidate, id)));
-  assertEquals(candidates.filter(({ state }) => isLeader(state)).length, 1);
-  return leader;
-}
 
 /** Resolves when the candidate no longer says that it leads. */
 function ceases(candidate: Candidate): Promise<unknown> {
@@ -27,8 +18,11 @@ function ceases(candidate: Candidate): Promise<unknown> {
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`etcd ended by ${signal} and started again at once: the leader stays`, async () => {
     await using etcd = await LocalEtcd.start();
-    const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+    // A TTL that outlasts the start of etcd also on a busy machine.
+    const a = new Candidate(etcd, "a", { ttlSeconds: 30 });
     const { term } = await leads(a);
+    const b = new Candidate(etcd, "b", { ttlSeconds: 30 });
+    await follows(b, "a");
     await etcd.stop(signal);
     await etcd.start();
     assertEquals(await agree([a, b]), a);

@@ -44,6 +44,7 @@ export async function randomFaults(stage: Testbed, ms: number): Promise<void> {
     () =>
       alone(pick(stage.nodes), async (node) => {
         node.kill("SIGSTOP");
+        stage.referee.froze(node);
         await spell();
         stage.referee.thawed(node);
         node.kill("SIGCONT");

@@ -1,4 +1,4 @@
-import { promptly } from "../support/until.ts";
+import { within } from "../support/until.ts";
 
 /** What a node said, and between which moments of this machine's one monotonic clock it did. */
 interface LeaderAnswer {
@@ -26,7 +26,7 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
   /** How long each node is left alone after it has answered. */
   pauseMs = 5;
   readonly #last = new Map<Node, LeaderAnswer>();
-  readonly #thawedAt = new Map<Node, number>();
+  readonly #frozen = new Map<Node, { readonly from: number; to: number }>();
   /** The first claim of each token: who made it, and when it was heard. */
   readonly #terms = new Map<number, { readonly node: Node; readonly toldAt: number }>();
   readonly #heard = new EventTarget();
@@ -48,9 +48,14 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
     this.#watched.delete(node);
   }
 
-  /** A node goes on at a moment: what it says next it says after that, however long ago it was asked. */
+  /** A node stands still from now on. */
+  froze(node: Node, from = performance.now()): void {
+    this.#frozen.set(node, { from, to: from });
+  }
+
+  /** It goes on at a moment: what it was asked since it froze it answers after that, however long ago it was asked. */
   thawed(node: Node, at = performance.now()): void {
-    this.#thawedAt.set(node, at);
+    this.#frozen.get(node)!.to = at;
   }
 
   /** The longest time without a claim since this was last asked. */
@@ -88,7 +93,7 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
     };
     this.#heard.addEventListener("answer", check);
     try {
-      return await promptly(ms, what, found.promise);
+      return await within(ms, what, found.promise);
     } catch (error) {
       throw new Error(`${error}; the last answers were ${JSON.stringify([...this.#last.values()])}`);
     } finally {
@@ -126,7 +131,9 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
 
   #judge(node: Node, { token, askedAt, toldAt }: LeaderAnswer): void {
     this.claims++;
-    const saidAt = Math.max(askedAt, this.#thawedAt.get(node) ?? 0);
+    // What it was asked before, it may have said before, though it was not heard until it went on.
+    const { from, to } = this.#frozen.get(node) ?? { from: 0, to: 0 };
+    const saidAt = askedAt > from ? Math.max(askedAt, to) : askedAt;
     for (const [other, term] of this.#terms) {
       if (other === token && term.node !== node) {
         this.violations.push(`ports ${node.port} and ${term.node.port} both lead with token ${token}`);

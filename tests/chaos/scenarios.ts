@@ -75,6 +75,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const leader = await stage.settle();
       const moved = stage.successorOf(leader);
       leader.kill("SIGSTOP");
+      stage.referee.froze(leader);
       const early = Array.from({ length: 8 }, () => leader.curl());
       await Promise.all([moved, sleep(2 * TTL * 1000)]);
       stage.referee.thawed(leader);
@@ -93,8 +94,9 @@ export const SCENARIOS: readonly Scenario[] = [
     async round(stage) {
       const leader = await stage.settle();
       const moved = stage.successorOf(leader);
-      stage.referee.thawed(leader, performance.now() + BLOCK_MS);
       leader.kill("SIGUSR2");
+      stage.referee.froze(leader);
+      stage.referee.thawed(leader, performance.now() + BLOCK_MS);
       await moved;
       await leader.logs("term-ended", { from: leader.log.length });
       await stage.settle();

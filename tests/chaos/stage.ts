@@ -34,12 +34,19 @@ export class Testbed implements AsyncDisposable {
     const peerProxies: Proxy[] = [];
     const route = (port: number) => peerProxies[peerProxies.push(new Proxy(port)) - 1]!.port;
     const stage = new Testbed(await LocalEtcd.prepareCluster(members, route), peerProxies);
-    await Promise.all(stage.etcds.map((etcd) => etcd.start()));
-    const list = (await stage.etcds[0]!.ctl("member", "list")).split("\n").map((line) => line.split(", "));
-    stage.#memberIds = peerProxies.map(({ port }) => list.find(([, , , url]) => url!.endsWith(`:${port}`))![0]!);
-    for (let index = 0; index < 3; index++) await stage.addNode();
-    await stage.settle();
+    await stage.#start().catch(async (error) => {
+      await stage[Symbol.asyncDispose]();
+      throw error;
+    });
     return stage;
+  }
+
+  async #start(): Promise<void> {
+    await Promise.all(this.etcds.map((etcd) => etcd.start()));
+    const list = (await this.etcds[0]!.ctl("member", "list")).split("\n").map((line) => line.split(", "));
+    this.#memberIds = this.#peerProxies.map(({ port }) => list.find(([, , , url]) => url!.endsWith(`:${port}`))![0]!);
+    for (let index = 0; index < 3; index++) await this.addNode();
+    await this.settle();
   }
 
   async addNode(): Promise<void> {

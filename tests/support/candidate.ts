@@ -1,7 +1,7 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import { Election, type ElectionEvent, type ElectionOptions } from "../../election/mod.ts";
-import { within } from "./until.ts";
 import { transport } from "./transport.ts";
+import { isLeader, within } from "./until.ts";
 
 /** A candidate of the test's etcd, with a way to wait for what it sees in the queue. */
 export class Candidate extends Election {
@@ -42,6 +42,26 @@ export async function joinInOrder(etcd: LocalEtcd, ...ids: string[]): Promise<Ca
     await election.sees(new RegExp(`${id}$`));
   }
   return elections;
+}
+
+/** Resolves with the leader once one of them leads and all others follow it. */
+export async function agree(candidates: readonly Candidate[]): Promise<Candidate> {
+  const agreed = Promise.withResolvers<Candidate>();
+  const iterators = candidates.map((candidate) => candidate[Symbol.asyncIterator]());
+  const look = async (changes: typeof iterators[number]) => {
+    while (!(await changes.next()).done) {
+      const [leader, ...more] = candidates.filter(({ state }) => isLeader(state));
+      const ids = new Set(candidates.map(({ state }) => state.leader?.id));
+      if (leader && more.length === 0 && ids.size === 1) agreed.resolve(leader);
+    }
+  };
+  const looking = iterators.map(look);
+  try {
+    return await within(10_000, "all to agree on a leader", agreed.promise);
+  } finally {
+    await Promise.all(iterators.map((changes) => changes.return?.()));
+    await Promise.all(looking);
+  }
 }
 
 /** Stops them all. */

@@ -59,6 +59,11 @@ export class Proxy implements AsyncDisposable {
     this.#changed.removeEventListener("accepted", check);
   }
 
+  /** Resolves when a connection begins or ends. */
+  async changes(): Promise<void> {
+    await new Promise((resolve) => this.#changed.addEventListener("connections", resolve, { once: true }));
+  }
+
   /** Breaks all connections; new ones are taken again. */
   cut(): void {
     for (const { client, server } of this.#connections) {
@@ -111,6 +116,7 @@ export class Proxy implements AsyncDisposable {
   async #connect(client: Deno.TcpConn): Promise<void> {
     const connection: Connection = { client, greeting: "" };
     this.#connections.add(connection);
+    this.#changed.dispatchEvent(new Event("connections"));
     try {
       // One that cannot hear the server does not hear that it answers either.
       await this.#pass("to-server", connection);
@@ -124,6 +130,7 @@ export class Proxy implements AsyncDisposable {
       close(client);
     }
     this.#connections.delete(connection);
+    this.#changed.dispatchEvent(new Event("connections"));
   }
 
   async #pump(from: Deno.TcpConn, to: Deno.TcpConn, direction: Direction, connection: Connection): Promise<void> {
