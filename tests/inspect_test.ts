@@ -206,7 +206,7 @@ Deno.test("what hostile servers answer is bounded, is not believed and ends no t
   const doctor = await look(etcd, "doctor");
   assertEquals([status.stderr, history.stderr, doctor.stderr], ["", "", ""]);
   assertMatch(history.stdout, /^1 +x +ongoing$/m);
-  assertEquals([status.code, doctor.code], [1, 0], doctor.stdout);
+  assertEquals([status.code, doctor.code], [1, 1], doctor.stdout);
   for (const id of ["page", "null", "terms", "endless"]) {
     assertMatch(status.stdout, new RegExp(`^${id} +answered 200, but is not a leader-node`, "m"));
     assertStringIncludes(doctor.stdout, `warn  node ${id}: answered 200, but is not a leader-node`);
