@@ -64,7 +64,7 @@ export const EXPECTED = {
  * @throws {InvalidOptionError} If it is empty, too long, ends with a slash or contains control characters.
  */
 export function checkName(name: string): string {
-  if (name !== "" && name.length <= 512 && !name.endsWith("/") && !/\p{C}/u.test(name)) return name;
+  if (name !== "" && name.length <= 512 && !name.endsWith("/") && !/[\p{C}\uFFFD]/u.test(name)) return name;
   throw new InvalidOptionError("name", name.slice(0, 100), EXPECTED.name);
 }
 

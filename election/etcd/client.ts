@@ -16,6 +16,8 @@ export interface RangeRequest {
   readonly range_end?: Uint8Array;
   readonly limit?: number;
   readonly keys_only?: boolean;
+  /** The revision to read at; the latest if absent. */
+  readonly revision?: string;
   readonly min_mod_revision?: string;
   readonly sort_target?: "Create";
   readonly sort_order?: "Ascend";
@@ -56,6 +58,12 @@ export interface RangeAnswer {
   readonly header: { readonly revision: string };
   readonly kvs: readonly KeyValue[];
   readonly count: string;
+}
+
+/** Several ranges at one revision. */
+export interface RangesAnswer {
+  readonly revision: bigint;
+  readonly ranges: readonly RangeAnswer[];
 }
 
 /** The response to a transaction. */
@@ -132,6 +140,8 @@ export interface EtcdClient {
   revoke(leaseId: string, patience: Patience): Promise<void>;
   txn(request: TxnRequest, patience: Patience): Promise<TxnAnswer>;
   range(request: RangeRequest, patience: Patience): Promise<RangeAnswer>;
+  /** Reads several ranges at one revision. */
+  ranges(requests: readonly RangeRequest[], patience: Patience): Promise<RangesAnswer>;
   /** Watches a prefix from now on, until it fails or is closed. */
   watch(request: WatchObserver): WatchHandle;
   close(): void;

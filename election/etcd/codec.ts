@@ -6,16 +6,31 @@ const LEAVE_REASONS: readonly LeaveReason[] = ["resigned", "switchover", "crashe
 const MAX_NAME_LENGTH = 200;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Values longer than this are no candidates of ours: only their beginning is read, as a name. */
+const MAX_VALUE_BYTES = 16 * 1024;
+
+/** The first character of a key that is written byte by byte. */
+const BYTEWISE = "\uFFFD";
 
 /** The bytes of a key. */
 export function keyBytes(key: string): Uint8Array {
-  return encoder.encode(key);
+  if (!key.startsWith(BYTEWISE)) return encoder.encode(key);
+  return Uint8Array.from(key.slice(1), (character) => character.charCodeAt(0));
 }
 
-/** A key as text, unique per key: if it is not valid UTF-8, byte by byte. */
+/** A key as text from which `keyBytes` makes the same key again: if it is not valid UTF-8, byte by byte. */
 export function keyText(key: Uint8Array): string {
-  const text = decoder.decode(key);
-  return text.includes("\uFFFD") ? "\uFFFD" + Array.from(key, (byte) => String.fromCharCode(byte)).join("") : text;
+  try {
+    const text = strictDecoder.decode(key);
+    if (!text.startsWith(BYTEWISE)) return text;
+  } catch {
+    // It is not valid UTF-8.
+  }
+  let text = BYTEWISE;
+  for (const byte of key) text += String.fromCharCode(byte);
+  return text;
 }
 
 /** The range of all keys that begin with `prefix`, which ends with a slash. */
@@ -62,8 +77,9 @@ export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveRea
  * cannot break a log line, a header or a page.
  */
 export function decodeCandidate(key: string, token: bigint, value: Uint8Array): Candidate {
-  const text = decoder.decode(value);
-  const fields = parseObject(text);
+  const isLong = value.length > MAX_VALUE_BYTES;
+  const text = decoder.decode(isLong ? value.subarray(0, 8 * MAX_NAME_LENGTH) : value);
+  const fields = isLong ? undefined : parseObject(text);
   return {
     key,
     token,

@@ -23,6 +23,9 @@ export function connectionClosed(what: string): Error {
 
 class ConnectionClosedError extends Error {}
 
+/** etcd has answered something that cannot be right. */
+export class InvalidAnswerError extends Error {}
+
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
   return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));
@@ -54,6 +57,10 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (text.includes("requested lease not found")) {
     return new StoreError("lease-gone", "the lease has expired or was revoked", cause);
   }
+  // The errors of the runtime come from reading an answer in which something is missing or is no number.
+  if (code === undefined && (error instanceof InvalidAnswerError || isRuntimeError(error))) {
+    return new StoreError("unreachable", `etcd at ${host} sent an invalid answer: ${text.slice(0, 200)}`, cause);
+  }
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {
@@ -65,6 +72,10 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (reason === CLOSED && endpoint.startsWith("https:")) reason += ": it may require a trusted client certificate";
   const closed = error instanceof ConnectionClosedError || reason === CLOSED;
   return new StoreError("unreachable", `etcd at ${host} cannot be reached: ${reason}`, { ...cause, closed });
+}
+
+function isRuntimeError(error: unknown): boolean {
+  return [TypeError, RangeError, SyntaxError, DOMException].some((type) => error instanceof type);
 }
 
 const CLOSED = "connection closed";

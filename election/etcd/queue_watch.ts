@@ -1,9 +1,13 @@
-import { candidateOf, prefixRange } from "./codec.ts";
+import { candidateOf } from "./codec.ts";
+import { listQueue, readValues } from "./list.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
 import type { EtcdClient, KeyEvent, Patience, WatchHandle } from "./client.ts";
 import { CompactedError, storeError } from "./errors.ts";
-import { applyChanges, type Queue, sortQueue } from "../machine/queue.ts";
+import { applyChanges, type Candidate, type Queue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
+
+/** The number of candidates at the head of the queue whose values are read in any case. */
+const READ_AHEAD = 100;
 
 /** A subscriber to the queue of a prefix. */
 export interface QueueReader {
@@ -125,6 +129,9 @@ class QueueWatch {
   #early: KeyEvent[] | undefined = [];
   #queue: Queue = [];
   #revision = 0n;
+  /** The keys whose values have not been read. */
+  readonly #unread = new Set<string>();
+  #reading = false;
   /** The latest time at which etcd is known to have had this queue. */
   #contact: Instant | undefined;
   #source: WatchHandle | undefined;
@@ -161,7 +168,7 @@ class QueueWatch {
       patience: () => this.#patience(),
       known: () => this.#early ? undefined : { count: this.#queue.length, revision: this.#revision },
       created: () => this.#list(client).catch(this.#observer.failed),
-      changed: (events) => this.#early ? this.#early.push(...events) : this.#apply(events),
+      changed: (events) => this.#receive(client, events),
       alive: (sentAt) => this.#alive(sentAt),
       failed: this.#observer.failed,
     });
@@ -200,11 +207,12 @@ class QueueWatch {
   /** Reads the whole prefix. */
   async #list(client: EtcdClient): Promise<void> {
     const sentAt = this.#clock.now();
-    const { kvs, header } = await client.range(prefixRange(this.prefix), this.#patience());
+    const { queue, revision, unread } = await listQueue(client, this.prefix, this.#listPatience());
     if (this.#closed) return;
-    this.#queue = sortQueue(kvs.map(candidateOf));
-    this.#revision = BigInt(header.revision);
+    this.#queue = queue;
+    this.#revision = revision;
     this.#contact = sentAt;
+    for (const key of unread) this.#unread.add(key);
     this.notify({ type: "listed", queue: this.#queue, revision: this.#revision, sentAt });
     const early = this.#early!;
     this.#early = undefined;
@@ -214,13 +222,51 @@ class QueueWatch {
     this.#source?.probe();
   }
 
+  #receive(client: EtcdClient, events: readonly KeyEvent[]): void {
+    if (this.#early) {
+      for (const event of events) this.#early.push(event);
+      return;
+    }
+    this.#apply(events);
+    this.#readFirst(client).catch(this.#observer.failed);
+  }
+
   #apply(events: readonly KeyEvent[]): void {
     // Skip events that the list already includes.
     const newer = events.filter(({ revision }) => revision > this.#revision);
+    for (const { change } of newer) this.#unread.delete(change.type === "put" ? change.candidate.key : change.key);
     for (const { queue, revision } of stagesOf(this.#queue, newer)) {
       [this.#queue, this.#revision] = [queue, revision];
       this.notify({ type: "changed", queue, revision });
     }
+  }
+
+  /** Reads values that the list has left out, once their candidates come near the head of the queue. */
+  async #readFirst(client: EtcdClient): Promise<void> {
+    if (this.#reading || this.#unread.size === 0 || !this.#unread.has(this.#queue[0]?.key ?? "")) return;
+    this.#reading = true;
+    const keys = this.#queue.slice(0, READ_AHEAD).map(({ key }) => key).filter((key) => this.#unread.has(key));
+    const found = new Map<string, Candidate>();
+    await readValues(client, keys, this.#listPatience(), (kv) => {
+      const candidate = candidateOf(kv);
+      found.set(candidate.key, candidate);
+    });
+    this.#reading = false;
+    if (this.#closed) return;
+    // Those that have changed meanwhile are told by the watch.
+    this.#queue = this.#queue.map((before) => {
+      const candidate = this.#unread.has(before.key) ? found.get(before.key) : undefined;
+      return candidate?.token === before.token ? candidate : before;
+    });
+    for (const key of keys) this.#unread.delete(key);
+    this.notify({ type: "changed", queue: this.#queue, revision: this.#revision });
+    await this.#readFirst(client);
+  }
+
+  /** Answers may be long. */
+  #listPatience(): Patience {
+    const { firstTimeoutMs } = this.#patience();
+    return { timeoutMs: firstTimeoutMs, firstTimeoutMs };
   }
 }
 

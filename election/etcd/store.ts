@@ -2,7 +2,7 @@ import { encodeCandidate, encodeLeaving, encodeSuccessor, keyBytes, keyText, pre
 import { type Clock, systemClock } from "../machine/clock.ts";
 import { callTimeoutMs, firstCallTimeoutMs, probeEveryMs } from "../machine/deadline.ts";
 import type { Compare, LeaseAnswer, Operation, Patience } from "./client.ts";
-import { storeError } from "./errors.ts";
+import { InvalidAnswerError, storeError } from "./errors.ts";
 import type { EtcdLink } from "./link.ts";
 import type { LeaveReason, Self } from "../machine/queue.ts";
 import type { GuardAnswer } from "../machine/types.ts";
@@ -33,7 +33,11 @@ export class EtcdStore implements Store {
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
-    return this.#link.call(async (client) => leaseAnswer(await client.grant(ttlMs / 1000, this.#patience(timeoutMs))));
+    return this.#link.call(async (client) => {
+      const lease = leaseAnswer(await client.grant(ttlMs / 1000, this.#patience(timeoutMs)));
+      if (lease.ttlMs === 0) throw new InvalidAnswerError("a TTL of 0 seconds");
+      return lease;
+    });
   }
 
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
@@ -140,6 +144,14 @@ export class EtcdStore implements Store {
   }
 }
 
+/** A lease as etcd has answered it; a TTL of 0 means that it does not exist. */
 function leaseAnswer({ ID, TTL }: LeaseAnswer): { leaseId: bigint; ttlMs: number } {
+  if (!/^-?\d{1,19}$/.test(ID)) throw new InvalidAnswerError(`lease ${ID.slice(0, 40)}`);
+  if (!/^\d{1,9}$/.test(TTL) || Number(TTL) > MAX_TTL_SECONDS) {
+    throw new InvalidAnswerError(`a TTL of ${TTL.slice(0, 40)} seconds`);
+  }
   return { leaseId: BigInt(ID), ttlMs: Number(TTL) * 1000 };
 }
+
+/** The longest TTL that can be asked for: nothing longer is taken for an answer. */
+const MAX_TTL_SECONDS = 86_400;

@@ -45,6 +45,13 @@ export function sortQueue(candidates: Iterable<Candidate>): Queue {
 
 /** The queue after `changes`, which are ordered by revision. */
 export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Queue {
+  return changes.length > MANY ? applyMany(queue, changes) : applyFew(queue, changes);
+}
+
+/** The number of changes from which it is worth while to index the queue. */
+const MANY = 16;
+
+function applyFew(queue: Queue, changes: readonly QueueChange[]): Queue {
   let next = [...queue];
   for (const change of changes) {
     // A new candidate is usually the last: no need to search a long queue.
@@ -56,6 +63,16 @@ export function applyChanges(queue: Queue, changes: readonly QueueChange[]): Que
     }
   }
   return next;
+}
+
+function applyMany(queue: Queue, changes: readonly QueueChange[]): Queue {
+  const byKey = new Map(queue.map((candidate) => [candidate.key, candidate]));
+  for (const change of changes) {
+    if (change.type === "put") {
+      byKey.set(change.candidate.key, merged(byKey.get(change.candidate.key), change.candidate));
+    } else byKey.delete(change.key);
+  }
+  return sortQueue(byKey.values());
 }
 
 /** Whether a key with this token is in the queue; a binary search, as it is ordered by token. */
@@ -73,9 +90,14 @@ export function isQueued(queue: Queue, key: string, token: bigint): boolean {
 
 function replaced(queue: Queue, candidate: Candidate): Candidate[] {
   const before = queue.find(({ key }) => key === candidate.key);
+  return [...sortQueue([...queue.filter((one) => one !== before), merged(before, candidate)])];
+}
+
+/** A candidate after its value has changed. */
+function merged(before: Candidate | undefined, candidate: Candidate): Candidate {
   // A value with `leaving` omits `since`.
   const since = candidate.since ?? (before?.token === candidate.token ? before.since : undefined);
-  return [...sortQueue([...queue.filter((one) => one !== before), { ...candidate, since }])];
+  return { ...candidate, since };
 }
 
 /** The next leader, and the candidates before it, which are skipped. */

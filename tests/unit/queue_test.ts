@@ -1,7 +1,7 @@
-import { decodeCandidate, encodeCandidate, encodeSuccessor, keyText } from "../../election/etcd/codec.ts";
+import { decodeCandidate, encodeCandidate, encodeSuccessor, keyBytes, keyText } from "../../election/etcd/codec.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { KeyEvent } from "../../election/etcd/client.ts";
-import { applyChanges, type Candidate, planHandoff, sortQueue } from "../../election/machine/queue.ts";
+import { applyChanges, type Candidate, planHandoff, type Queue, sortQueue } from "../../election/machine/queue.ts";
 import { stagesOf } from "../../election/etcd/queue_watch.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -140,4 +140,68 @@ Deno.test("keys that are no text are told apart", () => {
   const texts = [[0xff], [0xfe], [0xef, 0xbf, 0xbd], [0xc3, 0xbf], [0x61]].map((key) => keyText(Uint8Array.from(key)));
   assertEquals(new Set(texts).size, texts.length, texts.join());
   assertEquals(texts.slice(-2), ["ÿ", "a"]);
+});
+
+Deno.test("a change of very many keys takes time in proportion to the queue, not to its square", () => {
+  const size = 20_000;
+  let reads = 0;
+  const queue: Candidate[] = Array.from({ length: size }, (_, index) => ({
+    get key() {
+      reads++;
+      return `jobs/${index}`;
+    },
+    token: BigInt(index + 1),
+    id: `${index}`,
+  }));
+  const deletes = Array.from({ length: size - 1 }, (_, index) => ({ type: "delete", key: `jobs/${index}` } as const));
+  assertEquals(applyChanges(queue, deletes).map(({ id }) => id), [`${size - 1}`]);
+  assert(reads < 10 * size, `${reads} reads for ${size} keys`);
+});
+
+Deno.test("many changes at once have the same result as one by one", () => {
+  const candidate = (key: string, token: number, since?: Date): Candidate => ({
+    key,
+    token: BigInt(token),
+    id: key,
+    since,
+  });
+  const since = new Date(0);
+  const queue = [candidate("a", 1, since), candidate("b", 2), candidate("c", 3)];
+  const changes = [
+    { type: "put", candidate: candidate("a", 1) },
+    { type: "delete", key: "b" },
+    { type: "put", candidate: candidate("b", 9) },
+    { type: "delete", key: "none" },
+    ...Array.from(
+      { length: 30 },
+      (_, index) => ({ type: "put", candidate: candidate(`n${index}`, 20 + index) } as const),
+    ),
+  ] as const;
+  const oneByOne = changes.reduce((queue, change) => applyChanges(queue, [change]), queue as Queue);
+  assertEquals(applyChanges(queue, changes), oneByOne);
+  assertEquals(oneByOne.slice(0, 3).map(({ key, since }) => [key, since]), [["a", since], ["c", undefined], [
+    "b",
+    undefined,
+  ]]);
+});
+
+Deno.test("every key is told apart from all others, and made of its text again", () => {
+  const keys = [
+    bytes("jobs/1f"),
+    bytes("jobs/\uFFFD"),
+    bytes("\uFFFDjobs"),
+    bytes("\uFEFFjobs/1"),
+    bytes("jobs/1"),
+    new Uint8Array([0xff, 0xfe, 0]),
+    new Uint8Array([0xc3, 0xbf]),
+    new Uint8Array([0xff]),
+  ];
+  assertEquals(new Set(keys.map(keyText)).size, keys.length);
+  for (const key of keys) assertEquals(keyBytes(keyText(key)), key);
+});
+
+Deno.test("of a very long value only the beginning is read", () => {
+  const long = decodeCandidate("jobs/1", 1n, bytes(`{"id":"${"x".repeat(20_000)}"}`));
+  assertEquals(long.priority, undefined);
+  assertEquals(long.id.length, 201);
 });

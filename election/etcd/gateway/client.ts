@@ -8,14 +8,17 @@ import type {
   Patience,
   RangeAnswer,
   RangeRequest,
+  RangesAnswer,
   Transport,
   TxnAnswer,
   TxnRequest,
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
+import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
+import { readLines, readText } from "./body.ts";
 import { watchByGateway } from "./watch.ts";
 
 /**
@@ -65,6 +68,10 @@ export class GatewayClient implements EtcdClient {
     return rangeAnswer(await this.call("kv/range", request, patience));
   }
 
+  async ranges(requests: readonly RangeRequest[], patience: Patience): Promise<RangesAnswer> {
+    return rangesAnswer(txnAnswer(await this.call("kv/txn", rangesTxn(requests), patience)));
+  }
+
   watch(request: WatchObserver): WatchHandle {
     return watchByGateway(this, request, this.#clock);
   }
@@ -91,19 +98,8 @@ export class GatewayClient implements EtcdClient {
       const from = performance.now();
       const response = await this.#fetch(path, body, controller.signal, token);
       this.#firstTookMs ??= performance.now() - from;
-      if (!response.ok) throw gatewayError(response.status, await response.text());
-      const reader = response.body!.getReader();
-      const decoder = new TextDecoder();
-      const partial: string[] = [];
-      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        const [end, ...next] = decoder.decode(piece.value, { stream: true }).split("\n");
-        partial.push(end!);
-        // A long line may arrive in many pieces: join them once, at its end.
-        for (const start of next) {
-          const line = partial.splice(0, Infinity, start).join("");
-          if (line !== "") yield parseAnswer(line, response.status);
-        }
-      }
+      if (!response.ok) throw gatewayError(response.status, await readText(response));
+      for await (const line of readLines(response)) yield parseAnswer(line, response.status);
     } catch (error) {
       throw unavailable(error);
     } finally {
@@ -152,7 +148,7 @@ export class GatewayClient implements EtcdClient {
     this.#pending.set(controller, promise);
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
-      const text = await response.text();
+      const text = await readText(response);
       this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, text);
       return parseAnswer(text, response.status);

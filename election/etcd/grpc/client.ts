@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { Etcd3, type ICallable, type IOptions, type IRangeRequest, type ITxnRequest } from "etcd3";
 import type { TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
+import { MAX_ANSWER_BYTES } from "../limits.ts";
 import { MAX_IDLE_MS } from "../../machine/deadline.ts";
 import type {
   ClientOptions,
@@ -10,12 +11,14 @@ import type {
   Patience,
   RangeAnswer,
   RangeRequest,
+  RangesAnswer,
   Transport,
   TxnAnswer,
   TxnRequest,
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
+import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
 import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
@@ -85,8 +88,8 @@ export class GrpcClient implements EtcdClient {
         "grpc.initial_reconnect_backoff_ms": 1,
         "grpc.max_reconnect_backoff_ms": 100,
         "grpc.dns_min_time_between_resolutions_ms": 100,
-        // Values of other programs may be large: a list must not fail because of them.
-        "grpc.max_receive_message_length": -1,
+        // Values of other programs may be large; but no answer is so large that it could fill the memory.
+        "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
         ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
       },
     });
@@ -147,6 +150,12 @@ export class GrpcClient implements EtcdClient {
     const deadline = Date.now() + firstTimeoutMs;
     await this.logIn(deadline);
     return await this.etcd.kv.range(request as IRangeRequest, { deadline });
+  }
+
+  async ranges(requests: readonly RangeRequest[], { firstTimeoutMs }: Patience): Promise<RangesAnswer> {
+    const deadline = Date.now() + firstTimeoutMs;
+    await this.logIn(deadline);
+    return rangesAnswer(await this.etcd.kv.txn(rangesTxn(requests) as ITxnRequest, { deadline }) as TxnAnswer);
   }
 
   watch(request: WatchObserver): WatchHandle {
