@@ -17,6 +17,7 @@ import type {
 import { deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { watchByGateway } from "./watch.ts";
+import { whenLate } from "../turns.ts";
 
 /** etcd over its JSON gateway, by `fetch`. */
 export class GatewayClient implements EtcdClient {
@@ -129,10 +130,10 @@ export class GatewayClient implements EtcdClient {
     const controller = new AbortController();
     const effectiveTimeoutMs = this.#answered ? timeoutMs : firstCallTimeoutMs(timeoutMs);
     let late = false;
-    const timer = setTimeout(() => {
+    const answered = whenLate(effectiveTimeoutMs, () => {
       late = true;
       controller.abort();
-    }, effectiveTimeoutMs);
+    });
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
@@ -144,7 +145,7 @@ export class GatewayClient implements EtcdClient {
     } catch (error) {
       throw late ? deadlineExceeded("the request was not answered") : unavailable(error);
     } finally {
-      clearTimeout(timer);
+      answered();
       this.#pending.delete(controller);
       resolve();
     }

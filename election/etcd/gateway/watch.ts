@@ -3,6 +3,7 @@ import type { Clock, Instant } from "../../machine/clock.ts";
 import { firstCallTimeoutMs } from "../../machine/deadline.ts";
 import type { RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, deadlineExceeded } from "../errors.ts";
+import { whenLate } from "../turns.ts";
 import { type Json, keyValue } from "./json.ts";
 
 /** The part of the client that a watch needs. */
@@ -91,7 +92,7 @@ class GatewayWatch implements WatchHandle {
     this.#probing = true;
     clearTimeout(this.#timer);
     const timeoutMs = this.#request.timeoutMs();
-    this.#timer = setTimeout(() => this.#fail(timeout()), timeoutMs);
+    whenLate(timeoutMs, () => this.#fail(timeout()), (timer) => this.#timer = timer);
     const sentAt = this.#clock.now();
     const { header, kvs, count } = await this.#client.range({
       ...prefixRange(this.#request.prefix),

@@ -4,6 +4,7 @@ import type { Clock } from "../../machine/clock.ts";
 import { firstCallTimeoutMs } from "../../machine/deadline.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, deadlineExceeded } from "../errors.ts";
+import { whenLate } from "../turns.ts";
 
 /** A watch on the stream. */
 interface Watch {
@@ -152,7 +153,7 @@ export class WatchStream {
       this.#probeLater();
     };
     const timeoutMs = Math.min(...watches.map(({ request }) => request.timeoutMs()));
-    this.#timer = setTimeout(() => this.#failAll(timeout()), timeoutMs);
+    whenLate(timeoutMs, () => this.#failAll(timeout()), (timer) => this.#timer = timer);
     const stream = await this.#stream!;
     stream.write({ progress_request: {} });
   }
