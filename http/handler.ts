@@ -86,8 +86,8 @@ export class NodeHandler {
     this.#metrics = new Metrics(options.name);
     this.#events = new EventStreams(snapshot, this.#notifier);
     const roleLine = () => roleText((this.#election ?? INITIAL_STATUS).state, options.url);
-    const isOverloaded = () => this.#load?.count() === true && this.#election?.state.role === "leader";
-    this.#context = { snapshot, roleLine, isOverloaded, events: this.#events, metrics: this.#metrics };
+    const verdict = (vital: boolean) => this.#load?.count(vital) ?? "answer";
+    this.#context = { snapshot, roleLine, verdict, events: this.#events, metrics: this.#metrics };
   }
 
   /** Records events for the history, metrics and streams. Pass it as the election's `onEvent`. */
@@ -112,7 +112,10 @@ export class NodeHandler {
    */
   async show(election: ElectionView): Promise<void> {
     this.#election = election;
-    this.#load = new LoadGauge();
+    this.#load = new LoadGauge(() => {
+      const { state, lease } = election.status;
+      return state.role === "leader" ? lease?.ttlMs : undefined;
+    });
     for await (const state of election) {
       if (state.role === "leader") {
         const { signal, token } = state.term;

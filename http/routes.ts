@@ -1,6 +1,7 @@
 import { historyTexts, membersText, type NodeSnapshot, readiness, statusBody } from "./answers.ts";
 import { handleTransfer } from "./control.ts";
 import type { EventStreams } from "./event_streams.ts";
+import { pauseMs, type Verdict } from "./load.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
 import { page } from "./page.ts";
 import { json, jsonText, prefers, problem, respond, text } from "./respond.ts";
@@ -11,8 +12,8 @@ export interface RouteContext {
   readonly snapshot: () => NodeSnapshot;
   /** The answer to `GET /` as text, without the cost of a whole snapshot. */
   readonly roleLine: () => string;
-  /** Counts a request; whether this node leads and has so many that its term is at risk. */
-  readonly isOverloaded: () => boolean;
+  /** Counts a request; says what it gets, as this node may lead and have so many that its term is at risk. */
+  readonly verdict: (vital: boolean) => Verdict;
   readonly events: EventStreams;
   readonly metrics: Metrics;
 }
@@ -25,7 +26,7 @@ interface Route {
   readonly methods: readonly string[];
   readonly answer: (context: RouteContext, request: Request, search: string, remote?: string) => Answer;
   /** Whether it is answered even by a leader that is overloaded. */
-  readonly always?: boolean;
+  readonly vital?: boolean;
   /** Whether OPTIONS gets the status that GET would get: some load balancers probe with OPTIONS. */
   readonly probe?: boolean;
 }
@@ -80,16 +81,28 @@ const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^/?#]*)(\?[^/#]*)?$/;
 export function answer(context: RouteContext, request: Request, remote?: string): Answer {
   const [, path, search = ""] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
-  if (context.isOverloaded() && !known?.always) return count(context, known?.path ?? "other", turnedAway());
+  const verdict = context.verdict(known?.vital === true);
+  if (verdict === "refuse") return pause().then(() => count(context, known?.path ?? "other", turnedAway()));
+  if (verdict === "delay") return pause().then(() => route(context, request, known, search, remote));
+  return route(context, request, known, search, remote);
+}
+
+function route(
+  context: RouteContext,
+  request: Request,
+  known: Route | undefined,
+  search: string,
+  remote?: string,
+): Answer {
   if (known) return count(context, known.path, follow(known, context, request, search, remote));
   const url = targetOf(request);
   if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
-  const route = routeOf(url.pathname);
-  if (!route) {
+  const found = routeOf(url.pathname);
+  if (!found) {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
-  return count(context, route.path, follow(route, context, request, url.search, remote));
+  return count(context, found.path, follow(found, context, request, url.search, remote));
 }
 
 /** What is asked for: what follows the Host in the URL, whatever the Host holds; undefined if that is invalid. */
@@ -102,7 +115,11 @@ function targetOf({ url, headers }: Request): URL | null {
   return URL.parse(isOwn ? `http://host${url.slice(afterHost)}` : url);
 }
 
-/** The cheapest answer there is. */
+/** Whoever asks again and again, and waits for each answer, asks less in this way. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, pauseMs()));
+}
+
 function turnedAway(): Response {
   return text(503, "overloaded; try again later", RETRY_LATER);
 }
@@ -145,7 +162,7 @@ function redirect({ snapshot }: RouteContext, request: Request, url: URL): Respo
 }
 
 function read(paths: readonly string[], answer: Route["answer"], probe = false): Route[] {
-  return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe, always: probe }));
+  return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe, vital: probe }));
 }
 
 function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) => boolean): Route[] {
@@ -161,5 +178,5 @@ function transfer(action: "resign" | "switchover"): Route[] {
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});
   };
-  return [{ path: `/${action}`, methods: ["POST"], answer, always: true }];
+  return [{ path: `/${action}`, methods: ["POST"], answer, vital: true }];
 }

@@ -1,11 +1,14 @@
 /** Clients that are too many or ask too much: HTTP may suffer, the election does not. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import type { ElectionEvent } from "../election/mod.ts";
+import { Candidate } from "./support/candidate.ts";
 import { Crowd } from "./support/crowd.ts";
 import { TestNode } from "./support/node.ts";
+import { fillQueue } from "./support/foreign_keys.ts";
 import { Program } from "./support/program.ts";
 import { ROOT } from "./support/repository.ts";
-import { within } from "./support/until.ts";
+import { leads, within } from "./support/until.ts";
 
 const FILES = 128;
 
@@ -80,4 +83,49 @@ Deno.test("a command that cannot start for want of files is tried again, and doe
   const { code, told } = JSON.parse(stdout);
   assertEquals([code, told.slice(1)], [7, ["started", "ended with 7"]]);
   assertMatch(told[0], /^sh could not be started: Too many open files .*; trying again$/);
+});
+
+Deno.test("many clients that ask for a long queue: the leader keeps its term", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"]);
+  await a.logs("leading");
+  await fillQueue(etcd, 2000);
+  const clients = new URL("tests/support/clients.ts", ROOT).pathname;
+  const flood = ["run", "-A", "--quiet", "--no-config", clients, String(a.port), "/members", "1000", "12"];
+  const { stdout, stderr } = await Program.run(Deno.execPath(), flood);
+  assert(stdout !== "", stderr);
+  assertEquals(Object.keys(JSON.parse(stdout)).filter((status) => !["200", "503"].includes(status)), []);
+  assertEquals(terms(a), ["leading"]);
+  assertEquals(await answers(a, "/leader"), 200);
+});
+
+/** Tells a process to go on after a moment, also if this one does nothing else. */
+function continueLater(etcd: LocalEtcd): Deno.ChildProcess {
+  const command = `sleep 0.2; kill -CONT ${etcd.pid}`;
+  return new Deno.Command("sh", { args: ["-c", command], stdin: "null" }).spawn();
+}
+
+Deno.test("renewals and guards that were answered count, though the loop was busy for longer than it waits", async () => {
+  await using etcd = await LocalEtcd.start();
+  const events: ElectionEvent[] = [];
+  const renewed = new EventTarget();
+  const onEvent = (event: ElectionEvent) => {
+    events.push(event);
+    renewed.dispatchEvent(new Event(event.type));
+  };
+  await using election = new Candidate(etcd, "a", { ttlSeconds: 6, onEvent });
+  const { term } = await leads(election);
+  const next = () => new Promise((resolve) => renewed.addEventListener("lease-renewed", resolve, { once: true }));
+  await next();
+  // The next renewal, and its guard, are sent two seconds after the last one.
+  await new Promise((resolve) => setTimeout(resolve, 1800));
+  etcd.signal("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  const continuing = continueLater(etcd);
+  const until = performance.now() + 1400;
+  while (performance.now() < until);
+  await next();
+  await continuing.status;
+  assertEquals(events.filter(({ type }) => type === "renewal-failed" || type === "etcd-failing"), []);
+  assertEquals(term.signal.aborted, false);
 });

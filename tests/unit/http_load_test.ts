@@ -5,7 +5,7 @@ import type { Control, NodeSnapshot } from "../../http/answers.ts";
 import { ChangeNotifier } from "../../http/change_notifier.ts";
 import { EventStreams, MAX_STREAMS } from "../../http/event_streams.ts";
 import { History } from "../../http/history.ts";
-import { isOverloaded, LoadGauge } from "../../http/load.ts";
+import { LoadGauge, verdicts } from "../../http/load.ts";
 import { Metrics } from "../../http/metrics.ts";
 import { answer } from "../../http/routes.ts";
 
@@ -44,7 +44,7 @@ class Subject {
     return await answer({
       snapshot: this.#snapshot,
       roleLine: () => "line",
-      isOverloaded: () => this.overloaded,
+      verdict: (vital) => this.overloaded ? vital ? "delay" : "refuse" : "answer",
       events: this.events,
       metrics: this.metrics,
     }, new Request(`http://localhost:8080${path}`, init));
@@ -193,40 +193,56 @@ Deno.test("a wrong control token costs no new key", async () => {
 Deno.test("an overloaded leader turns requests away, but answers probes and transfers", async () => {
   const node = new Subject([]);
   node.overloaded = true;
-  for (
-    const path of ["/", "/status", "/members", "/cluster", "/history", "/events", "/metrics", "/no", "/redirect/a"]
-  ) {
-    const { status, headers } = await node.get(path);
-    assertEquals([path, status, headers.get("retry-after")], [path, 503, "1"]);
-  }
-  const always = { "/leader": 503, "/follower": 200, "/livez": 200, "/readyz": 200 };
-  for (const [path, status] of Object.entries(always)) {
-    const answered = await node.get(path);
-    assertEquals([path, answered.status, answered.headers.get("retry-after")], [path, status, null]);
-  }
+  const all = ["/", "/status", "/members", "/cluster", "/history", "/events", "/metrics", "/no", "/redirect/a"];
+  const refused = await Promise.all(all.map((path) => node.get(path)));
+  assertEquals(
+    refused.map(({ status, headers }) => [status, headers.get("retry-after")]),
+    all.map(() => [503, "1"]),
+  );
+  const vital = { "/leader": 503, "/follower": 200, "/livez": 200, "/readyz": 200 };
+  const answered = await Promise.all(Object.keys(vital).map((path) => node.get(path)));
+  assertEquals(answered.map(({ status }) => status), Object.values(vital));
+  assertEquals(answered.map(({ headers }) => headers.get("retry-after")), [null, null, null, null]);
   assertEquals((await node.get("/resign", { method: "POST" })).status, 403);
 });
 
+Deno.test("an answer that is delayed tells what is so then", async () => {
+  const node = new Subject([]);
+  node.overloaded = true;
+  const answer = node.get("/follower");
+  node.status = { ...node.status, state: { role: "connecting" } };
+  assertEquals((await answer).status, 503);
+});
+
 Deno.test("many requests and a late loop are overload; few requests or a loop in time are not", () => {
-  assertEquals(isOverloaded(false, 150, 1000), true);
-  assertEquals(isOverloaded(false, 150, 3), false);
-  assertEquals(isOverloaded(false, 80, 1000), false);
-  assertEquals(isOverloaded(true, 80, 1000), true);
-  assertEquals(isOverloaded(true, 30, 1000), false);
+  const others = (lateMs: number, count: number, ttlMs: number | undefined, overloaded = false) =>
+    verdicts({ lateMs, vital: 0, others: count }, ttlMs, overloaded).others;
+  assertEquals(others(150, 1000, 5000), "refuse");
+  assertEquals(others(150, 1000, undefined), "answer", "nothing to protect");
+  assertEquals(others(150, 3, 5000), "answer");
+  assertEquals(others(80, 1000, 5000), "answer");
+  assertEquals(others(80, 1000, 2000), "refuse", "a short TTL needs a loop that is in time");
+  assertEquals(others(80, 1000, 5000, true), "refuse", "still");
+  assertEquals(others(30, 1000, 5000, true), "answer");
+});
+
+Deno.test("probes are delayed only if they are the load", () => {
+  assertEquals(verdicts({ lateMs: 150, vital: 10, others: 1000 }, 5000), { vital: "answer", others: "refuse" });
+  assertEquals(verdicts({ lateMs: 150, vital: 1000, others: 0 }, 5000), { vital: "delay", others: "refuse" });
 });
 
 Deno.test("a loop that requests hold up is noticed, and that it is well again", async () => {
-  const gauge = new LoadGauge();
+  const gauge = new LoadGauge(() => 5000);
   const turn = () => new Promise((resolve) => setTimeout(resolve, 25));
-  assertEquals(gauge.count(), false);
-  for (let more = 0; more < 100; more++) gauge.count();
+  assertEquals(gauge.count(false), "answer");
+  for (let more = 0; more < 100; more++) gauge.count(false);
   const until = performance.now() + 200;
   while (performance.now() < until);
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assertEquals(gauge.count(), true);
+  assertEquals([gauge.count(false), gauge.count(true)], ["refuse", "answer"]);
   // A moment without requests is enough.
   await turn();
   await turn();
-  assertEquals(gauge.count(), false);
+  assertEquals(gauge.count(false), "answer");
   gauge.close();
 });

@@ -39,7 +39,7 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnaps
 function groundOf(snapshot: () => NodeSnapshot): RouteContext {
   const roleLine = () => roleText(snapshot().status.state, snapshot().url);
   const events = new EventStreams(snapshot, new ChangeNotifier());
-  return { snapshot, roleLine, isOverloaded: () => false, events, metrics: new Metrics("jobs") };
+  return { snapshot, roleLine, verdict: () => "answer", events, metrics: new Metrics("jobs") };
 }
 
 /** What makes a server answer for this node. */

@@ -20,6 +20,7 @@ import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { readLines, readText } from "./body.ts";
 import { watchByGateway } from "./watch.ts";
+import { whenLate } from "../turns.ts";
 
 /**
  * Milliseconds after which an idle connection is not used again: networks forget those without a word. Longer than from
@@ -140,10 +141,10 @@ export class GatewayClient implements EtcdClient {
     const controller = new AbortController();
     const from = performance.now();
     let late = false;
-    const timer = setTimeout(() => {
+    const answered = whenLate(deadline - from, () => {
       late = true;
       controller.abort();
-    }, deadline - from);
+    });
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
@@ -155,7 +156,7 @@ export class GatewayClient implements EtcdClient {
     } catch (error) {
       throw late ? deadlineExceeded("the request was not answered") : unavailable(error);
     } finally {
-      clearTimeout(timer);
+      answered();
       this.#pending.delete(controller);
       resolve();
     }

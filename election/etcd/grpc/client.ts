@@ -23,6 +23,7 @@ import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
 import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
+import { whenLate } from "../turns.ts";
 
 /** No retries and no circuit breaker in etcd3: they repeat writes and hide failures. The election itself retries. */
 const noPolicy = {
@@ -49,6 +50,23 @@ interface Pool {
 
 /** gRPC's `connectivityState.READY`. */
 const READY = 2;
+
+/** gRPC's `status.DEADLINE_EXCEEDED`. */
+const DEADLINE_EXCEEDED = 4;
+
+type Listener = NonNullable<Parameters<ReturnType<Parameters<Interceptor>[1]>["start"]>[1]>;
+
+/** A listener that calls `first` before it hears of the call's end. */
+function beforeStatus(listener: Listener, first: () => void): Listener {
+  return {
+    onReceiveMetadata: (metadata) => listener.onReceiveMetadata?.(metadata),
+    onReceiveMessage: (message) => listener.onReceiveMessage?.(message),
+    onReceiveStatus: (status) => {
+      first();
+      listener.onReceiveStatus?.(status);
+    },
+  };
+}
 
 let clients = 0;
 
@@ -231,12 +249,16 @@ export class GrpcClient implements EtcdClient {
 
   /** Adds the token, and `hasleader`: makes a member that lost its quorum end our streams instead of falling silent. */
   readonly #addMetadata: Interceptor = (options, nextCall) => {
-    const call = nextCall(options);
+    const timeoutMs = Number(options.deadline ?? Infinity) - Date.now();
+    // The deadline is ours, as gRPC's does not wait for a busy loop to read the answer.
+    const call = nextCall(timeoutMs === Infinity ? options : { ...options, deadline: Date.now() + 3 * timeoutMs });
     const start = call.start.bind(call);
     call.start = (metadata, listener) => {
       if (options.method_definition.responseStream) metadata.set("hasleader", "true");
       if (this.#token !== undefined) metadata.set("token", this.#token);
-      start(metadata, listener);
+      if (timeoutMs === Infinity || !listener) return start(metadata, listener);
+      const late = () => call.cancelWithStatus(DEADLINE_EXCEEDED, "the call was not answered");
+      start(metadata, beforeStatus(listener, whenLate(timeoutMs, late)));
     };
     return call as ReturnType<Interceptor>;
   };

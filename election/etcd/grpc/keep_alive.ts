@@ -1,5 +1,6 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
 import { type Deferred, deferred } from "../../deferred.ts";
+import { whenLate } from "../turns.ts";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
 
@@ -37,12 +38,12 @@ export class KeepAliveStream {
     const answer = deferred<ILeaseKeepAliveResponse>();
     this.#waiting.set(id, answer);
     const late = () => answer.reject(new Error("4 DEADLINE_EXCEEDED: the renewal was not answered"));
-    const timer = setTimeout(late, timeoutMs);
+    const answered = whenLate(timeoutMs, late);
     stream.write({ ID: id });
     try {
       return await answer.promise;
     } finally {
-      clearTimeout(timer);
+      answered();
       this.#waiting.delete(id);
     }
   }

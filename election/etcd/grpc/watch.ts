@@ -3,6 +3,7 @@ import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "../../machine/clock.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, connectionClosed, deadlineExceeded } from "../errors.ts";
+import { whenLate } from "../turns.ts";
 
 /** A watch on the stream. */
 interface Watch {
@@ -153,7 +154,7 @@ export class WatchStream {
       this.#probeLater();
     };
     const timeoutMs = Math.min(...watches.map(({ request }) => request.patience().timeoutMs));
-    this.#timer = setTimeout(() => this.#failAll(timeout()), timeoutMs);
+    whenLate(timeoutMs, () => this.#failAll(timeout()), (timer) => this.#timer = timer);
     const stream = await this.#stream!;
     stream.write({ progress_request: {} });
   }
