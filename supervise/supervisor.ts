@@ -122,9 +122,10 @@ export class Supervisor {
       await this.#stop(tree, term);
     }
     await tree.kill((refusals) => hooks.refused(refusals));
+    // All is dead, but who reaps the first process may tell a little later.
+    this.#lastExit = await exit;
     launched.close();
     this.#running = undefined;
-    this.#lastExit = await exit;
     hooks.ended(this.#lastExit, byItself);
     return byItself ? this.#lastExit.code : undefined;
   }

@@ -15,6 +15,8 @@ const END_MS = 1000;
 const SETTLED_MS = 5000;
 /** How often it is checked that another watchdog could be started. */
 const CHECK_MS = 10_000;
+/** Asked now: when the file is gone, the system gives it another name. */
+const EXECUTABLE = Deno.execPath();
 /** The same trouble is logged again after so long. */
 const LOG_AGAIN_MS = 60_000;
 
@@ -190,7 +192,7 @@ function startWithPipes(children: Children, receive: (answer: WatchdogAnswer) =>
   let process: Deno.ChildProcess;
   try {
     const { childRead, childWrite } = pipes;
-    process = new Deno.Command(Deno.execPath(), {
+    process = new Deno.Command(EXECUTABLE, {
       args: [...programArgs(), "watchdog", String(childRead), String(childWrite)],
       stdin: "inherit",
       stdout: "inherit",
@@ -214,7 +216,7 @@ function startWithPipes(children: Children, receive: (answer: WatchdogAnswer) =>
 
 /** A watchdog that only guards. */
 function startPlain(): Running {
-  const process = new Deno.Command(Deno.execPath(), {
+  const process = new Deno.Command(EXECUTABLE, {
     args: [...programArgs(), "watchdog"],
     stdin: "piped",
     stdout: "null",
@@ -247,7 +249,7 @@ function programArgs(): string[] {
 }
 
 function programFiles(): string[] {
-  return Deno.build.standalone ? [Deno.execPath()] : [Deno.execPath(), mainFile()];
+  return Deno.build.standalone ? [EXECUTABLE] : [EXECUTABLE, mainFile()];
 }
 
 function mainFile(): string {
