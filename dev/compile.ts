@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import protobuf from "protobufjs";
+import { Program } from "./program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** How etcd3 loads the protocol when it starts; an executable has it parsed. */
@@ -133,10 +134,9 @@ async function makeSelfExtracting(folder: string, output: string): Promise<void>
 }
 
 async function run(command: string, args: string[], { cwd = ROOT } = {}): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, env: { NO_COLOR: "1" } }).output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  throw new CompileError(`${command} ${args[0]} failed:\n${decoder.decode(stderr)}`);
+  const { code, stdout, stderr } = await Program.run(command, args, { cwd, env: { NO_COLOR: "1" } });
+  if (code === 0) return stdout;
+  throw new CompileError(`${command} ${args[0]} failed:\n${stderr}`);
 }
 
 if (import.meta.main) {

@@ -1,3 +1,5 @@
+import { Program } from "./program.ts";
+
 /** There is no etcd, and it cannot be fetched; the message is for the user. */
 export class EtcdNotFoundError extends Error {
   override readonly name = "EtcdNotFoundError";
@@ -63,9 +65,7 @@ async function fetchFromDebian(target: string): Promise<void> {
 }
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<boolean> {
-  const { success } = await new Deno.Command(command, { args, cwd, stdin: "null", stdout: "null", stderr: "null" })
-    .output();
-  return success;
+  return (await Program.run(command, args, { cwd })).code === 0;
 }
 
 function cacheFolder(): string {

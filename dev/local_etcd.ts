@@ -1,7 +1,6 @@
-import { adopt } from "./children.ts";
 import { EtcdNotFoundError, type EtcdPrograms, findEtcd } from "./find_etcd.ts";
-import { lines } from "./lines.ts";
 import { freePort, portInUse } from "./ports.ts";
+import { Program } from "./program.ts";
 
 export { freePort, portInUse };
 
@@ -46,8 +45,7 @@ export class LocalEtcd implements AsyncDisposable {
   readonly #programs: EtcdPrograms;
   readonly #member: Member;
   readonly #data: string;
-  #process: Deno.ChildProcess | undefined;
-  #drained: Promise<unknown> = Promise.resolve();
+  #process: Program | undefined;
 
   private constructor(programs: EtcdPrograms, member: Member, data: string) {
     this.#programs = programs;
@@ -116,35 +114,28 @@ export class LocalEtcd implements AsyncDisposable {
   async start(): Promise<void> {
     const { name, port, peerPort, peerUrl, cluster, tls, flags = [] } = this.#member;
     const clients = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
-    const process = new Deno.Command(this.#programs.etcd, {
-      // deno-fmt-ignore
-      args: [
-        "--name", name, "--data-dir", `${this.#data}/data`,
-        "--listen-client-urls", clients, "--advertise-client-urls", clients,
-        "--listen-peer-urls", `http://127.0.0.1:${peerPort}`, "--initial-advertise-peer-urls", peerUrl,
-        "--initial-cluster", cluster,
-        ...flags,
-        ...(tls ? ["--cert-file", tls.cert, "--key-file", tls.key] : []),
-        ...(tls?.clientCa ? ["--client-cert-auth", "--trusted-ca-file", tls.clientCa] : []),
-      ],
-      env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-      // Ctrl+C reaches whoever started this, not etcd: the nodes still need it to resign.
-      detached: true,
-    }).spawn();
-    adopt(process);
-    this.#process = process;
+    // deno-fmt-ignore
+    const args = [
+      "--name", name, "--data-dir", `${this.#data}/data`,
+      "--listen-client-urls", clients, "--advertise-client-urls", clients,
+      "--listen-peer-urls", `http://127.0.0.1:${peerPort}`, "--initial-advertise-peer-urls", peerUrl,
+      "--initial-cluster", cluster,
+      ...flags,
+      ...(tls ? ["--cert-file", tls.cert, "--key-file", tls.key] : []),
+      ...(tls?.clientCa ? ["--client-cert-auth", "--trusted-ca-file", tls.clientCa] : []),
+    ];
     const ready = Promise.withResolvers<void>();
-    this.#drained = (async () => {
-      let last = "";
-      for await (const line of lines(process.stderr)) {
+    let last = "";
+    this.#process = Program.start(this.#programs.etcd, args, {
+      env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
+      onLine: (line) => {
         last = line;
         if (line.includes("ready to serve client requests")) ready.resolve();
-      }
-      ready.reject(new Error(`etcd ended before it served: ${last}`));
-    })();
+      },
+      // Ctrl+C reaches the starter, not etcd: the nodes still need it to resign.
+      detached: true,
+    });
+    this.#process.drained.then(() => ready.reject(new Error(`etcd ended before it served: ${last}`)));
     await ready.promise;
   }
 
@@ -155,25 +146,16 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Ends it in good order, or at once with SIGKILL; the data stays. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
-    if (!this.#process) return;
-    const { status } = this.#process;
-    try {
-      this.#process.kill(signal);
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    await status;
-    await this.#drained;
+    await this.#process?.stop(signal);
     this.#process = undefined;
   }
 
-  /** Ends it and removes its data. */
   /** Deletes the data of an etcd that has been stopped. */
   async loseData(): Promise<void> {
     await Deno.remove(`${this.#data}/data`, { recursive: true });
   }
 
+  /** Ends it and removes its data. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
     await Deno.remove(this.#data, { recursive: true });

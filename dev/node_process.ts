@@ -1,5 +1,4 @@
-import { adopt } from "./children.ts";
-import { lines } from "./lines.ts";
+import { Program } from "./program.ts";
 
 /** One line of a node's log. */
 export interface LogLine {
@@ -23,11 +22,11 @@ export interface NodeProcessOptions {
 /** A leader-node process whose log is read. */
 export class NodeProcess {
   readonly pid: number;
-  /** Ends when the process has ended. */
+  /** Resolves when the process has ended. */
   readonly died: Promise<Deno.CommandStatus>;
-  /** Ends when the process, and all that shared its log, have ended. */
+  /** Resolves when the process, and all that shared its log, have ended. */
   readonly exited: Promise<Deno.CommandStatus>;
-  readonly #process: Deno.ChildProcess;
+  readonly #program: Program;
 
   /**
    * Starts a node with these flags; `onLine` gets each line of its log, and those that are no JSON as text.
@@ -38,44 +37,33 @@ export class NodeProcess {
     onLine: (line: LogLine | string) => void,
     { env = {}, preload, files }: NodeProcessOptions = {},
   ) {
+    const preloading = preload ? ["--preload", preload] : [];
+    const args = [
+      "run",
+      ...permissions(flags, preload),
+      "--quiet",
+      ...preloading,
+      MAIN,
+      "--log-format",
+      "json",
+      ...flags,
+    ];
     const limited = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`];
     const [program, ...before] = [...limited, Deno.execPath()];
-    const process = new Deno.Command(program!, {
-      args: [
-        ...before,
-        "run",
-        ...permissions(flags, preload),
-        "--quiet",
-        ...(preload ? ["--preload", preload] : []),
-        MAIN,
-        "--log-format",
-        "json",
-        ...flags,
-      ],
+    this.#program = Program.start(program!, [...before, ...args], {
       clearEnv: true,
       env: { ...ownEnvironment(), ...env },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
+      onLine: (line) => onLine(parse(line)),
       detached: true,
-    }).spawn();
-    adopt(process);
-    const read = (async () => {
-      for await (const line of lines(process.stderr)) onLine(parse(line));
-    })();
-    this.#process = process;
-    this.pid = process.pid;
-    this.died = process.status;
-    this.exited = Promise.all([process.status, read]).then(([status]) => status);
+    });
+    this.pid = this.#program.pid;
+    this.died = this.#program.status;
+    this.exited = this.#program.drained;
   }
 
   /** Sends a signal; nothing happens if the process has ended. */
   kill(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch (error) {
-      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    this.#program.kill(signal);
   }
 }
 

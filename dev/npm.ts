@@ -1,5 +1,6 @@
 /** `deno task npm [FOLDER]`: makes the npm package of the library, for Node.js 20 and newer, by default in `npm/`. */
 import denoJson from "../deno.json" with { type: "json" };
+import { Program } from "./program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -59,10 +60,8 @@ async function copySources(from: string, to: string): Promise<void> {
 }
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, stdin: "null" }).output();
-  if (success) return;
-  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
-  throw new Error(`${command} ${args[0] ?? ""} failed:\n${text}`);
+  const { code, stdout, stderr } = await Program.run(command, args, { cwd });
+  if (code !== 0) throw new Error(`${command} ${args[0] ?? ""} failed:\n${stdout}${stderr}`);
 }
 
 if (import.meta.main) await main(Deno.args);

@@ -41,7 +41,7 @@ export class Election implements ElectionView {
    * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ElectionOptions) {
-    this.#participant = new Participant(options, true);
+    this.#participant = Participant.join(options, true);
   }
 
   /** The current role, computed against the clock: never "leader" once the lease may have expired. */
@@ -120,5 +120,5 @@ export class Election implements ElectionView {
  * ```
  */
 export function observe(options: ObserveOptions): ElectionView {
-  return new Participant(options, false);
+  return Participant.join(options, false);
 }

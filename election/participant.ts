@@ -1,5 +1,4 @@
 import { checkEtcdOptions } from "./etcd/options.ts";
-import { systemClock } from "./machine/clock.ts";
 import { linkOf } from "./connection.ts";
 import { remaining } from "./machine/deadline.ts";
 import { HandoffError } from "./errors.ts";
@@ -17,35 +16,57 @@ import {
 } from "./options.ts";
 import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
 import { Readers } from "./readers.ts";
-import { Runner } from "./runner.ts";
+import { Runner, systemTime, type Time } from "./runner.ts";
+import type { Store } from "./store.ts";
 import type { RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
+
+/** What a participant is made of. The simulation replaces the store, the time and the decisions. */
+export interface Parts {
+  readonly settings: machine.MachineSettings;
+  readonly store: Store;
+  readonly time?: Time;
+  readonly onEvent?: ElectionOptions["onEvent"];
+  /** Called last when the participant stops. */
+  readonly close?: () => Promise<void> | undefined;
+  readonly step?: typeof machine.step;
+}
 
 /** A candidate or an observer of an election. */
 export class Participant implements ElectionView {
   readonly #runner: Runner;
   readonly #readers: Readers;
-  readonly #ownLink: EtcdLink | undefined;
+  readonly #close: () => Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(options: ElectionOptions, candidate: boolean) {
+  constructor({ settings, store, time = systemTime, onEvent, close = () => Promise.resolve(), step }: Parts) {
+    this.#close = close;
+    this.#readers = new Readers(() => this.#runner.state);
+    this.#runner = new Runner(settings, store, time, {
+      changed: () => this.#readers.changed(),
+      drained: () => this.#readers.drained(),
+      // In a microtask, so that an error thrown by the callback does not interrupt a step of the election.
+      event: (event) => onEvent && queueMicrotask(() => onEvent(event)),
+    }, step);
+    this.#runner.dispatch({ type: "tick" });
+  }
+
+  /**
+   * Joins an election as its options say.
+   *
+   * @throws {InvalidOptionError} If an option cannot work.
+   */
+  static join(options: ElectionOptions, candidate: boolean): Participant {
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
     const { id, url, priority }: Self = options.candidate ?? { id: crypto.randomUUID() };
     checkPriority(priority);
     checkConnection(options);
-    this.#ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
-    const link = this.#ownLink ?? linkOf(options.connection!);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
+    const ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const settings = { candidate, self: { id, url, priority }, prefix, ttlMs: ttl * 1000, stopBudgetMs };
-    this.#readers = new Readers(() => this.#runner.state);
-    this.#runner = new Runner(settings, new EtcdStore(settings, link), systemClock, {
-      changed: () => this.#readers.changed(),
-      drained: () => this.#readers.drained(),
-      // In a microtask, so that an error thrown by the callback does not interrupt a step of the election.
-      event: (event) => options.onEvent && queueMicrotask(() => options.onEvent?.(event)),
-    });
-    this.#runner.dispatch({ type: "tick" });
+    const store = new EtcdStore(settings, ownLink ?? linkOf(options.connection!));
+    return new Participant({ settings, store, onEvent: options.onEvent, close: () => ownLink?.close() });
   }
 
   get state(): RoleState {
@@ -96,6 +117,6 @@ export class Participant implements ElectionView {
     this.#runner.dispatch({ type: "stop" });
     await this.#runner.until(({ campaign: { stage } }) => stage === "off");
     await this.#runner.close();
-    await this.#ownLink?.close();
+    await this.#close();
   }
 }

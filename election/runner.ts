@@ -1,10 +1,25 @@
-import { type Clock, elapsed, type Instant } from "./machine/clock.ts";
+import { type Clock, elapsed, type Instant, systemClock } from "./machine/clock.ts";
 import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
 import * as machine from "./machine/mod.ts";
 import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
 import { OwnTerm } from "./term.ts";
+
+/** The clocks, and timers that the simulation can replace. */
+export interface Time extends Clock {
+  /** Calls `run` after so many milliseconds, unless the returned function was called before. */
+  after(ms: number, run: () => void): () => void;
+}
+
+/** The time of this machine. */
+export const systemTime: Time = {
+  now: systemClock.now,
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Callbacks to a runner's owner. */
 export interface RunnerHooks {
@@ -25,7 +40,8 @@ const UNDECIDED: RoleState = { role: "follower" };
 /** The I/O shell of the {@linkcode machine}: carries out its actions, and passes events and the time to it. */
 export class Runner {
   readonly #store: Store;
-  readonly #clock: Clock;
+  readonly #time: Time;
+  readonly #step: typeof machine.step;
   readonly #hooks: RunnerHooks;
   readonly #health: Health;
   readonly #pending: machine.MachineEvent[] = [];
@@ -34,7 +50,7 @@ export class Runner {
   #core: machine.Core;
   #stepping = false;
   #closed = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimer = () => {};
   /** When the timer is due, on the monotonic clock. */
   #tickAt = Infinity;
   #closeWatch: CloseWatch = () => {};
@@ -45,12 +61,19 @@ export class Runner {
   /** What `#state` was derived from. */
   #derived: { readonly core: machine.Core; readonly current: boolean } | undefined;
 
-  constructor(settings: machine.MachineSettings, store: Store, clock: Clock, hooks: RunnerHooks) {
+  constructor(
+    settings: machine.MachineSettings,
+    store: Store,
+    time: Time,
+    hooks: RunnerHooks,
+    step: typeof machine.step = machine.step,
+  ) {
     this.#store = store;
-    this.#clock = clock;
+    this.#time = time;
     this.#hooks = hooks;
+    this.#step = step;
     this.#health = new Health(hooks.event);
-    this.#core = machine.start(settings, clock.now());
+    this.#core = machine.start(settings, time.now());
   }
 
   /** The machine's state. Reading it ends a term that is over by the clock. */
@@ -73,7 +96,7 @@ export class Runner {
   }
 
   now(): Instant {
-    return this.#clock.now();
+    return this.#time.now();
   }
 
   dispatch(event: machine.MachineEvent): void {
@@ -84,7 +107,7 @@ export class Runner {
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
       const before = this.#core;
       const now = this.now();
-      const { core, actions } = machine.step(before, next, now);
+      const { core, actions } = this.#step(before, next, now);
       this.#core = core;
       // Actions first: send a guard or a delete before running callbacks.
       for (const action of actions) this.#perform(action);
@@ -114,7 +137,7 @@ export class Runner {
   /** Releases everything; call it once the machine is off. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     this.#closeWatch();
     await Promise.all(this.#calls);
   }
@@ -150,8 +173,11 @@ export class Runner {
     this.#term = undefined;
     const reason = this.#core.ended ?? "key-gone";
     const endedAt = this.now();
-    const left = reason === "key-gone" ? 0 : machine.termRemaining(before, endedAt);
-    term.end(reason, () => Math.max(0, left - elapsed(endedAt, this.now())));
+    const leaseId = machine.leaseOf(before)?.id;
+    const left = machine.termRemaining(before, endedAt);
+    // Nothing is left once the key or the lease is gone, also if that happens while the work stops.
+    const holds = () => machine.leaseOf(this.#core)?.id === leaseId;
+    term.end(reason, () => holds() ? Math.max(0, left - elapsed(endedAt, this.now())) : 0);
   }
 
   /** Dispatches `drained` when the work of the ended term has finished; in the same turn if there is none. */
@@ -182,12 +208,12 @@ export class Runner {
     const wait = Math.ceil(machine.nextTickMs(this.#core, now));
     const at = now.monotonic + wait;
     if (wait === Infinity || at >= this.#tickAt) return;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     this.#tickAt = at;
-    this.#timer = setTimeout(() => {
+    this.#cancelTimer = this.#time.after(wait, () => {
       this.#tickAt = Infinity;
       this.dispatch({ type: "tick" });
-    }, wait);
+    });
   }
 
   #perform(action: machine.Action): void {
@@ -246,7 +272,7 @@ export class Runner {
                 // Without permission to delete the key, the lease can still be revoked.
                 if (!(error instanceof StoreError && error.failure === "refused")) throw error;
               });
-              await new Promise((resolve) => setTimeout(resolve, REVOKE_DELAY_MS));
+              await new Promise<void>((resolve) => this.#time.after(REVOKE_DELAY_MS, resolve));
             }
             await this.#store.revoke(action.leaseId, timeoutMs);
             return { type: "withdrawn", leaseId: action.leaseId };

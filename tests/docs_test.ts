@@ -9,7 +9,7 @@ const SOURCES = [
   "docs/library.md",
   "main.ts",
   "http/mod.ts",
-  "http/face.ts",
+  "http/handler.ts",
   ...["mod", "connection", "election", "term", "state", "errors", "testing"].map((name) => `election/${name}.ts`),
 ];
 

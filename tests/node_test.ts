@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Etcd3 } from "etcd3";
-import { lines } from "../dev/lines.ts";
 import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode } from "./support/node.ts";
+import { Program } from "./support/program.ts";
 import { within } from "./support/until.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
@@ -290,26 +290,11 @@ Deno.test("logs are one line an event, and silent while nothing happens", async 
 
 Deno.test("log lines for people name time, level, node, event and fields", async () => {
   await using etcd = await LocalEtcd.start();
-  const node = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--quiet",
-      MAIN,
-      "--port=0",
-      "--hostname=127.0.0.1",
-      `--endpoints=${etcd.endpoint}`,
-      "--id=a b",
-    ],
-    stdin: "null",
-    stderr: "piped",
-  }).spawn();
-  const all: string[] = [];
-  for await (const line of lines(node.stderr)) {
-    all.push(line);
-    if (line.includes(" leading ")) node.kill("SIGTERM");
-  }
-  assertEquals((await node.status).code, 0);
+  const flags = ["--port=0", "--hostname=127.0.0.1", `--endpoints=${etcd.endpoint}`, "--id=a b"];
+  await using node = Program.start(Deno.execPath(), ["run", "-A", "--quiet", MAIN, ...flags]);
+  await node.until("to lead", () => Promise.resolve(node.output.includes(" leading ")));
+  assertEquals((await node.stop()).code, 0);
+  const all = node.output.trimEnd().split("\n");
   for (const line of all) {
     assertMatch(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z (DEBUG|INFO |WARN |ERROR) "a b" [a-z-]+( \w+=(\S+|".*"))*$/);
   }

@@ -7,6 +7,7 @@ import { LocalEtcd } from "../local_etcd.ts";
 import { cpuMs } from "../process_stats.ts";
 import { Connection, Election } from "../../election/mod.ts";
 import { quantile } from "./samples.ts";
+import { Program } from "../program.ts";
 
 const HANDOFFS = 15;
 /** How long etcd and the candidates work after a handoff that all know of. */
@@ -112,7 +113,7 @@ if (import.meta.main) {
   console.log(`| ${COLUMNS.join(" | ")} |\n| ${COLUMNS.map(() => "---:").join(" | ")} |`);
   for (const count of counts) {
     const args = ["run", "-A", "--quiet", import.meta.filename!, "--only", count];
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-    console.log(new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr).trim());
+    const { stdout, stderr } = await Program.run(Deno.execPath(), args);
+    console.log(stdout.trim() || stderr.trim());
   }
 }

@@ -3,6 +3,7 @@ import { endTogether } from "../children.ts";
 import { LocalEtcd } from "../local_etcd.ts";
 import { cpuMs } from "../process_stats.ts";
 import { Connection, Election } from "../../election/mod.ts";
+import { Program } from "../program.ts";
 
 const IDLE_MS = 10_000;
 
@@ -42,7 +43,7 @@ if (import.meta.main) {
   console.log("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const count of [1, 10, 100, 300, 1000]) {
     const args = ["run", "-A", "--quiet", import.meta.filename!, String(count)];
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-    console.log(new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr).trim());
+    const { stdout, stderr } = await Program.run(Deno.execPath(), args);
+    console.log(stdout.trim() || stderr.trim());
   }
 }

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
-import { adopt } from "../children.ts";
 import { findEtcd } from "../find_etcd.ts";
 import type { LineQuality } from "./lossy_link.ts";
+import { Program } from "../program.ts";
 
 /** Of the networks that RFC 2544 sets aside for measuring. */
 const [NEAR, FAR] = ["198.18.26.1", "198.18.26.2"];
@@ -15,11 +15,11 @@ export class UnsupportedHostError extends Error {}
 /** A throw-away etcd in a network namespace of its own, at the other end of a line; one in a process. */
 export class RemoteEtcd implements AsyncDisposable {
   readonly endpoint = `http://${FAR}:2379`;
-  readonly #process: Deno.ChildProcess;
+  readonly #process: Program;
   readonly #line: Worker;
   readonly #data: string;
 
-  private constructor(process: Deno.ChildProcess, line: Worker, data: string) {
+  private constructor(process: Program, line: Worker, data: string) {
     this.#process = process;
     this.#line = line;
     this.#data = data;
@@ -37,19 +37,13 @@ export class RemoteEtcd implements AsyncDisposable {
     const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
     addEventListener("unload", () => Deno.removeSync(data, { recursive: true }));
     // The namespace has no name, so that it is gone when etcd is.
-    const process = new Deno.Command("unshare", {
-      // deno-fmt-ignore
-      args: [
-        "--net", etcd, "--data-dir", `${data}/data`,
-        "--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", `http://${FAR}:2379`,
-      ],
-      env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      detached: true,
-    }).spawn();
-    adopt(process);
+    // deno-fmt-ignore
+    const args = [
+      "--net", etcd, "--data-dir", `${data}/data`,
+      "--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", `http://${FAR}:2379`,
+    ];
+    const env = { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" };
+    const process = Program.start("unshare", args, { env, silent: true, detached: true });
     const far = new RemoteEtcd(process, line, data);
     try {
       await far.#connect();
@@ -134,7 +128,7 @@ async function openLine(): Promise<Worker> {
 }
 
 /** Waits until a process has a network namespace of its own. */
-async function namespaceOf({ pid, status }: Deno.ChildProcess): Promise<void> {
+async function namespaceOf({ pid, status }: Program): Promise<void> {
   let ended = false;
   status.then(() => ended = true);
   const own = await Deno.readLink("/proc/self/ns/net");
@@ -149,6 +143,6 @@ async function runs(command: string, ...args: string[]): Promise<boolean> {
 }
 
 async function run(command: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args, stdin: "null", stdout: "null" }).output();
-  if (!success) throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+  const { code, stderr } = await Program.run(command, args);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr.trim()}`);
 }

@@ -1,17 +1,15 @@
-import { adopt } from "../children.ts";
 import { freePort, type LocalEtcd } from "../local_etcd.ts";
 import { residentMb } from "../process_stats.ts";
+import { Program } from "../program.ts";
 
 /** A server that runs, and is asked all the time. */
 export class ServerProcess {
   readonly port: number;
-  readonly #process: Deno.ChildProcess;
+  readonly #program: Program;
 
   private constructor(command: string, args: string[], port: number) {
     this.port = port;
-    const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    this.#process = new Deno.Command(command, { args, ...streams, detached: true }).spawn();
-    adopt(this.#process);
+    this.#program = Program.start(command, args, { silent: true, detached: true });
   }
 
   /** Starts a node. */
@@ -26,17 +24,17 @@ export class ServerProcess {
     const port = freePort();
     const file = `${folder}/bare.js`;
     Deno.writeTextFileSync(file, `Deno.serve({ port: ${port}, onListen() {} }, () => new Response("bare\\n"));`);
-    return ServerProcess.#program(port, file);
+    return ServerProcess.#startDeno(port, file);
   }
 
   /** Starts a program that does nothing but hand over, or take over, `key`. */
   static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): ServerProcess {
     const port = freePort();
     const file = new URL("./bare_node.js", import.meta.url).pathname;
-    return ServerProcess.#program(port, file, etcd.endpoint, key, String(port), role);
+    return ServerProcess.#startDeno(port, file, etcd.endpoint, key, String(port), role);
   }
 
-  static #program(port: number, file: string, ...args: string[]): ServerProcess {
+  static #startDeno(port: number, file: string, ...args: string[]): ServerProcess {
     return new ServerProcess(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file, ...args], port);
   }
 
@@ -52,15 +50,15 @@ export class ServerProcess {
   }
 
   get ended(): Promise<Deno.CommandStatus> {
-    return this.#process.status;
+    return this.#program.status;
   }
 
   get pid(): number {
-    return this.#process.pid;
+    return this.#program.pid;
   }
 
   kill(signal: Deno.Signal): void {
-    this.#process.kill(signal);
+    this.#program.kill(signal);
   }
 
   async stop(): Promise<void> {

@@ -12,7 +12,7 @@ function whole(text: unknown, fallback: number): number {
 }
 
 /** Runs the seeds until one fails, and gives the exit code. */
-function simulate(first: number, count: number): number {
+async function simulate(first: number, count: number): Promise<number> {
   const began = performance.now();
   let told = began;
   let terms = 0;
@@ -21,10 +21,10 @@ function simulate(first: number, count: number): number {
     console.log(`${seeds} seeds, ${terms} terms, ${(seeds / seconds).toFixed(0)} seeds/s, no violation`);
   };
   for (let seed = first; seed < first + count; seed++) {
-    const result = run({ seed });
+    const result = await run({ seed });
     terms += result.terms;
     if (result.violation) {
-      console.log(run({ seed, trace: true }).trace.join("\n"));
+      console.log((await run({ seed, trace: true })).trace.join("\n"));
       console.log(`seed ${seed}: ${result.violation}\nreplay: deno task simulate --seeds 1 --seed ${seed}`);
       return 1;
     }
@@ -46,7 +46,7 @@ if (import.meta.main) {
       },
     });
     if (stray.length > 0) throw new RangeError(USAGE);
-    Deno.exit(simulate(whole(seed, 1), whole(seeds, 10_000)));
+    Deno.exit(await simulate(whole(seed, 1), whole(seeds, 10_000)));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     console.error(error.message);

@@ -1,9 +1,18 @@
-import type { StoreFailure } from "../../election/machine/types.ts";
-import type { Clock, Instant } from "../../election/machine/clock.ts";
+import type { GuardAnswer, StoreFailure } from "../../election/machine/types.ts";
+import type { Instant } from "../../election/machine/clock.ts";
 import { callTimeoutMs, remaining } from "../../election/machine/deadline.ts";
 import * as machine from "../../election/machine/mod.ts";
 import { applyChanges, type Queue } from "../../election/machine/queue.ts";
-import { StoreError, type StoreNotice } from "../../election/store.ts";
+import { Participant } from "../../election/participant.ts";
+import type { Time } from "../../election/runner.ts";
+import {
+  type CloseWatch,
+  type Store,
+  StoreError,
+  type StoreNotice,
+  type WithdrawOptions,
+} from "../../election/store.ts";
+import type { Term } from "../../election/term.ts";
 import type { ModelEtcd } from "./model_etcd.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
@@ -42,10 +51,12 @@ export interface Surroundings {
   readonly distanceMs: number;
   /** Whether all faults are over. */
   readonly peace: boolean;
+  /** Whether promises may have settled since time went on. */
+  settling: boolean;
 }
 
 interface Watch {
-  readonly generation: number;
+  readonly notify: (notice: StoreNotice) => void;
   /** The last revision that was sent. */
   sent: bigint;
   /** The queue at that revision. */
@@ -58,8 +69,15 @@ interface Watch {
   readonly held: (() => void)[];
 }
 
-/** The real decisions of one node, in a process that can freeze and crash, on a machine with clocks of its own. */
-export class ModelNode implements Clock {
+/** Work for a term, as a program that uses the library does it. */
+interface Work {
+  readonly term: Term;
+  /** Milliseconds from the signal to the end of the work. */
+  readonly stopsWithinMs: number;
+}
+
+/** One node: the real participant in a process that can freeze and crash, on a machine with clocks of its own. */
+export class ModelNode implements Store, Time {
   readonly id: string;
   readonly link: Link = { out: true, in: true, slowMs: 0, loss: 0 };
   readonly #world: Surroundings;
@@ -71,14 +89,14 @@ export class ModelNode implements Clock {
   #sleptMs = 0;
   #sleepsSince: number | undefined;
   #life = 0;
+  #participant: Participant | undefined;
   #core: machine.Core | undefined;
   #frozen = false;
   #deferred: { readonly timer: boolean; readonly run: () => void }[] = [];
   #watch: Watch | undefined;
-  #tickAt = Infinity;
-  /** Whether there was work to end when it began to drain: one who only waited has none. */
-  #worked = false;
-  /** Told after each step. */
+  #work: Work | undefined;
+  #stopped = false;
+  /** Called after each step of the machine. */
   onStep = () => {};
   /** Called when the node finds that etcd has lost its data. */
   onDataLoss = () => {};
@@ -101,17 +119,29 @@ export class ModelNode implements Clock {
     return this.#frozen;
   }
 
+  /** Whether `stop` has resolved. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Whether the node would say at this moment that it leads. */
   get leads(): boolean {
     return this.#core !== undefined && machine.leads(this.#core, this.now());
   }
 
-  /** Whether work for a term may still be going on here: it leads, or has until its lease may end to stop. */
+  /** Whether a term holds here. */
   get holds(): boolean {
-    if (!this.#core) return false;
-    const { campaign } = this.#core;
-    if (campaign.stage !== "draining") return machine.termRemaining(this.#core, this.now()) > 0;
-    return this.#worked && !campaign.drained && remaining(campaign.lease.sentAt, campaign.lease.ttlMs, this.now()) > 0;
+    return this.#core !== undefined && machine.termRemaining(this.#core, this.now()) > 0;
+  }
+
+  /** Whether work for a term is running that has time left to stop. */
+  get works(): boolean {
+    return (this.#work?.term.stopWithin() ?? 0) > 0;
+  }
+
+  /** Whether the signal of the term that is worked for has fired, if there is work. */
+  get signalled(): boolean | undefined {
+    return this.#work?.term.signal.aborted;
   }
 
   now(): Instant {
@@ -124,19 +154,45 @@ export class ModelNode implements Clock {
 
   /** Starts the process. */
   start(): void {
+    this.#world.settling = true;
     this.#life++;
-    this.#core = machine.start({ ...this.#settings, self: { id: this.id, priority: this.#priority } }, this.now());
-    this.dispatch({ type: "tick" });
+    this.#stopped = false;
+    const settings = { ...this.#settings, self: { id: this.id, priority: this.#priority } };
+    const onEvent = ({ type }: { type: string }) => {
+      if (type === "etcd-data-lost") this.onDataLoss();
+    };
+    const life = this.#life;
+    const step: typeof machine.step = (core, event, now) =>
+      this.#life === life ? this.#step(core, event, now) : { core, actions: [] };
+    this.#participant = new Participant({ settings, store: this, time: this, onEvent, step });
+    this.#use(this.#participant, life);
   }
 
   crash(): void {
     this.#life++;
     this.#core = undefined;
+    this.#participant = undefined;
     this.#watch = undefined;
+    this.#work = undefined;
     this.#deferred = [];
     this.#frozen = false;
-    this.#tickAt = Infinity;
     this.#wake();
+  }
+
+  /** Steps down, for the candidate with the token `to` if it can be next. */
+  resign(to?: bigint): void {
+    const candidate = this.#core?.view?.queue.find(({ token }) => token === to);
+    this.#world.settling = true;
+    if (to === undefined || candidate) this.#participant?.resign(candidate).catch(() => {});
+  }
+
+  /** Leaves for good. */
+  stop(): void {
+    this.#world.settling = true;
+    const life = this.#life;
+    this.#participant?.stop().then(() => {
+      if (life === this.#life) this.#stopped = true;
+    });
   }
 
   /** Stops the process; with `sleep`, the machine and its monotonic clock too. */
@@ -164,24 +220,6 @@ export class ModelNode implements Clock {
     this.#wallOffset += byMs;
   }
 
-  dispatch(event: machine.MachineEvent): void {
-    if (!this.#core) return;
-    const now = this.now();
-    const before = this.#world.sabotage === "keep-lapsed" ? withoutLapse(this.#core, now) : this.#core;
-    const { core, actions } = machine.step(before, event, now);
-    this.#core = core;
-    if (core.campaign.stage === "draining" && before.campaign.stage !== "draining") {
-      this.#worked = machine.termRemaining(before, this.now()) > 0;
-    }
-    if (before.term !== core.term) {
-      this.#world.trace(`${this.id}: ${core.term ? `leads with ${core.term.token}` : `term ended, ${core.ended}`}`);
-    }
-    for (const action of actions) this.#perform(action);
-    if (this.#world.sabotage === "lead-on-watch") this.#claim();
-    this.#armTick();
-    this.onStep();
-  }
-
   /** etcd has new revisions: they go to this node's watch, if it has one. */
   pump(): void {
     const watch = this.#watch;
@@ -192,7 +230,7 @@ export class ModelNode implements Clock {
     if (!news) return this.#lose(watch, "compacted");
     for (const { changes, revision } of news) {
       watch.queue = applyChanges(watch.queue, changes);
-      this.#tell(watch, { type: "changed", queue: watch.queue, revision });
+      this.#send(watch, { type: "changed", queue: watch.queue, revision });
     }
   }
 
@@ -214,6 +252,119 @@ export class ModelNode implements Clock {
     else this.#watch.broken = true;
   }
 
+  // The time of the machine.
+
+  after(ms: number, run: () => void): () => void {
+    let cancelled = false;
+    this.#timer(ms, () => cancelled || run());
+    return () => cancelled = true;
+  }
+
+  // The store: calls over the network.
+
+  grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#call(timeoutMs, () => this.#world.etcd.grant(ttlMs));
+  }
+
+  renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
+    return this.#call(timeoutMs, () => this.#world.etcd.renew(leaseId), true);
+  }
+
+  async enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
+    const self = { id: this.id, priority: this.#priority };
+    const answer = await this.#call(timeoutMs, () => this.#world.etcd.enqueue(key, leaseId, self));
+    if (answer === "lease-gone") throw new StoreError("lease-gone", "the lease is gone");
+    return answer;
+  }
+
+  guard(key: string, token: bigint, timeoutMs: number): Promise<GuardAnswer> {
+    return this.#call(timeoutMs, () => this.#world.etcd.guard(key, token));
+  }
+
+  async withdraw(key: string, token: bigint, timeoutMs: number, { handoff }: WithdrawOptions = {}): Promise<void> {
+    const answer = await this.#call(timeoutMs, () => this.#world.etcd.withdraw(key, token, handoff));
+    if (answer === "changed") throw new StoreError("changed", "the queue has changed");
+  }
+
+  async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
+    await this.#call(timeoutMs, () => this.#world.etcd.revoke(leaseId));
+  }
+
+  watch(notify: (notice: StoreNotice) => void): CloseWatch {
+    const { etcd, schedule } = this.#world;
+    this.#watch = undefined;
+    let closed = false;
+    let watch: Watch | undefined;
+    const list = () => ({ queue: etcd.keys, revision: etcd.revision });
+    const sentAt = this.now();
+    this.#call(callTimeoutMs(this.#settings.ttlMs), list).then(({ queue, revision }) => {
+      if (closed) return;
+      watch = { notify, sent: revision, queue, arrives: schedule.now, held: [] };
+      this.#watch = watch;
+      notify({ type: "listed", queue, revision, sentAt });
+      this.#probe(watch);
+      this.pump();
+    }, () => closed || notify(lostNotice("unreachable")));
+    return () => {
+      closed = true;
+      if (watch && this.#watch === watch) this.#watch = undefined;
+    };
+  }
+
+  /** A step of the machine, or of a sabotaged one. */
+  #step(core: machine.Core, event: machine.MachineEvent, now: Instant): ReturnType<typeof machine.step> {
+    const { sabotage, trace } = this.#world;
+    const before = sabotage === "keep-lapsed" ? withoutLapse(core, now) : core;
+    const counted = sabotage === "count-from-answer" && "sentAt" in event ? { ...event, sentAt: now } : event;
+    let result = machine.step(before, counted, now);
+    if (sabotage === "lead-on-watch") result = { ...result, core: claimed(result.core, now) };
+    this.#core = result.core;
+    if (core.term !== result.core.term) {
+      trace(
+        `${this.id}: ${result.core.term ? `leads with ${result.core.term.token}` : `term ended, ${result.core.ended}`}`,
+      );
+    }
+    this.onStep();
+    return result;
+  }
+
+  /** Loops over the election for ever, as a program does, whatever its body throws. */
+  async #use(participant: Participant, life: number): Promise<void> {
+    while (life === this.#life && !this.#stopped) {
+      try {
+        for await (const state of participant) {
+          if (life !== this.#life) return;
+          if (state.role === "leader") await this.#lead(state.term, life);
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof WorkError)) throw error;
+      }
+    }
+  }
+
+  /** The body of the loop: stops soon after the signal, overruns, ends early, resigns or throws. */
+  async #lead(term: Term, life: number): Promise<void> {
+    const { random } = this.#world;
+    const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000);
+    const work: Work = { term, stopsWithinMs };
+    this.#work = work;
+    const early = random.chance(0.2) ? random.between(0, 3000) : Infinity;
+    const fails = random.chance(0.1);
+    if (random.chance(0.05)) this.after(random.between(0, 2000), () => term.validFor() > 0 && this.resign());
+    await new Promise<void>((resolve) => {
+      const end = () => resolve();
+      if (early < Infinity) this.after(early, end);
+      const stop = () => this.after(stopsWithinMs, end);
+      if (term.signal.aborted) stop();
+      else term.signal.addEventListener("abort", stop);
+    });
+    if (life !== this.#life) return await new Promise(() => {});
+    if (this.#work === work) this.#work = undefined;
+    if (fails) throw new WorkError();
+    // Who ends early stays the leader, and does not come back for the next state before it changes.
+  }
+
   #wake(): void {
     if (this.#sleepsSince === undefined) return;
     this.#sleptMs += this.#world.schedule.now - this.#sleepsSince;
@@ -223,8 +374,9 @@ export class ModelNode implements Clock {
   /** Runs in this process: now, or when it thaws, or never if it has crashed meanwhile. */
   #inProcess(life: number, timer: boolean, run: () => void): void {
     if (life !== this.#life) return;
-    if (this.#frozen) this.#deferred.push({ timer, run: () => this.#inProcess(life, timer, run) });
-    else run();
+    if (this.#frozen) return void this.#deferred.push({ timer, run: () => this.#inProcess(life, timer, run) });
+    this.#world.settling = true;
+    run();
   }
 
   /** After milliseconds of this machine's monotonic clock. */
@@ -240,141 +392,34 @@ export class ModelNode implements Clock {
     this.#world.schedule.after(ms / this.#rate, check);
   }
 
-  #armTick(): void {
-    const wait = machine.nextTickMs(this.#core!, this.now());
-    if (wait === Infinity) return;
-    const at = this.now().monotonic + Math.ceil(wait);
-    if (at >= this.#tickAt) return;
-    this.#tickAt = at;
-    this.#timer(Math.ceil(wait), () => {
-      if (this.#tickAt !== at) return;
-      this.#tickAt = Infinity;
-      this.dispatch({ type: "tick" });
-    });
-  }
-
-  #perform(action: machine.Action): void {
-    const { etcd, random } = this.#world;
-    switch (action.type) {
-      case "watch":
-        return this.#openWatch(action.generation);
-      case "report-data-loss":
-        this.#world.trace(`${this.id}: etcd has lost its data`);
-        return this.onDataLoss();
-      case "drain":
-        return this.#timer(
-          random.chance(0.8) ? random.between(0, 100) : random.between(0, 6000),
-          () => this.dispatch({ type: "drained", leaseId: action.leaseId }),
-        );
-      case "grant":
-        return this.#call(action.timeoutMs, () => etcd.grant(action.ttlMs), (answer, sentAt) => ({
-          type: "granted",
-          sentAt,
-          ...answer,
-        }), () => ({ type: "grant-failed" }));
-      case "enqueue":
-        return this.#call(
-          action.timeoutMs,
-          () => etcd.enqueue(action.key, action.leaseId, { id: this.id, priority: this.#priority }),
-          (answer) =>
-            answer === "lease-gone"
-              ? { type: "enqueue-failed", leaseId: action.leaseId, failure: "lease-gone" }
-              : { type: "enqueued", leaseId: action.leaseId, token: answer.token },
-          (failure) => ({ type: "enqueue-failed", leaseId: action.leaseId, failure }),
-        );
-      case "renew":
-        return this.#call(
-          action.timeoutMs,
-          () => etcd.renew(action.leaseId),
-          (answer, sentAt) => ({ type: "renewed", leaseId: action.leaseId, sentAt, answer }),
-          (failure) => ({ type: "renew-failed", leaseId: action.leaseId, failure }),
-          true,
-        );
-      case "guard":
-        return this.#call(
-          action.timeoutMs,
-          () => etcd.guard(action.key, action.token),
-          (answer, sentAt) => ({ type: "guarded", leaseId: action.leaseId, sentAt, answer }),
-          () => ({ type: "guard-failed", leaseId: action.leaseId }),
-        );
-      case "withdraw": {
-        const { leaseId, key, token, timeoutMs, handoff } = action;
-        const failed = () => ({ type: "withdraw-failed", leaseId }) as const;
-        const revoke = () =>
-          this.#call(timeoutMs, () => etcd.revoke(leaseId), () => ({ type: "withdrawn", leaseId }), failed);
-        if (token === undefined) return revoke();
-        return this.#call(timeoutMs, () => etcd.withdraw(key, token, handoff), (answer) => {
-          if (answer === "changed") return failed();
-          revoke();
-          return undefined;
-        }, failed);
-      }
-      case "revoke":
-        return this.#call(
-          action.timeoutMs,
-          () => etcd.revoke(action.leaseId),
-          () => ({ type: "tick" }),
-          () => ({ type: "tick" }),
-        );
-    }
-  }
-
   /** One call over the network, answered late, twice or never; the node gives up after `timeoutMs`. */
-  #call<T>(
-    timeoutMs: number,
-    handle: () => T | "silent",
-    answered: (answer: T, sentAt: Instant) => machine.MachineEvent | undefined,
-    failed: (failure: StoreFailure) => machine.MachineEvent,
-    staleLeaderAnswers = false,
-  ): void {
-    const { schedule, random, etcd, sabotage } = this.#world;
-    const sentAt = this.now();
+  #call<T>(timeoutMs: number, handle: () => T | "silent", staleLeaderAnswers = false): Promise<T> {
+    const { schedule, random, etcd } = this.#world;
     const life = this.#life;
-    let settled = false;
-    const settle = (event: () => machine.MachineEvent | undefined) => {
-      if (settled) return;
-      settled = true;
-      const next = event();
-      if (next) this.dispatch(next);
-    };
-    const back = (event: () => machine.MachineEvent | undefined) => {
-      if (!this.link.in || random.chance(this.link.loss)) return;
-      schedule.after(this.#latency(), () => this.#inProcess(life, false, () => settle(event)));
-    };
-    const arrive = () => {
-      if (etcd.health === "down") return back(() => failed("unreachable"));
-      if (etcd.health === "silent" && !staleLeaderAnswers) return;
-      const answer = handle();
-      if (answer === "silent") return;
-      back(() => answered(answer, sabotage === "count-from-answer" ? this.now() : sentAt));
-    };
-    this.#timer(timeoutMs, () => settle(() => failed("unreachable")));
-    if (!this.link.out || random.chance(this.link.loss)) return;
-    schedule.after(this.#latency(), arrive);
-    if (random.chance(this.link.loss)) {
-      schedule.after(this.#latency() + random.between(0, 3000), () => this.#world.peace || arrive());
-    }
+    return new Promise((resolve, reject) => {
+      const failed = (failure: StoreFailure) => reject(new StoreError(failure, failure));
+      const back = (settle: () => void) => {
+        if (!this.link.in || random.chance(this.link.loss)) return;
+        schedule.after(this.#latency(), () => this.#inProcess(life, false, settle));
+      };
+      const arrive = () => {
+        if (etcd.health === "down") return back(() => failed("unreachable"));
+        if (etcd.health === "silent" && !staleLeaderAnswers) return;
+        const answer = handle();
+        if (answer !== "silent") back(() => resolve(answer));
+      };
+      this.#timer(timeoutMs, () => failed("unreachable"));
+      if (!this.link.out || random.chance(this.link.loss)) return;
+      schedule.after(this.#latency(), arrive);
+      if (random.chance(this.link.loss)) {
+        schedule.after(this.#latency() + random.between(0, 3000), () => this.#world.peace || arrive());
+      }
+    });
   }
 
   #latency(): number {
     const { random, distanceMs } = this.#world;
     return distanceMs + random.between(0.1, 2) + (this.link.slowMs > 0 ? random.between(0, this.link.slowMs) : 0);
-  }
-
-  #openWatch(generation: number): void {
-    const { etcd, schedule } = this.#world;
-    this.#watch = undefined;
-    const timeoutMs = callTimeoutMs(this.#settings.ttlMs);
-    const list = () => ({ queue: etcd.keys, revision: etcd.revision });
-    const lost = () => ({ type: "watch", generation, notice: lostNotice("unreachable") }) as const;
-    this.#call(timeoutMs, list, ({ queue, revision }, sentAt) => {
-      const watch: Watch = { generation, sent: revision, queue, arrives: schedule.now, held: [] };
-      this.#watch = watch;
-      this.dispatch({ type: "watch", generation, notice: { type: "listed", queue, revision, sentAt } });
-      this.#probe(watch);
-      this.pump();
-      return undefined;
-    }, lost);
   }
 
   #probe(watch: Watch): void {
@@ -385,7 +430,7 @@ export class ModelNode implements Clock {
       schedule.after(this.#latency(), () => {
         if (this.#watch !== watch || watch.broken || etcd.health === "silent") return;
         if (etcd.health === "down") return this.#lose(watch, "etcd is down");
-        this.#tell(watch, { type: "alive", sentAt }, () => {
+        this.#send(watch, { type: "alive", sentAt }, () => {
           alive = true;
           this.#timer(this.#settings.ttlMs / 2, () => this.#watch === watch && this.#probe(watch));
         });
@@ -395,7 +440,7 @@ export class ModelNode implements Clock {
   }
 
   /** Sends a notice down the watch: in order, and held up while the link is down. */
-  #tell(watch: Watch, notice: StoreNotice, told = () => {}): void {
+  #send(watch: Watch, notice: StoreNotice, delivered = () => {}): void {
     const { schedule } = this.#world;
     const life = this.#life;
     const deliver = () => {
@@ -403,8 +448,8 @@ export class ModelNode implements Clock {
       if (!this.link.in) return void watch.held.push(deliver);
       this.#inProcess(life, false, () => {
         if (this.#watch !== watch) return;
-        told();
-        this.dispatch({ type: "watch", generation: watch.generation, notice });
+        delivered();
+        watch.notify(notice);
       });
     };
     watch.arrives = Math.max(watch.arrives, schedule.now + this.#latency());
@@ -415,27 +460,23 @@ export class ModelNode implements Clock {
     this.#inProcess(this.#life, false, () => {
       if (this.#watch !== watch) return;
       this.#watch = undefined;
-      this.dispatch({ type: "watch", generation: watch.generation, notice: lostNotice(why) });
+      watch.notify(lostNotice(why));
     });
   }
+}
 
-  /** The sabotage of leading on a watch alone: etcd's word is made up. */
-  #claim(): void {
-    const core = this.#core!;
-    const lease = machine.leaseOf(core);
-    const key = lease && machine.keyOf(core, lease.id);
-    if (core.campaign.stage !== "queued" || core.term || core.view?.queue[0]?.key !== key) return;
-    const now = this.now();
-    const renewed = {
-      type: "renewed",
-      leaseId: lease!.id,
-      sentAt: now,
-      answer: { leaseId: lease!.id, ttlMs: lease!.ttlMs },
-    };
-    this.#core = machine.step(core, renewed as machine.MachineEvent, now).core;
-    const guarded = { type: "guarded", leaseId: lease!.id, sentAt: now, answer: { held: true, first: key } };
-    this.#core = machine.step(this.#core, guarded as machine.MachineEvent, now).core;
-  }
+/** What a body throws. */
+class WorkError extends Error {}
+
+/** The sabotage of leading on a watch alone: etcd's answer is made up. */
+function claimed(core: machine.Core, now: Instant): machine.Core {
+  const lease = machine.leaseOf(core);
+  const key = lease && machine.keyOf(core, lease.id);
+  if (core.campaign.stage !== "queued" || core.term || core.view?.queue[0]?.key !== key) return core;
+  const answer = { leaseId: lease!.id, ttlMs: lease!.ttlMs };
+  const renewed = machine.step(core, { type: "renewed", leaseId: lease!.id, sentAt: now, answer }, now).core;
+  const guard = { held: true, first: key, revision: core.view!.revision };
+  return machine.step(renewed, { type: "guarded", leaseId: lease!.id, sentAt: now, answer: guard }, now).core;
 }
 
 /** The sabotage of keeping a lease that ran out: it seems to be about to. */

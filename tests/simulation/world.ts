@@ -29,6 +29,9 @@ const FAULTS_MS = 30_000;
 /** How long a term that is over by the clock may go without its signal while the process runs. */
 const SIGNAL_MS = 250;
 
+/** How many turns of the microtask queue the longest chain of promises takes, and some more. */
+const TURNS = 16;
+
 /** A run takes some thousands; one that takes this many never ends. */
 const MAX_STEPS = 200_000;
 
@@ -46,11 +49,13 @@ class World {
   readonly #nodes: ModelNode[];
   readonly #ttlMs: number;
   peace = false;
+  settling = true;
   #lastTerm: { readonly token: bigint; readonly node: ModelNode } | undefined;
   readonly #terms = new Map<ModelNode, machine.Core["term"]>();
   /** Keys that an operator deleted, or that etcd lost, and when. */
   readonly #disowned = new Map<string, number>();
   #restored = false;
+  #violation: Violation | undefined;
   readonly #overSince = new Map<ModelNode, number>();
   terms = 0;
   steps = 0;
@@ -71,15 +76,15 @@ class World {
     const settings = { candidate: true, prefix: "sim/", ttlMs: this.#ttlMs, stopBudgetMs };
     this.#nodes = Array.from({ length: random.pick([2, 3, 3, 4]) }, (_, index) => {
       const node = new ModelNode("abcd"[index]!, settings, this);
-      node.onStep = () => this.#check(node);
+      node.onStep = () => this.#noting(() => this.#check(node));
       node.onDataLoss = () => {
-        if (!this.#restored) throw new Violation(`${node.id} takes etcd's data for lost, and it is not`);
+        if (!this.#restored) this.#violation ??= new Violation(`${node.id} takes etcd's data for lost, and it is not`);
       };
       return node;
     });
   }
 
-  run(): void {
+  async run(): Promise<void> {
     const { random, schedule } = this;
     for (const node of this.#nodes) schedule.after(random.between(0, 500), () => node.core ?? node.start());
     const kinds = this.#chooseFaults();
@@ -90,21 +95,27 @@ class World {
       schedule.after(random.between(0, 2 * restlessness), next);
     };
     schedule.after(random.between(0, 2000), next);
-    this.#until(FAULTS_MS);
+    await this.#until(FAULTS_MS);
     this.#makePeace();
     // The faults are over when etcd has a leader again.
-    while (this.etcd.health !== "up") this.#until(schedule.now + 100);
-    this.#until(schedule.now + this.#ttlMs + 2000);
+    while (this.etcd.health !== "up") await this.#until(schedule.now + 100);
+    await this.#until(schedule.now + this.#ttlMs + 2000);
     this.#checkPeace();
     this.trace("all stop");
-    for (const node of this.#nodes) node.dispatch({ type: "stop" });
-    this.#until(schedule.now + this.#ttlMs + 4000);
+    for (const node of this.#nodes) node.stop();
+    await this.#until(schedule.now + this.#ttlMs + 4000);
     this.#checkEnd();
   }
 
-  #until(end: number): void {
+  async #until(end: number): Promise<void> {
     while (this.schedule.step(end)) {
       if (++this.steps > MAX_STEPS) throw new Violation("the nodes spin");
+      // Promises of the participants settle before time goes on.
+      if (this.settling) { for (let turn = 0; turn < TURNS; turn++) await undefined; }
+      this.settling = false;
+      if (this.#violation) throw this.#violation;
+      for (const node of this.#nodes) this.#checkSignal(node);
+      this.#checkAlone((node) => node.holds || node.works);
     }
   }
 
@@ -228,13 +239,13 @@ class World {
         const chosen = node();
         const to = random.chance(0.5) ? random.pick(etcd.keys.slice(1)) : undefined;
         say(`${chosen.id} resigns${to ? ` for ${to.id}` : ""}`);
-        if (!chosen.frozen) chosen.dispatch({ type: "resign", to: to?.token });
+        if (!chosen.frozen) chosen.resign(to?.token);
       },
       () => {
         const chosen = node();
         if (!chosen.core || chosen.frozen) return;
         say(`${chosen.id} stops`);
-        chosen.dispatch({ type: "stop" });
+        chosen.stop();
         schedule.after(random.between(2000, 2 * this.#ttlMs), () => {
           if (!chosen.frozen && !this.peace) chosen.crash();
         });
@@ -272,14 +283,17 @@ class World {
   }
 
   #check(node: ModelNode): void {
-    const holders = this.#nodes.filter((one) => (one.leads || one.holds) && !this.#isDisowned(one));
-    if (holders.length > 1) {
-      throw new Violation(`${holders.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
-    }
+    this.#checkAlone((one) => one.leads || one.holds);
     const term = node.core?.term;
     if (term && term !== this.#terms.get(node)) this.#begin(node, term);
     this.#terms.set(node, term);
-    this.#checkSignal(node);
+  }
+
+  #checkAlone(holds: (node: ModelNode) => boolean): void {
+    const holders = this.#nodes.filter((node) => holds(node) && !this.#isDisowned(node));
+    if (holders.length > 1) {
+      throw new Violation(`${holders.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
+    }
   }
 
   /**
@@ -287,7 +301,7 @@ class World {
    * once. That is the one overlap that a lease cannot rule out, and a TTL ends it even for one cut off.
    */
   #isDisowned(node: ModelNode): boolean {
-    const lease = machine.leaseOf(node.core!);
+    const lease = node.core && machine.leaseOf(node.core);
     const since = lease && this.#disowned.get(machine.keyOf(node.core!, lease.id));
     return since !== undefined && this.schedule.now - since <= this.#ttlMs;
   }
@@ -305,6 +319,16 @@ class World {
       throw new Violation(`${node.id} leads with token ${token} after ${last.node.id} did with ${last.token}`);
     }
     this.#lastTerm = { token, node };
+  }
+
+  /** What is thrown inside of a participant would be its own error. */
+  #noting(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation ??= error;
+    }
   }
 
   /** A term that the clock has overtaken must end soon, so that its signal fires. */
@@ -326,6 +350,12 @@ class World {
         throw new Violation(`${node.id} takes ${seen?.id ?? "nobody"} for the leader, which is ${leader.id}`);
       }
     }
+    for (const { core, id } of this.#nodes) {
+      const { campaign } = core!;
+      if (campaign.stage === "queued" && !this.etcd.keys.some(({ token }) => token === campaign.token)) {
+        throw new Violation(`${id} is a phantom: its key is gone, and it renews its lease`);
+      }
+    }
     for (const { id } of this.etcd.keys) {
       if (!this.#nodes.some((node) => node.id === id)) throw new Violation(`${id} is a stranger`);
     }
@@ -335,20 +365,21 @@ class World {
     for (const node of this.#nodes) {
       const { stage } = node.core!.campaign;
       if (stage !== "off") throw new Violation(`${node.id} does not stop: it is ${stage}`);
+      if (!node.stopped) throw new Violation(`${node.id} is off, and its stop does not resolve`);
     }
     if (this.etcd.keys.length > 0) throw new Violation(`keys are left: ${this.etcd.keys.map(({ key }) => key)}`);
   }
 }
 
 /** Runs one seed. */
-export function run(options: RunOptions): RunResult {
+export async function run(options: RunOptions): Promise<RunResult> {
   const world = new World(options);
   const result = (violation?: string) => {
     const { lines: trace, terms, steps } = world;
     return { violation, trace, terms, steps };
   };
   try {
-    world.run();
+    await world.run();
     return result();
   } catch (error) {
     if (!(error instanceof Violation)) throw error;

@@ -1,0 +1,40 @@
+import { assert, assertEquals } from "@std/assert";
+import { Participant } from "../../election/participant.ts";
+import type { Store, StoreNotice } from "../../election/store.ts";
+import { FakeClock } from "../support/clock.ts";
+
+const TTL = 5000;
+
+Deno.test("a key that goes while the work stops leaves the work no more time", async () => {
+  const clock = new FakeClock();
+  let notify!: (notice: StoreNotice) => void;
+  const me = { key: "jobs/1", token: 10n, id: "me" };
+  const store: Store = {
+    grant: () => Promise.resolve({ leaseId: 1n, ttlMs: TTL }),
+    enqueue: () => Promise.resolve({ token: 10n }),
+    guard: () => Promise.resolve({ held: true, first: me.key, revision: 10n }),
+    renew: () => new Promise(() => {}),
+    withdraw: () => Promise.resolve(),
+    revoke: () => Promise.resolve(),
+    watch(report) {
+      notify = report;
+      return () => {};
+    },
+  };
+  const time = { now: () => clock.now(), after: () => () => {} };
+  const settings = { candidate: true, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL };
+  const participant = new Participant({ settings, store, time });
+  notify({ type: "listed", queue: [me], revision: 10n, sentAt: clock.now() });
+  let term;
+  for await (const state of participant) {
+    if (state.role !== "leader") continue;
+    term = state.term;
+    break;
+  }
+  assert(term);
+  clock.pass(0.95 * TTL);
+  assertEquals(participant.state.role, "follower");
+  assert(term.signal.aborted && term.stopWithin() > 0);
+  notify({ type: "changed", queue: [], revision: 11n });
+  assertEquals(term.stopWithin(), 0);
+});
