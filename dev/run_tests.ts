@@ -1,9 +1,10 @@
 // Not named test.ts: `deno test` would import that as a test, and so start itself again and again.
 /**
  * `deno task test [FLAGS]`: all tests, four files at a time or as many as there are cores; `DENO_JOBS` says otherwise.
- * They wait more than they compute. Tests that overload the machine run alone, after the others. With paths, only those.
+ * They wait more than they compute. Tests that overload the machine, or that others
+ * disturb, run alone, after the others. With paths, only those.
  */
-const ALONE = "tests/chaos/machine_test.ts";
+const ALONE = ["tests/chaos/machine_test.ts", "tests/connection_test.ts"];
 const jobs = Deno.env.get("DENO_JOBS") ?? String(Math.max(4, navigator.hardwareConcurrency));
 const hasPaths = Deno.args.some((arg) => arg.startsWith("tests/"));
 
@@ -17,5 +18,5 @@ async function test(...args: string[]): Promise<number> {
 
 const codes = hasPaths
   ? [await test("--parallel")]
-  : [await test("--parallel", `--ignore=${ALONE}`), await test(ALONE)];
+  : [await test("--parallel", `--ignore=${ALONE.join(",")}`), await test(...ALONE)];
 Deno.exit(Math.max(...codes));

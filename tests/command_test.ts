@@ -33,6 +33,7 @@ Deno.test("a signal ends the command first, then the lead: the successor's begin
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { shell: "trap 'timeout 0.3 sh -c \"$BEAT\" main; exit 0' TERM" });
+  await using _a = a;
   await using _b = b;
   assertEquals(await a.stop(), 0);
   await takesOver(b, beats);
@@ -43,6 +44,7 @@ Deno.test("a command that ignores SIGTERM, and what it started and sent away, ar
   await using beats = await Beats.create();
   const shell = `trap '' TERM; sh -c "$BEAT" child & setsid sh -c "trap '' TERM; $BEAT" away &`;
   const [a, b] = await pair(etcd, beats, { leaderFlags: ["--no-watchdog"], shell });
+  await using _a = a;
   await using _b = b;
   await beats.begins("child");
   await beats.begins("away");
@@ -55,6 +57,7 @@ Deno.test("a leader that is killed takes its command with it, and the next one l
   await using beats = await Beats.create();
   const shell = `setsid sh -c "$BEAT" away &`;
   const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "60"], shell });
+  await using _a = a;
   await using _b = b;
   await beats.begins("away");
   const { watchdog } = await status(a);
@@ -107,6 +110,7 @@ Deno.test("a watchdog that is killed is replaced, and the new one knows all", as
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "60"] });
+  await using _a = a;
   await using _b = b;
   const before = (await status(a)).watchdog!.pid!;
   Deno.kill(before, "SIGINT");

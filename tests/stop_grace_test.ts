@@ -7,10 +7,11 @@ import { within } from "./support/until.ts";
 Deno.test("a command may take longer than the TTL to end: the lease is renewed meanwhile", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
-  const shell = "trap 'timeout 4 sh -c \"$BEAT\" main; exit 0' TERM";
-  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell });
+  const shell = "trap 'timeout 6 sh -c \"$BEAT\" main; exit 0' TERM";
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "4", "--stop-grace", "30"], shell });
+  await using _a = a;
   await using _b = b;
-  await a.logs("stop-grace-limited", { fields: { grace: 30, lost: 0.78 } });
+  await a.logs("stop-grace-limited", { fields: { grace: 30, lost: 1.56 } });
   assertEquals(await a.stop(), 0);
   await takesOver(b, beats);
   const { code } = await a.logs("command-ended");
@@ -21,7 +22,8 @@ Deno.test("a command that takes its time is killed at once when its lease is los
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const shell = "trap '' TERM";
-  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell });
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "4", "--stop-grace", "30"], shell });
+  await using _a = a;
   await using _b = b;
   a.kill("SIGTERM");
   await a.logs("command-stopping");
@@ -33,13 +35,13 @@ Deno.test("a command that takes its time is killed at once when its lease is los
 Deno.test("a node that is frozen while its command takes its time: the watchdog ends it before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
-  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "2", "--stop-grace", "30"], shell: "trap '' TERM" });
+  const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "4", "--stop-grace", "30"], shell: "trap '' TERM" });
   await using _a = a;
   await using _b = b;
   a.kill("SIGTERM");
   await a.logs("command-stopping");
   // Its lease has been renewed since: another time than that of the term counts.
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await new Promise((resolve) => setTimeout(resolve, 4500));
   a.kill("SIGSTOP");
   await takesOver(b, beats);
 });

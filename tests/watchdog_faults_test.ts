@@ -19,6 +19,7 @@ test("a command whose watchdog is killed goes on, and the next watchdog has all 
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "60"], shell: DAEMON });
+  await using _a = a;
   await using _b = b;
   await within(5000, "the hidden one's beat", beats.begins("away"));
   const before = await status(a);
@@ -37,6 +38,7 @@ test("a command whose watchdog is killed ends the node with its exit code, and i
   await using beats = await Beats.create();
   const flags = ["--ttl", "60", "--stop-grace", "0.5"];
   const [a, b] = await pair(etcd, beats, { flags, shell: DAEMON });
+  await using _a = a;
   await using _b = b;
   await within(5000, "the hidden one's beat", beats.begins("away"));
   const { command, watchdog } = await status(a);
@@ -51,6 +53,7 @@ test("a frozen watchdog: the command is stopped all the same, and its end by its
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { shell: DAEMON });
+  await using _a = a;
   await using _b = b;
   await within(5000, "the hidden one's beat", beats.begins("away"));
   const { watchdog } = await status(a);

@@ -144,6 +144,7 @@ export const SCENARIOS: readonly Scenario[] = [
           await stage.addNode();
         } else if (fault === "SIGSTOP") {
           leader.kill(fault);
+          stage.referee.froze(leader);
           await moved;
           stage.referee.thawed(leader);
           leader.kill("SIGCONT");
