@@ -68,7 +68,7 @@ export class Election implements ElectionView {
    *   rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
    * @returns A promise that resolves once leadership is given up, at the latest when the lease has expired.
    * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not waiting, or a candidate of another
-   *   program, which cannot be skipped, is queued before it.
+   *   program, which cannot be skipped, is queued before it, or etcd refuses writes.
    *
    * @example
    * ```ts

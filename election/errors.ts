@@ -107,7 +107,8 @@ export class InvalidOptionError extends ElectionError {
 
 /**
  * Leadership cannot be handed over to the given candidate: it is not waiting, or a candidate of another program, which
- * cannot be skipped, is queued before it. {@linkcode Election.resign} rejects with it, and nothing has changed.
+ * cannot be skipped, is queued before it, or etcd refuses writes. {@linkcode Election.resign} rejects with it, and
+ * nothing has changed.
  *
  * @example
  * ```ts
@@ -128,16 +129,18 @@ export class HandoffError extends ElectionError {
   override name = "HandoffError";
   /** The id of the candidate that cannot be the next leader. */
   readonly candidate: string;
+  /** Why not. */
+  readonly reason: string;
 
   /**
    * Created by the library; not meant to be constructed by users.
    *
    * @param candidate The id of the candidate that cannot be the next leader.
+   * @param reason Why not.
    */
-  constructor(candidate: string) {
-    super(
-      `Cannot hand over to ${candidate}: it is not waiting, or a candidate of another program is queued before it`,
-    );
+  constructor(candidate: string, reason = "it is not waiting, or a candidate of another program is queued before it") {
+    super(`Cannot hand over to ${candidate}: ${reason}`);
     this.candidate = candidate;
+    this.reason = reason;
   }
 }

@@ -104,6 +104,9 @@ export class Participant implements ElectionView {
     if (to && !(view && token && planHandoff(view.queue, token, to.token))) {
       throw new HandoffError(to.id);
     }
+    // Without space, etcd would delete keys, but let nobody join again and nobody be told.
+    const refusal = to && await this.#runner.writeRefusal();
+    if (to && refusal !== undefined) throw new HandoffError(to.id, refusal);
     this.#runner.dispatch({ type: "resign", to: to?.token });
     await this.#runner.until((core) => !machine.isLeaving(core));
   }

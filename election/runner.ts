@@ -1,4 +1,5 @@
 import { type Clock, elapsed, type Instant, systemClock } from "./machine/clock.ts";
+import { callTimeoutMs } from "./machine/deadline.ts";
 import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
 import * as machine from "./machine/mod.ts";
@@ -342,6 +343,19 @@ export class Runner {
       else if (notice.type === "alive") this.#health.ok("watch");
       this.dispatch({ type: "watch", generation, notice });
     });
+  }
+
+  /** Why etcd takes no writes at the moment, if it takes none: found out by writing the candidate's own key again. */
+  async writeRefusal(): Promise<string | undefined> {
+    const { campaign } = this.#core;
+    if (campaign.stage !== "queued") return undefined;
+    const { lease: { id, ttlMs }, token } = campaign;
+    try {
+      await this.#store.touch(machine.keyOf(this.#core, id), token, callTimeoutMs(ttlMs));
+      return undefined;
+    } catch (error) {
+      return asStoreError(error).message;
+    }
   }
 
   /** Why calls to etcd fail at the moment, if they do. */

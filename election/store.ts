@@ -48,6 +48,8 @@ export interface Store {
    * the history of other nodes; nothing depends on it.
    */
   withdraw(key: string, token: bigint, timeoutMs: number, options?: WithdrawOptions): Promise<void>;
+  /** Writes the key again as it is: fails if etcd takes no writes now. */
+  touch(key: string, token: bigint, timeoutMs: number): Promise<void>;
   /** Revokes a lease; no error if it no longer exists. */
   revoke(leaseId: bigint, timeoutMs: number): Promise<void>;
   /** Lists, then watches the prefix until `lost` is reported or the returned function is called. */

@@ -52,10 +52,7 @@ export async function handleTransfer(
     await control.resign({ to });
   } catch (error) {
     if (!(error instanceof HandoffError)) throw error;
-    return {
-      status: 412,
-      problem: `${candidate} cannot lead next: a candidate of another program is queued before it`,
-    };
+    return { status: 412, problem: `${candidate} cannot lead next: ${error.reason}` };
   }
   const next = await newLeader(snapshot, token);
   if (to && next?.token !== to.token) {

@@ -28,7 +28,8 @@ export type Operation =
   | {
     readonly request_put: {
       readonly key: Uint8Array;
-      readonly value: Uint8Array;
+      readonly value?: Uint8Array;
+      readonly ignore_value?: boolean;
       readonly lease?: string;
       readonly ignore_lease?: boolean;
     };

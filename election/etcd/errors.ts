@@ -42,9 +42,12 @@ const CLUSTER_CODES = new Set(["3", "5", "6", "7", "8", "9", "11", "16"]);
 /** What only the member that was asked says of itself, whatever the code: it differs between versions of etcd. */
 const MEMBER_ERRORS = /not capable|learner|too many requests|no leader|not leader|leader changed/;
 
-/** Whether an error is the cluster's, so that asking another member would not help. */
+/**
+ * Whether an error is the cluster's, so that asking another member would not help. The reason of a cancelled watch comes
+ * without a code.
+ */
 function isOfCluster(code: string | undefined, message: string): boolean {
-  return code !== undefined && CLUSTER_CODES.has(code) && !MEMBER_ERRORS.test(message);
+  return (code === undefined || CLUSTER_CODES.has(code)) && !MEMBER_ERRORS.test(message);
 }
 
 /** Classifies an error for the election, with a message for people. */

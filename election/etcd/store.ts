@@ -96,6 +96,15 @@ export class EtcdStore implements Store {
     );
   }
 
+  async touch(key: string, token: bigint, timeoutMs: number): Promise<void> {
+    await this.#link.call((client) =>
+      client.txn({
+        compare: [this.#exists(key, token)],
+        success: [{ request_put: { key: keyBytes(key), ignore_value: true, ignore_lease: true } }],
+      }, this.#patience(timeoutMs))
+    );
+  }
+
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
     try {
       await this.#link.call((client) => client.revoke(String(leaseId), this.#patience(timeoutMs)));

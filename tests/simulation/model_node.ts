@@ -284,6 +284,8 @@ export class ModelNode implements Store, Time {
     return this.#call(timeoutMs, () => this.#world.etcd.guard(key, token));
   }
 
+  async touch(): Promise<void> {}
+
   async withdraw(key: string, token: bigint, timeoutMs: number, { handoff }: WithdrawOptions = {}): Promise<void> {
     const answer = await this.#call(timeoutMs, () => this.#world.etcd.withdraw(key, token, handoff));
     if (answer === "changed") throw new StoreError("changed", "the queue has changed");

@@ -28,6 +28,7 @@ Deno.test("what the cluster says is not", () => {
       "7 PERMISSION_DENIED: etcdserver: permission denied",
       "3 INVALID_ARGUMENT: etcdserver: authentication failed, invalid user ID or password",
       "3 INVALID_ARGUMENT: etcdserver: too many operations in txn request",
+      "the watch was cancelled: rpc error: code = PermissionDenied desc = etcdserver: permission denied",
       "8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded",
     ]
   ) assertEquals([message, failureOf(message)], [message, "refused"]);
