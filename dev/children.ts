@@ -8,6 +8,17 @@ export function adopt(child: Deno.ChildProcess): void {
   child.status.then(() => children.delete(child));
 }
 
+// A test that fails may leave a node behind, which would join the elections of later tests on the same port.
+addEventListener("unload", () => {
+  for (const child of children) {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+});
+
 /** When this process is interrupted, its children are killed, and it ends. */
 export async function endTogether(): Promise<void> {
   await interrupted();

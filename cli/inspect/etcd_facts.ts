@@ -86,7 +86,7 @@ async function withClient<T>(
   const { GrpcClient } = await loadGrpcClient();
   const client = new GrpcClient({ endpoint, credentials: { tls, user }, clock: systemClock, onLeft: () => {} });
   try {
-    await client.logIn(TIMEOUT_MS);
+    await client.logIn(Date.now() + TIMEOUT_MS);
     return await run(client, () => ({ deadline: Date.now() + TIMEOUT_MS }));
   } finally {
     client.close();

@@ -114,7 +114,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "leader's log blocked, then the leader cut off from etcd in silence",
     group: "node",
     members: 1,
-    boundMs: AFTER_LOSS_MS,
+    boundMs: 2 * AFTER_LOSS_MS,
     async round(stage) {
       const leader = await stage.settle();
       const readLog = await leader.blockLog();
