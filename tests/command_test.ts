@@ -162,6 +162,7 @@ Deno.test("a command that ends by itself ends the node with its code, and the ne
   await a.logs("leading");
   await using b = await TestNode.start(etcd);
   await b.logs("following");
+  await a.logs("command-started");
   const { pid } = await status(a).then(({ command }) => command);
   Deno.kill(pid!, "SIGKILL");
   assertEquals((await within(5000, "the node to end", a.exited)).code, 137);
