@@ -89,7 +89,7 @@ class Node implements NodeHandlerOptions {
   }
 
   get watchdog(): NodeHandlerOptions["watchdog"] {
-    return this.#watchdog && { pid: this.#watchdog.pid, error: this.#watchdog.error };
+    return this.#watchdog && { pid: this.#watchdog.informedPid, error: this.#watchdog.error };
   }
 
   get log(): NodeHandlerOptions["log"] {

@@ -13,7 +13,7 @@ export interface ByteSink {
 export class Outbox<Message extends { readonly type: string }> {
   readonly #sink: ByteSink;
   readonly #waiting = new Map<string, Message>();
-  #running = false;
+  #running: Promise<void> | undefined;
   #closed = false;
 
   constructor(sink: ByteSink) {
@@ -24,7 +24,12 @@ export class Outbox<Message extends { readonly type: string }> {
     // The newest stands last, as it was sent.
     this.#waiting.delete(message.type);
     this.#waiting.set(message.type, message);
-    if (!this.#running) this.#run();
+    this.#running ??= this.#run().finally(() => this.#running = undefined);
+  }
+
+  /** Resolves when all that was sent until now has been handed over. */
+  async flushed(): Promise<void> {
+    await this.#running;
   }
 
   /** Sends no more; what waits for the reader is dropped. */
@@ -35,17 +40,16 @@ export class Outbox<Message extends { readonly type: string }> {
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
     const encoder = new TextEncoder();
-    for (const [type, message] of this.#waiting) {
-      this.#waiting.delete(type);
+    while (this.#waiting.size > 0) {
+      const lines = [...this.#waiting.values()].map((message) => `${JSON.stringify(message)}\n`);
+      this.#waiting.clear();
       try {
-        await writeAll(this.#sink, encoder.encode(`${JSON.stringify(message)}\n`));
+        await writeAll(this.#sink, encoder.encode(lines.join("")));
       } catch {
         // The reader is gone.
       }
     }
-    this.#running = false;
   }
 }
 

@@ -38,6 +38,8 @@ export class Watchdog {
   /** The last message of each type, in order: all that a new one must know. */
   readonly #last = new Map<WatchdogMessage["type"], WatchdogMessage>();
   #running: Running | undefined;
+  /** The one that has been sent all that it must know. */
+  #informed: Running | undefined;
   #closed = false;
   #pause = FIRST_RESTART_MS;
   #restart: ReturnType<typeof setTimeout> | undefined;
@@ -62,6 +64,11 @@ export class Watchdog {
   /** Its process, while there is one. */
   get pid(): number | undefined {
     return this.#running?.pid;
+  }
+
+  /** The same, once it has been sent all that it must know to act. */
+  get informedPid(): number | undefined {
+    return this.#informed === this.#running ? this.pid : undefined;
   }
 
   /** Why there is none, or could be no other one. */
@@ -123,6 +130,7 @@ export class Watchdog {
       const startedAt = performance.now();
       const running = this.#running = this.#children ? startWithPipes(this.#children, this.#receive) : startPlain();
       for (const message of this.#last.values()) running.outbox.send(message);
+      running.outbox.flushed().then(() => this.#informed = running);
       const settled = setTimeout(() => this.#settled(), SETTLED_MS);
       running.ended.then(({ code, signal }) => {
         clearTimeout(settled);
