@@ -4,7 +4,10 @@
  * They wait more than they compute. Tests that overload the machine, or that others disturb, run alone, after the
  * others. With paths, only those.
  */
-const ALONE = ["tests/chaos/machine_test.ts", "tests/connection_test.ts"];
+const ALONE = [
+  "tests/chaos/machine_test.ts",
+  ...["command", "connection", "daemons", "stop_grace", "watchdog_faults"].map((name) => `tests/${name}_test.ts`),
+];
 const jobs = Deno.env.get("DENO_JOBS") ?? String(Math.max(3, navigator.hardwareConcurrency));
 const hasPaths = Deno.args.some((arg) => arg.startsWith("tests/"));
 

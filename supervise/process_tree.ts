@@ -125,7 +125,8 @@ export class ProcessTree {
     };
     for (const adopter of adopters()) await walk(source.childrenOf(adopter));
     if (cgroup) await walk(cgroup.pids());
-    await walk(source.inGroups(this.#leaders));
+    // Where orphans come to us, parents lead to all. A group's number may have become another program's since.
+    if (this.#options.mayEscape()) await walk(source.inGroups(this.#leaders));
     for (const [pid, { started }] of this.#members) {
       if (slice.isOver) await slice.next();
       if (found.has(pid)) continue;
