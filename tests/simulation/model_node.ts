@@ -72,13 +72,6 @@ interface Watch {
   readonly held: (() => void)[];
 }
 
-/** Work for a term, as a program that uses the library does it. */
-interface Work {
-  readonly term: Term;
-  /** Milliseconds from the signal to the end of the work. */
-  readonly stopsWithinMs: number;
-}
-
 /** One node: the real participant in a process that can freeze and crash, on a machine with clocks of its own. */
 export class ModelNode implements Store, Time {
   readonly id: string;
@@ -97,7 +90,8 @@ export class ModelNode implements Store, Time {
   #frozen = false;
   #deferred: { readonly timer: boolean; readonly run: () => void }[] = [];
   #watch: Watch | undefined;
-  #work: Work | undefined;
+  /** The term that is worked for. */
+  #workedFor: Term | undefined;
   #stopped = false;
   /** Called after each step of the machine. */
   onStep = () => {};
@@ -139,12 +133,7 @@ export class ModelNode implements Store, Time {
 
   /** Whether work for a term is running that has time left to stop. */
   get works(): boolean {
-    return (this.#work?.term.stopWithin() ?? 0) > 0;
-  }
-
-  /** Whether the signal of the term that is worked for has fired, if there is work. */
-  get signalled(): boolean | undefined {
-    return this.#work?.term.signal.aborted;
+    return (this.#workedFor?.stopWithin() ?? 0) > 0;
   }
 
   now(): Instant {
@@ -176,7 +165,7 @@ export class ModelNode implements Store, Time {
     this.#core = undefined;
     this.#participant = undefined;
     this.#watch = undefined;
-    this.#work = undefined;
+    this.#workedFor = undefined;
     this.#deferred = [];
     this.#frozen = false;
     this.#wake();
@@ -352,8 +341,7 @@ export class ModelNode implements Store, Time {
   async #lead(term: Term, life: number): Promise<void> {
     const { random } = this.#world;
     const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, MAX_DRAIN_MS);
-    const work: Work = { term, stopsWithinMs };
-    this.#work = work;
+    this.#workedFor = term;
     const early = random.chance(0.2) ? random.between(0, 3000) : Infinity;
     const fails = random.chance(0.1);
     if (random.chance(0.05)) this.after(random.between(0, 2000), () => term.validFor() > 0 && this.resign());
@@ -365,7 +353,7 @@ export class ModelNode implements Store, Time {
       else term.signal.addEventListener("abort", stop);
     });
     if (life !== this.#life) return await new Promise(() => {});
-    if (this.#work === work) this.#work = undefined;
+    if (this.#workedFor === term) this.#workedFor = undefined;
     if (fails) throw new WorkError();
     // Who ends early stays the leader, and does not come back for the next state before it changes.
   }
