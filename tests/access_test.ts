@@ -6,7 +6,7 @@ import { agree, Candidate, stopAll } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
-import { follows, grpcSettles, leads, within } from "./support/until.ts";
+import { follows, leads, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
 /** What a candidate with these options is told of its trouble with etcd, other than that a busy machine is slow. */
@@ -25,7 +25,6 @@ async function firstTrouble(etcd: LocalEtcd, options: Partial<ElectionOptions>):
     return await within(10_000, "to be told of the trouble", told.promise);
   } finally {
     await candidate.stop();
-    await grpcSettles();
   }
 }
 

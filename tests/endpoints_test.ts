@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
 import { Candidate } from "./support/candidate.ts";
-import { grpcSettles, leads } from "./support/until.ts";
+import { leads } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
 Deno.test("an IPv6 address is an endpoint like any other", async () => {
@@ -30,7 +30,6 @@ Deno.test("a learner in the list is passed over", async () => {
   const a = new Candidate(voter, "a", { endpoints: [learner.endpoint, voter.endpoint] });
   await leads(a);
   await a.stop();
-  await grpcSettles();
 });
 
 Deno.test("an endpoint that refuses everything is left, though what it says would be the cluster's word", async () => {

@@ -7,7 +7,7 @@ import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
 import { agree, Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
-import { follows, grpcSettles, isLeader, leads, promptly, until, within } from "./support/until.ts";
+import { follows, isLeader, leads, promptly, until, within } from "./support/until.ts";
 import { transport } from "./support/transport.ts";
 
 /** Resolves when the candidate no longer says that it leads. */
@@ -112,7 +112,6 @@ Deno.test("stopping does not wait for an etcd that is away or silent", async () 
   await c.sees(/c$/);
   await etcd.stop("SIGKILL");
   await promptly(8000, "to stop while etcd is away", c.stop());
-  await grpcSettles();
 });
 
 Deno.test("a candidate that never reached etcd stops at once", async () => {
@@ -120,7 +119,6 @@ Deno.test("a candidate that never reached etcd stops at once", async () => {
   const a = new Candidate(etcd, "a");
   await promptly(3000, "to stop", a.stop());
   assertEquals(a.state.role, "stopped");
-  await grpcSettles();
 });
 
 Deno.test("a dead endpoint in the list is passed over", async () => {
@@ -129,7 +127,6 @@ Deno.test("a dead endpoint in the list is passed over", async () => {
   const a = new Candidate(etcd, "a", { endpoints: [dead.endpoint, etcd.endpoint] });
   await leads(a);
   await a.stop();
-  await grpcSettles();
 });
 
 Deno.test("what changes after the list is told, also if etcd compacts its history at once", async () => {

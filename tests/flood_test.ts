@@ -11,6 +11,8 @@ import { ROOT } from "./support/repository.ts";
 import { leads, within } from "./support/until.ts";
 
 const FILES = 128;
+/** Files that nobody takes: too few for a connection to etcd, enough for what the node itself opens meanwhile. */
+const SPARE = 6;
 
 /** How many files a process has open. */
 function openFiles(pid: number): number {
@@ -57,14 +59,14 @@ Deno.test("more idle connections than a process may have files: the leader keeps
   await b.logs("leading");
 });
 
-Deno.test("idle connections that take the last file and no more are cut before somebody else needs one", async () => {
+Deno.test("idle connections that leave hardly a file are cut before somebody else needs one", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"], { files: FILES });
   await a.logs("leading");
   using crowd = new Crowd(a.port);
   const wasInterrupted = () => a.log.some((line) => typeof line !== "string" && line.event === "http-interrupted");
   // One at a time, as one too many would end the server's loop.
-  while (!wasInterrupted() && openFiles(a.pid) < FILES) {
+  while (!wasInterrupted() && openFiles(a.pid) < FILES - SPARE) {
     const before = openFiles(a.pid);
     await crowd.join();
     while (!wasInterrupted() && openFiles(a.pid) <= before) await new Promise((resolve) => setTimeout(resolve, 1));

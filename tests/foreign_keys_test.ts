@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { Proxy } from "./support/proxy.ts";
-import { follows, grpcSettles, leads, until } from "./support/until.ts";
+import { follows, leads, until } from "./support/until.ts";
 
 /** A request to etcd's gateway. */
 async function post({ endpoint }: LocalEtcd, path: string, body: unknown): Promise<void> {
@@ -31,7 +31,6 @@ Deno.test("many large values of other programs do not keep anybody from reading 
   await etcd.ctl("del", "--prefix", "jobs/0");
   await leads(a);
   await a.stop();
-  await grpcSettles();
 });
 
 Deno.test("a queue of thousands is read in pages; a leader far behind gets its name when its turn comes", async () => {

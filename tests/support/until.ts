@@ -78,8 +78,3 @@ export function leads(election: ElectionView, ms?: number): Promise<RoleState & 
 export function follows(election: ElectionView, id: string, ms?: number): Promise<RoleState> {
   return until(election, `to follow ${id}`, (state) => state.role === "follower" && state.leader?.id === id, ms);
 }
-
-/** grpc-js keeps a timer for some milliseconds after a refused connection; nothing tells when it is done. */
-export function grpcSettles(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 300));
-}

@@ -21,7 +21,8 @@ import type {
 import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
-import { patchHttp2, sessionsClosed } from "./http2_patch.ts";
+import { patchHttp2 } from "./http2_patch.ts";
+import { allClosed, closeLater } from "./closing.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
 import { whenLate } from "../turns.ts";
 
@@ -82,6 +83,8 @@ export class GrpcClient implements EtcdClient {
   #keepAlive: KeepAliveStream | undefined;
   #watches: WatchStream | undefined;
   #answered = false;
+  /** Whether a connection is established, and still there. */
+  #connected = false;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -233,6 +236,7 @@ export class GrpcClient implements EtcdClient {
   /** Fails the client once the established connection of a service is closed. */
   async #watchForClose(service: "Lease" | "Watch"): Promise<void> {
     const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
+    this.#connected = true;
     const channel = await pool.withConnection(service, ({ client }) => {
       return (client as unknown as { getChannel(): Channel }).getChannel();
     });
@@ -244,6 +248,7 @@ export class GrpcClient implements EtcdClient {
 
   /** Reports that this client must be replaced. */
   #fail(reason: Error): void {
+    this.#connected = false;
     if (!this.#closed) this.#onLeft(reason);
   }
 
@@ -268,14 +273,14 @@ export class GrpcClient implements EtcdClient {
     clearTimeout(this.#idleTimer);
     this.#keepAlive?.close();
     this.#watches?.close();
-    this.etcd.close();
+    closeLater(this.etcd, this.#connected);
   }
 }
 
 /** The gRPC transport. */
 export const grpc: Transport = {
   connect: (options) => new GrpcClient(options),
-  settled: sessionsClosed,
+  settled: allClosed,
 };
 
 function credentials(tls: TlsOptions | undefined): IOptions["credentials"] {

@@ -15,8 +15,7 @@ export class KeepAliveStream {
     this.#stream = etcd.leaseClient.leaseKeepAlive();
     const end = (error: Error) => {
       if (this.#ended) return;
-      this.#ended = error;
-      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#end(error);
       onEnd(error);
     };
     this.#stream.then((stream) => {
@@ -49,7 +48,12 @@ export class KeepAliveStream {
   }
 
   close(): void {
-    this.#ended ??= new Error("1 CANCELLED: the keep-alive stream was closed");
+    if (!this.#ended) this.#end(new Error("1 CANCELLED: the keep-alive stream was closed"));
     this.#stream.then((stream) => stream.cancel(), () => {});
+  }
+
+  #end(error: Error): void {
+    this.#ended = error;
+    for (const { reject } of this.#waiting.values()) reject(error);
   }
 }
