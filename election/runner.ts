@@ -261,9 +261,9 @@ export class Runner {
       case "enqueue":
         return this.#call(
           async () => {
-            const { token } = await this.#store.enqueue(action.key, action.leaseId, action.timeoutMs);
+            const { token, first } = await this.#store.enqueue(action.key, action.leaseId, action.timeoutMs);
             this.#hooks.event({ type: "queued", key: action.key, token });
-            return { type: "enqueued", leaseId: action.leaseId, token };
+            return { type: "enqueued", leaseId: action.leaseId, token, first };
           },
           ({ failure }) => ({ type: "enqueue-failed", leaseId: action.leaseId, failure }),
         );
@@ -283,7 +283,7 @@ export class Runner {
         return this.#call(
           async (sentAt) => {
             const answer = await this.#store.guard(action.key, action.token, action.timeoutMs);
-            return { type: "guarded", leaseId: action.leaseId, sentAt, answer };
+            return { type: "guarded", leaseId: action.leaseId, asFirst: action.asFirst, sentAt, answer };
           },
           () => ({ type: "guard-failed", leaseId: action.leaseId }),
         );

@@ -34,18 +34,21 @@ export interface WithdrawOptions {
 
 /** The election's interface to etcd. Every call ends within its `timeoutMs` and rejects with {@linkcode StoreError}. */
 export interface Store {
-  /** Grants a lease. The returned TTL applies: etcd raises small ones. */
+  /** Grants a lease. The returned TTL may be longer: etcd raises short ones. */
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }>;
   /** Renews a lease once. A returned TTL of 0 means that the lease no longer exists. */
   renew(leaseId: bigint, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }>;
-  /** Joins the queue: creates the key unless it exists. Safe to repeat if a call's outcome is unknown. */
-  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }>;
+  /**
+   * Joins the queue: creates the key unless it exists. Safe to repeat if a call's outcome is unknown. `first` is the
+   * first key of the queue, read in the same transaction.
+   */
+  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }>;
   /** Linearizable read: whether the key still has this create revision, and which key is first. */
   guard(key: string, token: bigint, timeoutMs: number): Promise<GuardAnswer>;
   /**
    * Deletes the key if it still has this create revision. With a handoff, the same transaction deletes the keys of the
-   * skipped candidates, and succeeds only if the queue is still as planned. A leader also records why it leaves, for
-   * the history of other nodes; nothing depends on it.
+   * skipped candidates, and succeeds only if the queue is still as planned. A leader also records why it leaves, in the
+   * next leader's key: that one may lead at once.
    */
   withdraw(key: string, token: bigint, timeoutMs: number, options?: WithdrawOptions): Promise<void>;
   /** Writes the key again as it is: fails if etcd takes no writes now. */

@@ -235,9 +235,10 @@ class QueueWatch {
     // Skip events that the list already includes.
     const newer = events.filter(({ revision }) => revision > this.#revision);
     for (const { change } of newer) this.#unread.delete(change.type === "put" ? change.candidate.key : change.key);
-    for (const { queue, revision } of stagesOf(this.#queue, newer)) {
+    const stages = stagesOf(this.#queue, newer);
+    for (const { queue, revision } of stages) {
       [this.#queue, this.#revision] = [queue, revision];
-      this.notify({ type: "changed", queue, revision });
+      this.notify({ type: "changed", queue, revision, more: revision !== stages.at(-1)!.revision });
     }
   }
 

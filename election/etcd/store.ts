@@ -23,13 +23,17 @@ export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #link: EtcdLink;
   readonly #clock: Clock;
-  readonly #range: { readonly key: Uint8Array; readonly range_end: Uint8Array };
+  /** Reads the first key of the queue. */
+  readonly #readFirst: Operation;
 
   constructor(options: EtcdStoreOptions, link: EtcdLink, clock: Clock = systemClock) {
     this.#options = options;
     this.#link = link;
     this.#clock = clock;
-    this.#range = prefixRange(options.prefix);
+    const range = prefixRange(options.prefix);
+    this.#readFirst = {
+      request_range: { ...range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
+    };
   }
 
   grant(ttlMs: number, timeoutMs: number): Promise<{ leaseId: bigint; ttlMs: number }> {
@@ -46,17 +50,18 @@ export class EtcdStore implements Store {
     );
   }
 
-  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
+  enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }> {
     const name = keyBytes(key);
     const value = encodeCandidate(this.#options.self, new Date(this.#clock.now().wall));
     return this.#link.call(async (client) => {
       const { header, succeeded, responses } = await client.txn({
         compare: [{ key: name, target: "Create", result: "Equal", create_revision: "0" }],
-        success: [{ request_put: { key: name, value, lease: String(leaseId) } }],
-        failure: [{ request_range: { key: name, keys_only: true } }],
+        success: [{ request_put: { key: name, value, lease: String(leaseId) } }, this.#readFirst],
+        failure: [{ request_range: { key: name, keys_only: true } }, this.#readFirst],
       }, this.#patience(timeoutMs));
+      const [own, first] = responses.map((response) => response.response_range?.kvs[0]);
       // The key is named after the lease: if it exists, an earlier attempt of ours has succeeded.
-      return { token: BigInt(succeeded ? header.revision : responses[0]!.response_range!.kvs[0]!.create_revision) };
+      return { token: BigInt(succeeded ? header.revision : own!.create_revision), first: keyText(first!.key) };
     });
   }
 
@@ -64,9 +69,7 @@ export class EtcdStore implements Store {
     return this.#link.call(async (client) => {
       const { header, succeeded, responses } = await client.txn({
         compare: [this.#exists(key, token)],
-        success: [{
-          request_range: { ...this.#range, sort_target: "Create", sort_order: "Ascend", limit: 1, keys_only: true },
-        }],
+        success: [this.#readFirst],
       }, this.#patience(timeoutMs));
       const first = responses[0]?.response_range?.kvs[0];
       return { held: succeeded, first: first && keyText(first.key), revision: BigInt(header.revision) };

@@ -1,6 +1,17 @@
 import { elapsed, type Instant } from "./clock.ts";
-import { callTimeoutMs } from "./deadline.ts";
-import { contests, drainRemaining, keyOf, leads, stopBudgetMs, termRemaining } from "./queries.ts";
+import { callTimeoutMs, remaining } from "./deadline.ts";
+import {
+  claims,
+  drainRemaining,
+  isFirst,
+  isNext,
+  keyOf,
+  leads,
+  leaseRemaining,
+  stopBudgetMs,
+  termRemaining,
+  viewWaitMs,
+} from "./queries.ts";
 import { type Handoff, isQueued, planHandoff } from "./queue.ts";
 import { endTerm, isDue, lose, WITHDRAW_ATTEMPTS, withdrawing } from "./transitions.ts";
 import type { Action, Core, In } from "./types.ts";
@@ -19,7 +30,7 @@ export function decide(core: Core, now: Instant, actions: Action[]): Core {
 
 /** Ends the campaign if the view shows that our key is gone or was replaced. */
 function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
-  const { campaign, view, watch } = core;
+  const { campaign, view } = core;
   // A former watch may have shown an older state, or even another etcd.
   const since = campaign.stage === "queued"
     ? campaign.since
@@ -27,7 +38,7 @@ function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
     ? campaign.kept?.queuedSince
     : undefined;
   if (!since || !("token" in campaign) || campaign.token === undefined) return core;
-  if (!watch.open || view?.generation !== watch.generation) return core;
+  if (!isOfWatch(core) || !view) return core;
   const { token } = campaign;
   if (view.revision < token) {
     // It may have been read before our key existed. If it was read later, etcd has gone back in time.
@@ -51,13 +62,14 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core,
       if (!isDue(campaign.call, now)) break;
       const { id, ttlMs } = campaign.lease;
       actions.push({ type: "enqueue", leaseId: id, key: keyOf(core, id), timeoutMs: callTimeoutMs(ttlMs) });
-      return { campaign: { ...campaign, call: "sent" }, term };
+      return { campaign: { ...campaign, call: "sent", since: campaign.since ?? now }, term };
     }
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
       const { lease, token, drained, leaving, to } = campaign;
-      if (!drained && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions), term };
+      const waits = !drained || viewWaitMs(core, campaign, now) > 0;
+      if (waits && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions), term };
       return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
     }
     case "withdrawing":
@@ -73,22 +85,50 @@ function decideQueued(
   now: Instant,
   actions: Action[],
 ): Pick<Core, "campaign" | "term"> {
-  const { lease, token } = campaign;
+  if (takesOver(core, campaign, now)) {
+    // The answer to an earlier guard may be on its way; only a new one can tell of what happens from now on.
+    campaign = { ...campaign, guardedAt: campaign.heldAt, guard: { since: now, afterMs: 0 } };
+  } else if (hasBecomeFirst(core, campaign)) campaign = { ...campaign, guard: { since: now, afterMs: 0 } };
+  core = { ...core, campaign };
+  const { lease, token, guardPendingSince } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
   const renew = isDue(campaign.renewal, now);
   if (renew) actions.push({ type: "renew", leaseId: lease.id, timeoutMs });
-  const guard = contests(core) && (isDue(campaign.guard, now) || (renew && campaign.guard !== "sent"));
-  if (guard) actions.push({ type: "guard", leaseId: lease.id, key: keyOf(core, lease.id), token, timeoutMs });
+  const asFirst = claims(core);
+  const guard = (asFirst || isNext(core)) && (isDue(campaign.guard, now) || (renew && campaign.guard !== "sent"));
+  if (guard) actions.push({ type: "guard", leaseId: lease.id, key: keyOf(core, lease.id), token, asFirst, timeoutMs });
   const safe = termRemaining(core, now) > stopBudgetMs(core);
   return {
     campaign: {
       ...campaign,
       renewal: renew ? "sent" : campaign.renewal,
       guard: guard ? "sent" : campaign.guard,
-      guardPendingSince: guard ? campaign.guardPendingSince ?? now : campaign.guardPendingSince,
+      guardPendingSince: guard && asFirst ? guardPendingSince ?? now : guardPendingSince,
     },
     term: core.term ?? (safe ? { token, since: now } : undefined),
   };
+}
+
+/**
+ * Whether this candidate may lead at once, on what etcd answered while it waited: its predecessor has handed over to it,
+ * in the transaction that deleted its own key after its work. Then nobody else can lead before our key is gone, and the
+ * lease and the guard say that it is there. Never if anything else took the predecessor's key away: it may not know yet.
+ */
+function takesOver(core: Core, { guardedAt, heldAt, lease }: In<"queued">, now: Instant): boolean {
+  const { view } = core;
+  if (guardedAt || !heldAt || !view?.handedOver || view.more || !isFirst(core) || !isOfWatch(core)) return false;
+  // A term that is about to end would be of no use.
+  return Math.min(leaseRemaining(lease, now), remaining(heldAt, lease.ttlMs, now)) >= lease.ttlMs / 2;
+}
+
+/** Whether this candidate has become the first, and has not asked etcd yet if it leads. */
+function hasBecomeFirst(core: Core, { guardedAt, guardPendingSince }: In<"queued">): boolean {
+  return !guardedAt && !guardPendingSince && isFirst(core) && isOfWatch(core);
+}
+
+/** Whether the view is that of the watch that is open now. */
+function isOfWatch({ view, watch }: Core): boolean {
+  return watch.open && view?.generation === watch.generation;
 }
 
 /** Sends what keeps the lease, if that is due and the work may still take its time. */
@@ -99,7 +139,8 @@ function keep(core: Core, campaign: In<"draining">, now: Instant, actions: Actio
   const renew = isDue(kept.renewal, now);
   if (renew) actions.push({ type: "renew", leaseId: lease.id, timeoutMs });
   const guard = isDue(kept.guard, now) || (renew && kept.guard !== "sent");
-  if (guard) actions.push({ type: "guard", leaseId: lease.id, key: keyOf(core, lease.id), token, timeoutMs });
+  const key = keyOf(core, lease.id);
+  if (guard) actions.push({ type: "guard", leaseId: lease.id, key, token, asFirst: true, timeoutMs });
   const { renewal, guard: lastGuard } = kept;
   return { ...campaign, kept: { ...kept, renewal: renew ? "sent" : renewal, guard: guard ? "sent" : lastGuard } };
 }

@@ -22,5 +22,5 @@ export function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
   }
   if (campaign.stage === "enqueueing") return { ...core, campaign: withdrawing(lease, undefined, now) };
   actions.push({ type: "drain", leaseId: lease.id });
-  return endTerm({ ...core, campaign: draining(lease, campaign.token, now) }, "expired");
+  return endTerm({ ...core, campaign: draining(lease, campaign.token, now, now) }, "expired");
 }

@@ -1,5 +1,14 @@
 import { elapsed, type Instant } from "./clock.ts";
-import { contests, drainRemaining, leaseRemaining, stopBudgetMs, termRemaining, viewIsCurrent } from "./queries.ts";
+import {
+  claims,
+  drainRemaining,
+  isNext,
+  leaseRemaining,
+  stopBudgetMs,
+  termRemaining,
+  viewIsCurrent,
+  viewWaitMs,
+} from "./queries.ts";
 import type { Call, Core } from "./types.ts";
 
 /** How often a leader checks the wall clock: timers do not advance while the machine is suspended. */
@@ -19,11 +28,12 @@ export function nextTickMs(core: Core, now: Instant): number {
     case "queued":
       wait(campaign.renewal);
       waits.push(leaseRemaining(campaign.lease, now));
-      if (contests(core)) wait(campaign.guard);
+      if (claims(core) || isNext(core)) wait(campaign.guard);
       if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
       waits.push(drainRemaining(core, now));
+      if (campaign.drained) waits.push(viewWaitMs(core, campaign, now));
       if (campaign.kept && elapsed(campaign.kept.endedAt, now) < (core.settings.drainMs ?? 0)) {
         waits.push(WALL_CHECK_MS);
         wait(campaign.kept.renewal);

@@ -1,8 +1,8 @@
 import { elapsed, type Instant } from "./clock.ts";
-import { defaultStopBudgetMs, remaining } from "./deadline.ts";
+import { callTimeoutMs, defaultStopBudgetMs, remaining } from "./deadline.ts";
 import type { Candidate } from "./queue.ts";
 import { WITHDRAW_ATTEMPTS } from "./transitions.ts";
-import type { Core, Lease } from "./types.ts";
+import type { Core, In, Lease } from "./types.ts";
 
 /** Whether this node leads. The only place where that is decided. */
 export function leads(core: Core, now: Instant): boolean {
@@ -26,6 +26,14 @@ export function drainRemaining({ campaign }: Core, now: Instant): number {
   return Math.min(leaseRemaining(lease, now), remaining(kept.guardedAt, lease.ttlMs, now));
 }
 
+/**
+ * Milliseconds for which a leader that leaves waits for its first list of the queue, to know the next leader: one that
+ * led by the transaction that created its key may not have it yet.
+ */
+export function viewWaitMs({ view, watch }: Core, { lease, leaving, leftAt }: In<"draining">, now: Instant): number {
+  return view || !watch.open || !leaving ? 0 : Math.max(0, callTimeoutMs(lease.ttlMs) - elapsed(leftAt, now));
+}
+
 /** Whether the queue is recent enough to name a leader. */
 export function viewIsCurrent({ view, settings }: Core, now: Instant): boolean {
   return view !== undefined && elapsed(view.contact, now) <= settings.ttlMs;
@@ -34,6 +42,14 @@ export function viewIsCurrent({ view, settings }: Core, now: Instant): boolean {
 /** The lease that the candidate holds, if any. */
 export function leaseOf({ campaign }: Core): Lease | undefined {
   return "lease" in campaign ? campaign.lease : undefined;
+}
+
+/**
+ * The TTL to count with: etcd raises short ones to the least that the member which answers has, and another member may
+ * have less. Whatever member leads next, it is no less than what was asked for.
+ */
+export function countedTtlMs({ settings }: Core, answeredMs: number): number {
+  return Math.min(answeredMs, settings.ttlMs);
 }
 
 /** The key of a lease in this election. */
@@ -57,17 +73,26 @@ export function isLeaving({ campaign }: Core): boolean {
     (campaign.stage === "withdrawing" && (campaign.attempts < WITHDRAW_ATTEMPTS || campaign.call === "sent"));
 }
 
-/** Whether this candidate should send guards to find out if it leads. */
-export function contests(core: Core): boolean {
+/** Whether this candidate asks with its guards if it leads: it is the first, as far as it knows. */
+export function claims(core: Core): boolean {
   return core.campaign.stage === "queued" && (core.campaign.guardedAt !== undefined || isFirst(core));
 }
 
 /** Whether the view shows our key as the first. */
 export function isFirst(core: Core): boolean {
+  return isAt(core, 0);
+}
+
+/** Whether the view shows our key as the next one after the leader's. */
+export function isNext(core: Core): boolean {
+  return isAt(core, 1);
+}
+
+function isAt(core: Core, place: number): boolean {
   const { campaign, view } = core;
-  const first = view?.queue[0];
-  return campaign.stage === "queued" && first !== undefined && first.token === campaign.token &&
-    first.key === keyOf(core, campaign.lease.id);
+  const candidate = view?.queue[place];
+  return campaign.stage === "queued" && candidate !== undefined && candidate.token === campaign.token &&
+    candidate.key === keyOf(core, campaign.lease.id);
 }
 
 /** Milliseconds for which a lease is guaranteed; 0 or less when it may have expired. */

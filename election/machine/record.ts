@@ -1,7 +1,7 @@
 import type { TermEndReason } from "../errors.ts";
 import type { Instant } from "./clock.ts";
 import { renewEveryMs } from "./deadline.ts";
-import { isFirst, leaseOf } from "./queries.ts";
+import { countedTtlMs, isFirst, keyOf, leaseOf } from "./queries.ts";
 import { keepLease, recordDraining } from "./record_draining.ts";
 import { recordQueued } from "./record_queued.ts";
 import { recordNotice } from "./record_view.ts";
@@ -22,7 +22,7 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
       return core.term || isFirst(core) ? leave(core, "resigned", now, actions, event.to) : core;
     case "granted": {
       if (campaign.stage !== "granting") return core;
-      const lease = { id: event.leaseId, ttlMs: event.ttlMs, sentAt: event.sentAt };
+      const lease = { id: event.leaseId, ttlMs: countedTtlMs(core, event.ttlMs), sentAt: event.sentAt };
       return { ...core, campaign: { stage: "enqueueing", lease, call: { since: now, afterMs: 0 } } };
     }
     case "grant-failed":
@@ -47,7 +47,8 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
 
 function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: MachineEvent, now: Instant): Core {
   if (event.type === "enqueued") {
-    const { lease } = campaign;
+    const { lease, since: sentAt = now } = campaign;
+    const isFirst = event.first === keyOf(core, lease.id);
     return {
       ...core,
       campaign: {
@@ -56,7 +57,9 @@ function recordEnqueue(core: Core, campaign: In<"enqueueing">, event: MachineEve
         token: event.token,
         since: now,
         renewal: { since: lease.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
-        guard: { since: now, afterMs: 0 },
+        // The transaction has read the first key too, so it counts as a guard.
+        guard: { since: sentAt, afterMs: renewEveryMs(lease.ttlMs) },
+        ...isFirst ? { guardedAt: sentAt } : { heldAt: sentAt },
       },
     };
   }
@@ -87,5 +90,5 @@ function leave(core: Core, reason: TermEndReason, now: Instant, actions: Action[
   const leaving = core.term && (to === undefined ? "resigned" : "switchover");
   actions.push({ type: "drain", leaseId: lease.id });
   const kept = core.term && core.settings.drainMs ? keepLease(campaign, now) : undefined;
-  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt), leaving, to, kept } }, reason);
+  return endTerm({ ...core, campaign: { ...draining(lease, token, lease.sentAt, now), leaving, to, kept } }, reason);
 }

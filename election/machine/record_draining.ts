@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
-import { keyOf } from "./queries.ts";
+import { countedTtlMs, keyOf } from "./queries.ts";
 import { lose, retry } from "./transitions.ts";
 import type { Action, Core, In, KeptLease, MachineEvent } from "./types.ts";
 
@@ -25,8 +25,8 @@ export function recordDraining(
     case "renewed": {
       const { leaseId, ttlMs } = event.answer;
       if (leaseId !== lease.id || ttlMs <= 0) return lose(core, now);
-      const renewal = { since: event.sentAt, afterMs: renewEveryMs(ttlMs) };
-      const renewed = { id: leaseId, ttlMs, sentAt: event.sentAt };
+      const renewed = { id: leaseId, ttlMs: countedTtlMs(core, ttlMs), sentAt: event.sentAt };
+      const renewal = { since: event.sentAt, afterMs: renewEveryMs(renewed.ttlMs) };
       return { ...core, campaign: { ...campaign, lease: renewed, kept: { ...kept, renewal } } };
     }
     case "renew-failed":
@@ -35,6 +35,8 @@ export function recordDraining(
       if (event.answer.held && event.answer.first === keyOf(core, lease.id)) {
         return keep({ guardedAt: event.sentAt, guard: { since: event.sentAt, afterMs: renewEveryMs(lease.ttlMs) } });
       }
+      // Sent while another one was the first.
+      if (event.answer.held && !event.asFirst) return core;
       actions.push({ type: "revoke", leaseId: lease.id, timeoutMs: callTimeoutMs(lease.ttlMs) });
       return lose(core, now);
     case "guard-failed":

@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
-import { keyOf } from "./queries.ts";
+import { claims, countedTtlMs, keyOf } from "./queries.ts";
 import { closeWatch, endTerm, lose, retry } from "./transitions.ts";
 import type { Action, Core, In, MachineEvent } from "./types.ts";
 
@@ -17,14 +17,9 @@ export function recordQueued(
     case "renewed": {
       const { leaseId, ttlMs } = event.answer;
       if (leaseId !== lease.id || ttlMs <= 0) return lose(core, now);
-      return {
-        ...core,
-        campaign: {
-          ...campaign,
-          lease: { id: leaseId, ttlMs, sentAt: event.sentAt },
-          renewal: { since: event.sentAt, afterMs: renewEveryMs(ttlMs) },
-        },
-      };
+      const renewed = { id: leaseId, ttlMs: countedTtlMs(core, ttlMs), sentAt: event.sentAt };
+      const renewal = { since: event.sentAt, afterMs: renewEveryMs(renewed.ttlMs) };
+      return { ...core, campaign: { ...campaign, lease: renewed, renewal } };
     }
     case "renew-failed":
       if (event.failure === "lease-gone") return lose(core, now);
@@ -36,24 +31,37 @@ export function recordQueued(
         actions.push({ type: "revoke", leaseId: lease.id, timeoutMs: callTimeoutMs(lease.ttlMs) });
         return lose(core, now);
       }
-      if (event.answer.first !== keyOf(core, lease.id)) {
-        // The view was wrong: another candidate is before us.
-        const doubted = closeWatch(endTerm(core, "key-gone"), now);
-        const next = { guardedAt: undefined, guardPendingSince: undefined, guard: retry(now) };
-        return { ...doubted, campaign: { ...campaign, ...next } };
-      }
+      return { ...core, ...recordGuard(core, campaign, event, now) };
+    case "guard-failed":
+      // One who waits has time until the next renewal.
       return {
         ...core,
         campaign: {
           ...campaign,
-          guardedAt: event.sentAt,
-          guardPendingSince: undefined,
-          guard: { since: event.sentAt, afterMs: renewEveryMs(lease.ttlMs) },
+          guard: claims(core) ? retry(now) : { since: now, afterMs: renewEveryMs(lease.ttlMs) },
         },
       };
-    case "guard-failed":
-      return { ...core, campaign: { ...campaign, guard: retry(now) } };
     default:
       return core;
   }
+}
+
+/** Records a guard that found our key in the queue. */
+function recordGuard(
+  core: Core,
+  campaign: In<"queued">,
+  { answer, asFirst, sentAt }: MachineEvent & { type: "guarded" },
+  now: Instant,
+): Partial<Core> {
+  const { lease } = campaign;
+  const guard = { since: sentAt, afterMs: renewEveryMs(lease.ttlMs) };
+  if (answer.first === keyOf(core, lease.id)) {
+    return { campaign: { ...campaign, guardedAt: sentAt, guardPendingSince: undefined, guard } };
+  }
+  // Sent while another one was the first: that we are the first since is no contradiction.
+  if (!asFirst) return { campaign: { ...campaign, heldAt: sentAt, guard: claims(core) ? campaign.guard : guard } };
+  // The view was wrong: another candidate is before us.
+  const doubted = closeWatch(endTerm(core, "key-gone"), now);
+  const unsure = { guardedAt: undefined, heldAt: undefined, guardPendingSince: undefined };
+  return { ...doubted, campaign: { ...campaign, ...unsure, guard: retry(now) } };
 }

@@ -1,5 +1,5 @@
 import type { Instant } from "./clock.ts";
-import { contests } from "./queries.ts";
+import { claims } from "./queries.ts";
 import { closeWatch } from "./transitions.ts";
 import type { Core, View, WatchNotice } from "./types.ts";
 
@@ -18,7 +18,7 @@ export function recordNotice(core: Core, generation: number, notice: WatchNotice
       if (!view) return core;
       return withView(
         core,
-        { ...view, queue: notice.queue, revision: notice.revision },
+        { ...view, queue: notice.queue, revision: notice.revision, more: notice.more },
         now,
       );
     case "alive":
@@ -32,20 +32,18 @@ export function recordNotice(core: Core, generation: number, notice: WatchNotice
 /** Sends a guard at once if this candidate may lead: without the watch, only that can tell that the key is gone. */
 function askAtOnce(core: Core, now: Instant): Core {
   const { campaign } = core;
-  if (campaign.stage !== "queued" || !contests(core) || campaign.guard === "sent") return core;
+  if (campaign.stage !== "queued" || !claims(core) || campaign.guard === "sent") return core;
   return { ...core, campaign: { ...campaign, guard: { since: now, afterMs: 0 } } };
 }
 
 function withView(core: Core, view: View, now: Instant): Core {
   const before = core.view?.queue[0];
   const first = view.queue[0];
-  const firstSince = first === undefined
-    ? undefined
-    : first.key === before?.key && first.token === before.token
-    ? core.view?.firstSince
-    : core.view
+  const isSame = first !== undefined && first.key === before?.key && first.token === before.token;
+  const firstSince = first === undefined ? undefined : isSame ? core.view?.firstSince : core.view
     ? now.wall
     // The first view: it cannot have led before it joined the queue.
     : first.since?.getTime();
-  return { ...core, view: { ...view, firstSince } };
+  const handedOver = isSame ? core.view?.handedOver : before !== undefined && first?.after?.token === before.token;
+  return { ...core, view: { ...view, firstSince, handedOver } };
 }

@@ -15,8 +15,8 @@ export function idle(now: Instant, afterMs = 0): Campaign {
 }
 
 /** The stage that waits for the work of the term to finish. */
-export function draining(lease: Lease, token: bigint, since: Instant): In<"draining"> {
-  return { stage: "draining", lease, token, since, drained: false };
+export function draining(lease: Lease, token: bigint, since: Instant, leftAt: Instant): In<"draining"> {
+  return { stage: "draining", lease, token, since, leftAt, drained: false };
 }
 
 /** The stage that deletes the key and revokes the lease. */

@@ -39,7 +39,13 @@ export interface Lease {
 export type Campaign =
   | { readonly stage: "idle"; readonly next: Due; readonly failures: number }
   | { readonly stage: "granting"; readonly failures: number }
-  | { readonly stage: "enqueueing"; readonly lease: Lease; readonly call: Call }
+  | {
+    readonly stage: "enqueueing";
+    readonly lease: Lease;
+    readonly call: Call;
+    /** Just before the first attempt was sent: any attempt may be the one that created the key. */
+    readonly since?: Instant;
+  }
   | {
     readonly stage: "queued";
     readonly lease: Lease;
@@ -50,7 +56,9 @@ export type Campaign =
     readonly guard: Call;
     /** Just before the last guard was sent that found our key to be the first. */
     readonly guardedAt?: Instant;
-    /** When the first unanswered guard was sent. */
+    /** Just before the last guard was sent that found our key behind another one. */
+    readonly heldAt?: Instant;
+    /** When the first unanswered guard was sent since we are the first. */
     readonly guardPendingSince?: Instant;
   }
   /** The key stays until the work of the term has finished, but no longer than one TTL after `since`. */
@@ -59,6 +67,7 @@ export type Campaign =
     readonly lease: Lease;
     readonly token: bigint;
     readonly since: Instant;
+    readonly leftAt: Instant;
     readonly drained: boolean;
     /** Present while the lease is still renewed, since the work may need longer than it holds. */
     readonly kept?: KeptLease;
@@ -100,6 +109,10 @@ export interface View {
   readonly generation: number;
   /** The wall-clock time at which the first candidate was seen to become the first. */
   readonly firstSince?: number;
+  /** Whether the first candidate was handed the leadership by the one that was the first before it. */
+  readonly handedOver?: boolean;
+  /** Whether more changes that etcd sent in the same message follow. */
+  readonly more?: boolean;
 }
 
 /** The watch on the queue. Each new watch has the next generation. */
@@ -146,7 +159,13 @@ export type WatchNotice =
   /** The whole queue, read at `revision` by a request sent at `sentAt`. */
   | { readonly type: "listed"; readonly queue: Queue; readonly revision: bigint; readonly sentAt: Instant }
   /** The queue at `revision`, after a change. No leader is skipped, however short its leadership was. */
-  | { readonly type: "changed"; readonly queue: Queue; readonly revision: bigint }
+  | {
+    readonly type: "changed";
+    readonly queue: Queue;
+    readonly revision: bigint;
+    /** Whether more changes that etcd sent in the same message follow. */
+    readonly more?: boolean;
+  }
   /** A probe sent at `sentAt` confirms that the watch was open and has reported everything up to then. */
   | { readonly type: "alive"; readonly sentAt: Instant }
   /** The watch has ended: list and watch again. */
@@ -172,7 +191,8 @@ export type MachineEvent =
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }
   | { readonly type: "granted"; readonly sentAt: Instant; readonly leaseId: bigint; readonly ttlMs: number }
   | { readonly type: "grant-failed" }
-  | { readonly type: "enqueued"; readonly leaseId: bigint; readonly token: bigint }
+  /** `first` is the first key of the queue, read in the transaction that created ours, or found it. */
+  | { readonly type: "enqueued"; readonly leaseId: bigint; readonly token: bigint; readonly first: string }
   | { readonly type: "enqueue-failed"; readonly leaseId: bigint; readonly failure: StoreFailure }
   | {
     readonly type: "renewed";
@@ -184,6 +204,8 @@ export type MachineEvent =
   | {
     readonly type: "guarded";
     readonly leaseId: bigint;
+    /** That of the action. */
+    readonly asFirst: boolean;
     readonly sentAt: Instant;
     readonly answer: GuardAnswer;
   }
@@ -202,6 +224,8 @@ export type Action =
     readonly leaseId: bigint;
     readonly key: string;
     readonly token: bigint;
+    /** Whether our key should be the first; else it waits behind another one. */
+    readonly asFirst: boolean;
     readonly timeoutMs: number;
   }
   | { readonly type: "drain"; readonly leaseId: bigint }

@@ -16,13 +16,18 @@ async function simulate(first: number, count: number): Promise<number> {
   const began = performance.now();
   let told = began;
   let terms = 0;
+  let taken = { count: 0, longestMs: 0 };
   const report = (seeds: number) => {
     const seconds = (performance.now() - began) / 1000;
-    console.log(`${seeds} seeds, ${terms} terms, ${(seeds / seconds).toFixed(0)} seeds/s, no violation`);
+    const { count, longestMs } = taken;
+    const overlaps = `${count} overlaps after a key was taken away, ${longestMs.toFixed(0)} ms at most`;
+    console.log(`${seeds} seeds, ${terms} terms, ${(seeds / seconds).toFixed(0)} seeds/s, no violation; ${overlaps}`);
   };
   for (let seed = first; seed < first + count; seed++) {
     const result = await run({ seed });
     terms += result.terms;
+    const { count, longestMs } = result.taken;
+    taken = { count: taken.count + count, longestMs: Math.max(taken.longestMs, longestMs) };
     if (result.violation) {
       console.log((await run({ seed, trace: true })).trace.join("\n"));
       console.log(`seed ${seed}: ${result.violation}\nreplay: deno task simulate --seeds 1 --seed ${seed}`);

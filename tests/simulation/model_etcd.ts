@@ -1,23 +1,21 @@
-import {
-  type Candidate,
-  type Handoff,
-  type Queue,
-  type QueueChange,
-  type Self,
-  sortQueue,
-} from "../../election/machine/queue.ts";
+import { type Candidate, type Queue, type QueueChange, type Self, sortQueue } from "../../election/machine/queue.ts";
 import type { GuardAnswer } from "../../election/machine/types.ts";
+import type { WithdrawOptions } from "../../election/store.ts";
+import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** etcd's default election timeout; also what a new leader adds to every lease. */
 const ELECTION_TIMEOUT_MS = 1000;
 const SCAN_MS = 500;
-const MIN_TTL_MS = 2000;
 /** How long a leader that was cut off may go on to acknowledge renewals. */
 const STALE_LEADER_MS = 1900;
 
+/** How long a member that was frozen goes on with what it knew, once it is thawed. */
+const THAWED_MS = { least: 7, most: 23 };
+
 interface Lease {
-  readonly ttlMs: number;
+  /** The TTL that was asked for. */
+  readonly askedMs: number;
   readonly grantedAt: number;
   /** The earliest true time at which the lease may expire. */
   expiresAt: number;
@@ -61,8 +59,14 @@ export class ModelEtcd {
   #staleLeaderUntil = 0;
   /** Called after each change. */
   onChange = () => {};
+  /** Called when etcd itself takes keys away whose leases were renewed in time. */
+  onTaken = (_keys: readonly Candidate[]) => {};
   /** The bug of etcd before 3.4.38 and 3.5.23: the renewal of a revoked lease succeeds. */
   renewsRevoked = false;
+  /** The least TTL of each member: it follows from its election timeout. */
+  minTtlsMs: readonly number[] = [2000];
+  /** Which of them is the raft leader. */
+  #leader = 0;
 
   constructor(schedule: Schedule, trace: (text: string) => void) {
     this.#schedule = schedule;
@@ -96,15 +100,16 @@ export class ModelEtcd {
 
   grant(ttlMs: number): { leaseId: bigint; ttlMs: number } {
     const leaseId = this.#nextLease++;
-    const granted = Math.max(ttlMs, MIN_TTL_MS);
     const { now } = this.#schedule;
-    this.#leases.set(leaseId, {
-      ttlMs: granted,
-      grantedAt: now,
-      expiresAt: now + granted,
-      answeredUntil: now + granted,
-    });
-    return { leaseId, ttlMs: granted };
+    const until = now + this.#ttlMs(ttlMs);
+    this.#leases.set(leaseId, { askedMs: ttlMs, grantedAt: now, expiresAt: until, answeredUntil: until });
+    // Any member may answer, with what it would grant itself.
+    return { leaseId, ttlMs: Math.max(ttlMs, ...this.minTtlsMs) };
+  }
+
+  /** The TTL of a lease as the raft leader counts it. */
+  #ttlMs(askedMs: number): number {
+    return Math.max(askedMs, this.minTtlsMs[this.#leader]!);
   }
 
   /** Renews a lease; while there is no leader, the former one may still say yes, to no effect. */
@@ -115,19 +120,20 @@ export class ModelEtcd {
     const stale = known && this.#schedule.now < this.#staleLeaderUntil;
     if (this.health === "silent" && !stale) return "silent";
     if (!lease) return { leaseId, ttlMs: this.renewsRevoked ? this.#revoked.get(leaseId) ?? 0 : 0 };
-    lease.answeredUntil = this.#schedule.now + lease.ttlMs;
+    const ttlMs = this.#ttlMs(lease.askedMs);
+    lease.answeredUntil = this.#schedule.now + ttlMs;
     if (!stale) lease.expiresAt = lease.answeredUntil;
-    return { leaseId, ttlMs: lease.ttlMs };
+    return { leaseId, ttlMs };
   }
 
-  enqueue(key: string, leaseId: bigint, self: Self): { token: bigint } | "lease-gone" {
+  enqueue(key: string, leaseId: bigint, self: Self): { token: bigint; first: string } | "lease-gone" {
     const there = this.#keys.get(key);
-    if (there) return { token: there.token };
+    if (there) return { token: there.token, first: this.keys[0]!.key };
     if (!this.#leases.has(leaseId)) return "lease-gone";
     const candidate = { key, token: this.#revision + 1n, ...self, leaseId };
     this.#keys.set(key, candidate);
     this.#commit([{ type: "put", candidate }]);
-    return { token: candidate.token };
+    return { token: candidate.token, first: this.keys[0]!.key };
   }
 
   guard(key: string, token: bigint): GuardAnswer {
@@ -136,14 +142,21 @@ export class ModelEtcd {
     return { held: true, first: this.keys[0]!.key, revision };
   }
 
-  withdraw(key: string, token: bigint, handoff?: Handoff): "done" | "changed" {
+  withdraw(key: string, token: bigint, { handoff, leaving }: WithdrawOptions = {}): "done" | "changed" {
     const isThere = (one: { key: string; token: bigint }) => this.#keys.get(one.key)?.token === one.token;
     const own = { key, token };
     if (!isThere(own)) return "done";
     if (handoff && ![...handoff.passed, handoff.to].every(isThere)) return "changed";
-    const leaving = [own, ...handoff?.passed ?? []];
-    for (const { key } of leaving) this.#keys.delete(key);
-    this.#commit(leaving.map(({ key }) => ({ type: "delete", key })));
+    const deleted = [own, ...handoff?.passed ?? []];
+    for (const { key } of deleted) this.#keys.delete(key);
+    const changes: QueueChange[] = deleted.map(({ key }) => ({ type: "delete", key }));
+    const to = handoff && this.#keys.get(handoff.to.key);
+    if (to && leaving) {
+      const candidate = { ...to, after: { token, left: leaving } };
+      this.#keys.set(to.key, candidate);
+      changes.push({ type: "put", candidate });
+    }
+    this.#commit(changes);
     return "done";
   }
 
@@ -154,7 +167,7 @@ export class ModelEtcd {
   revoke(leaseId: bigint): void {
     const lease = this.#leases.get(leaseId);
     if (!lease) return;
-    this.#revoked.set(leaseId, lease.ttlMs);
+    this.#revoked.set(leaseId, lease.askedMs);
     this.#end(leaseId);
   }
 
@@ -216,11 +229,34 @@ export class ModelEtcd {
     this.#promote(silentMs);
   }
 
-  /** A new leader extends every lease. */
+  /**
+   * The raft leader freezes, and thaws when another one leads: before it knows that, it revokes what has run out by what
+   * it knows, whoever has renewed it since. Every version of etcd does that.
+   */
+  freezeLeader(electionMs: number, frozenMs: number, random: Random): void {
+    const known = [...this.#leases].map(([leaseId, { expiresAt }]) => [leaseId, expiresAt] as const);
+    const silentMs = ELECTION_TIMEOUT_MS + electionMs;
+    this.#noLeaderUntil = this.#schedule.now + silentMs;
+    this.#promote(silentMs);
+    this.#schedule.after(Math.max(silentMs, frozenMs), () => {
+      const over = known.filter(([, expiresAt]) => expiresAt <= this.#schedule.now && random.chance(0.8));
+      for (const [leaseId] of over) {
+        this.#schedule.after(random.between(THAWED_MS.least, THAWED_MS.most), () => {
+          if (this.health !== "up" || !this.#leases.has(leaseId)) return;
+          this.#trace(`etcd: lease ${leaseId.toString(16)} is revoked by a thawed member`);
+          this.onTaken(this.keysOf(leaseId));
+          this.revoke(leaseId);
+        });
+      }
+    });
+  }
+
+  /** The next member leads, and extends every lease. */
   #promote(delay: number): void {
     this.#schedule.after(delay, () => {
+      this.#leader = (this.#leader + 1) % this.minTtlsMs.length;
       for (const lease of this.#leases.values()) {
-        lease.expiresAt = this.#schedule.now + lease.ttlMs + ELECTION_TIMEOUT_MS;
+        lease.expiresAt = this.#schedule.now + this.#ttlMs(lease.askedMs) + ELECTION_TIMEOUT_MS;
       }
     });
   }

@@ -26,7 +26,11 @@ export type Sabotage =
   /** To be first in the watched queue is enough: etcd is not asked. */
   | "lead-on-watch"
   /** A lease that ran out is kept, and led on again if etcd renews it. */
-  | "keep-lapsed";
+  | "keep-lapsed"
+  /** The next in line leads at once whatever took its predecessor's key away. */
+  | "take-over-always"
+  /** The term of one who takes over counts from the handoff, not from what etcd answered before. */
+  | "count-from-handoff";
 
 /** How long work may take to end. */
 export const MAX_DRAIN_MS = 6000;
@@ -41,6 +45,10 @@ export interface Link {
   slowMs: number;
   /** How often a message is lost, and a request delivered twice. */
   loss: number;
+  /** Milliseconds by which the member that serves the watch lags behind. */
+  lagMs: number;
+  /** Whether what etcd sends on the watch is held back, and nothing else. */
+  stalled: boolean;
 }
 
 /** What the nodes live in. */
@@ -75,7 +83,7 @@ interface Watch {
 /** One node: the real participant in a process that can freeze and crash, on a machine with clocks of its own. */
 export class ModelNode implements Store, Time {
   readonly id: string;
-  readonly link: Link = { out: true, in: true, slowMs: 0, loss: 0 };
+  readonly link: Link = { out: true, in: true, slowMs: 0, loss: 0, lagMs: 0, stalled: false };
   readonly #world: Surroundings;
   readonly #settings: Omit<machine.MachineSettings, "self">;
   readonly #rate: number;
@@ -222,13 +230,13 @@ export class ModelNode implements Store, Time {
     if (!news) return this.#lose(watch, "compacted");
     for (const { changes, revision } of news) {
       watch.queue = applyChanges(watch.queue, changes);
-      this.#send(watch, { type: "changed", queue: watch.queue, revision });
+      this.#send(watch, { type: "changed", queue: watch.queue, revision, more: revision !== etcd.revision });
     }
   }
 
   /** The link lets messages through again. */
   healed(): void {
-    if (!this.link.in) return;
+    if (!this.link.in || this.link.stalled) return;
     for (const deliver of this.#watch?.held.splice(0) ?? []) deliver();
   }
 
@@ -262,7 +270,7 @@ export class ModelNode implements Store, Time {
     return this.#call(timeoutMs, () => this.#world.etcd.renew(leaseId), true);
   }
 
-  async enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint }> {
+  async enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }> {
     const self = { id: this.id, priority: this.#priority };
     const answer = await this.#call(timeoutMs, () => this.#world.etcd.enqueue(key, leaseId, self));
     if (answer === "lease-gone") throw new StoreError("lease-gone", "the lease is gone");
@@ -275,8 +283,8 @@ export class ModelNode implements Store, Time {
 
   async touch(): Promise<void> {}
 
-  async withdraw(key: string, token: bigint, timeoutMs: number, { handoff }: WithdrawOptions = {}): Promise<void> {
-    const answer = await this.#call(timeoutMs, () => this.#world.etcd.withdraw(key, token, handoff));
+  async withdraw(key: string, token: bigint, timeoutMs: number, options?: WithdrawOptions): Promise<void> {
+    const answer = await this.#call(timeoutMs, () => this.#world.etcd.withdraw(key, token, options));
     if (answer === "changed") throw new StoreError("changed", "the queue has changed");
   }
 
@@ -309,9 +317,11 @@ export class ModelNode implements Store, Time {
   #step(core: machine.Core, event: machine.MachineEvent, now: Instant): ReturnType<typeof machine.step> {
     const { sabotage, trace } = this.#world;
     const before = sabotage === "keep-lapsed" ? withoutLapse(core, now) : core;
-    const counted = sabotage === "count-from-answer" && "sentAt" in event ? { ...event, sentAt: now } : event;
-    let result = machine.step(before, counted, now);
+    const sent = sabotage === "count-from-answer" && "sentAt" in event ? { ...event, sentAt: now } : event;
+    let result = machine.step(before, sent, now);
     if (sabotage === "lead-on-watch") result = { ...result, core: claimed(result.core, now) };
+    if (sabotage === "take-over-always") result = takenOver(result, now);
+    if (sabotage === "count-from-handoff") result = { ...result, core: counted(core, result.core, now) };
     this.#core = result.core;
     if (core.term !== result.core.term) {
       trace(
@@ -438,14 +448,14 @@ export class ModelNode implements Store, Time {
     const life = this.#life;
     const deliver = () => {
       if (this.#watch !== watch) return;
-      if (!this.link.in) return void watch.held.push(deliver);
+      if (!this.link.in || this.link.stalled) return void watch.held.push(deliver);
       this.#inProcess(life, false, () => {
         if (this.#watch !== watch) return;
         delivered();
         watch.notify(notice);
       });
     };
-    watch.arrives = Math.max(watch.arrives, schedule.now + this.#latency());
+    watch.arrives = Math.max(watch.arrives, schedule.now + this.#latency() + this.link.lagMs);
     schedule.after(watch.arrives - schedule.now, deliver);
   }
 
@@ -469,7 +479,24 @@ function claimed(core: machine.Core, now: Instant): machine.Core {
   const answer = { leaseId: lease!.id, ttlMs: lease!.ttlMs };
   const renewed = machine.step(core, { type: "renewed", leaseId: lease!.id, sentAt: now, answer }, now).core;
   const guard = { held: true, first: key, revision: core.view!.revision };
-  return machine.step(renewed, { type: "guarded", leaseId: lease!.id, sentAt: now, answer: guard }, now).core;
+  return machine.step(renewed, { type: "guarded", leaseId: lease!.id, asFirst: true, sentAt: now, answer: guard }, now)
+    .core;
+}
+
+/** The sabotage of taking over without a handoff. */
+function takenOver(result: ReturnType<typeof machine.step>, now: Instant): ReturnType<typeof machine.step> {
+  const { core, actions } = result;
+  if (!core.view || core.view.handedOver) return result;
+  const next = machine.step({ ...core, view: { ...core.view, handedOver: true } }, { type: "tick" }, now);
+  return next.core.term ? { core: next.core, actions: [...actions, ...next.actions] } : result;
+}
+
+/** The sabotage of counting a term from the handoff. */
+function counted(before: machine.Core, core: machine.Core, now: Instant): machine.Core {
+  const { campaign } = core;
+  if (campaign.stage !== "queued" || before.campaign.stage !== "queued") return core;
+  if (before.term || !core.term || campaign.guardedAt !== before.campaign.heldAt) return core;
+  return { ...core, campaign: { ...campaign, guardedAt: now, lease: { ...campaign.lease, sentAt: now } } };
 }
 
 /** The sabotage of keeping a lease that ran out: it seems to be about to. */

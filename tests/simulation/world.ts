@@ -23,6 +23,14 @@ export interface RunResult {
   readonly terms: number;
   /** How many steps were taken. */
   readonly steps: number;
+  /** Overlaps after a key was taken away, by an operator or by etcd itself. */
+  readonly taken: Overlaps;
+}
+
+/** How often two nodes led at the same time, and for how long at most. */
+export interface Overlaps {
+  readonly count: number;
+  readonly longestMs: number;
 }
 
 const FAULTS_MS = 30_000;
@@ -59,6 +67,8 @@ class World {
   readonly #overSince = new Map<ModelNode, number>();
   terms = 0;
   steps = 0;
+  taken: Overlaps = { count: 0, longestMs: 0 };
+  #overlapSince: number | undefined;
 
   constructor({ seed, sabotage, trace }: RunOptions) {
     this.random = new Random(seed);
@@ -68,7 +78,9 @@ class World {
       : () => {};
     this.etcd = new ModelEtcd(this.schedule, this.trace);
     this.etcd.onChange = () => this.#nodes.forEach((node) => node.pump());
+    this.etcd.onTaken = (keys) => this.#disown(keys);
     this.etcd.renewsRevoked = this.random.chance(0.2);
+    if (this.random.chance(0.2)) this.etcd.minTtlsMs = [2000, 4000];
     const { random } = this;
     this.distanceMs = random.chance(0.3) ? random.between(0, 60) : 0;
     this.#ttlMs = random.pick([2000, 3000, 5000]);
@@ -100,11 +112,11 @@ class World {
     this.#makePeace();
     // The faults are over when etcd has a leader again.
     while (this.etcd.health !== "up") await this.#until(schedule.now + 100);
-    await this.#until(schedule.now + this.#ttlMs + 2000 + MAX_DRAIN_MS);
+    await this.#until(schedule.now + Math.max(this.#ttlMs, ...this.etcd.minTtlsMs) + 2000 + MAX_DRAIN_MS);
     this.#checkPeace();
     this.trace("all stop");
     for (const node of this.#nodes) node.stop();
-    await this.#until(schedule.now + this.#ttlMs + 4000 + MAX_DRAIN_MS);
+    await this.#until(schedule.now + Math.max(this.#ttlMs, ...this.etcd.minTtlsMs) + 4000 + MAX_DRAIN_MS);
     this.#checkEnd();
   }
 
@@ -116,7 +128,7 @@ class World {
       this.settling = false;
       if (this.#violation) throw this.#violation;
       for (const node of this.#nodes) this.#checkSignal(node);
-      this.#checkAlone((node) => node.holds || node.works);
+      this.#countOverlap(this.#checkAlone((node) => node.holds || node.works));
     }
   }
 
@@ -176,6 +188,14 @@ class World {
         say(`${chosen.id} is up to ${chosen.link.slowMs} ms away`);
       }, (chosen) => chosen.link.slowMs = 0),
       link((chosen) => {
+        chosen.link.lagMs = random.pick([10, 100, 900]);
+        say(`${chosen.id}'s watch lags by ${chosen.link.lagMs} ms`);
+      }, (chosen) => chosen.link.lagMs = 0),
+      link((chosen) => {
+        say(`${chosen.id}'s watch stalls`);
+        chosen.link.stalled = true;
+      }, (chosen) => chosen.link.stalled = false),
+      link((chosen) => {
         say(`${chosen.id} loses messages`);
         chosen.link.loss = random.between(0.05, 0.6);
       }, (chosen) => chosen.link.loss = 0),
@@ -217,6 +237,11 @@ class World {
         if (etcd.health !== "up") return;
         say("etcd loses its leader");
         etcd.loseLeader(random.between(0, 500), random.between(0, 3000));
+      },
+      () => {
+        if (etcd.health !== "up") return;
+        say("etcd's leader freezes");
+        etcd.freezeLeader(random.between(0, 500), random.between(1000, 2 * this.#ttlMs), random);
       },
       () => {
         if (etcd.keys.length === 0 || etcd.health !== "up") return;
@@ -275,7 +300,7 @@ class World {
     this.peace = true;
     if (this.etcd.health === "down") this.etcd.start();
     for (const node of this.#nodes) {
-      Object.assign(node.link, { out: true, in: true, slowMs: 0, loss: 0 });
+      Object.assign(node.link, { out: true, in: true, slowMs: 0, loss: 0, lagMs: 0, stalled: false });
       node.healed();
       node.thaw();
       if (node.core?.stopping) node.crash();
@@ -290,11 +315,24 @@ class World {
     this.#terms.set(node, term);
   }
 
-  #checkAlone(holds: (node: ModelNode) => boolean): void {
-    const holders = this.#nodes.filter((node) => holds(node) && !this.#isDisowned(node));
-    if (holders.length > 1) {
-      throw new Violation(`${holders.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
+  /** Whether several hold the lead; a violation, unless keys were taken away. */
+  #checkAlone(holds: (node: ModelNode) => boolean): boolean {
+    const holders = this.#nodes.filter(holds);
+    if (holders.length <= 1) return false;
+    const owners = holders.filter((node) => !this.#isDisowned(node));
+    if (owners.length > 1) {
+      throw new Violation(`${owners.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
     }
+    return true;
+  }
+
+  #countOverlap(overlaps: boolean): void {
+    const { now } = this.schedule;
+    const since = this.#overlapSince;
+    this.#overlapSince = overlaps ? since ?? now : undefined;
+    const { count, longestMs } = this.taken;
+    if (overlaps && since === undefined) this.taken = { count: count + 1, longestMs };
+    else if (since !== undefined) this.taken = { count, longestMs: Math.max(longestMs, now - since) };
   }
 
   /**
@@ -315,7 +353,11 @@ class World {
     this.terms++;
     const last = this.#lastTerm;
     // Only a term that was in doubt goes on with the same key, and so the same token.
-    if (this.#disowned.has(machine.keyOf(node.core!, machine.leaseOf(node.core!)!.id))) return;
+    const disownedAt = this.#disowned.get(machine.keyOf(node.core!, machine.leaseOf(node.core!)!.id));
+    if (disownedAt !== undefined) {
+      if (this.schedule.now - disownedAt > this.#ttlMs) throw new Violation(`${node.id} leads by a key long gone`);
+      return;
+    }
     if (last && (token < last.token || (token === last.token && node !== last.node))) {
       throw new Violation(`${node.id} leads with token ${token} after ${last.node.id} did with ${last.token}`);
     }
@@ -376,8 +418,8 @@ class World {
 export async function run(options: RunOptions): Promise<RunResult> {
   const world = new World(options);
   const result = (violation?: string) => {
-    const { lines: trace, terms, steps } = world;
-    return { violation, trace, terms, steps };
+    const { lines: trace, terms, steps, taken } = world;
+    return { violation, trace, terms, steps, taken };
   };
   try {
     await world.run();

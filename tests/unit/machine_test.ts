@@ -71,14 +71,14 @@ class Node {
     this.send({ type: "renewed", leaseId: LEASE, sentAt, answer: { leaseId, ttlMs } });
   }
 
-  guarded({ sentAt = this.clock.now(), held = true, first = KEY, revision = TOKEN } = {}): void {
-    this.send({ type: "guarded", leaseId: LEASE, sentAt, answer: { held, first, revision } });
+  guarded({ sentAt = this.clock.now(), held = true, first = KEY, revision = TOKEN, asFirst = true } = {}): void {
+    this.send({ type: "guarded", leaseId: LEASE, asFirst, sentAt, answer: { held, first, revision } });
   }
 
   /** Through grant and enqueueing. */
   queue(): this {
     this.send({ type: "granted", sentAt: this.clock.now(), leaseId: LEASE, ttlMs: TTL });
-    this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+    this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
     return this;
   }
 
@@ -105,7 +105,7 @@ Deno.test("a candidate gets a lease, queues, asks etcd when it is first, and lea
   assertEquals(node.did(), ["watch", "grant"]);
   node.send({ type: "granted", sentAt: node.clock.now(), leaseId: LEASE, ttlMs: TTL });
   assertEquals(node.did(), ["enqueue"]);
-  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
   assertEquals(node.did(), []);
   node.list([me, later], TOKEN);
   assertEquals(node.did(), ["guard"]);
@@ -130,7 +130,7 @@ Deno.test("the lead ends a stop budget before the lease, counted from the sendin
   const sentAt = node.clock.now();
   node.clock.pass(1000);
   node.send({ type: "granted", sentAt, leaseId: LEASE, ttlMs: TTL });
-  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
   node.list([me], TOKEN);
   node.guarded();
   // 4950 ms from the sending, less the budget of 500 ms, of which 1000 ms have passed.
@@ -263,7 +263,7 @@ Deno.test("one who waits does not keep a lease that ran out, nor does one who en
   enqueueing.send({ type: "granted", sentAt: enqueueing.clock.now(), leaseId: LEASE, ttlMs: TTL });
   enqueueing.did();
   enqueueing.clock.pass(4951);
-  enqueueing.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  enqueueing.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
   assertEquals(enqueueing.take("withdraw").token, undefined);
 });
 
@@ -355,7 +355,7 @@ Deno.test("what the watch told before it broke says nothing of a key that was ma
   node.renewed({ ttlMs: 0 });
   node.pass(250);
   node.send({ type: "granted", sentAt: node.clock.now(), leaseId: 0x2fn, ttlMs: TTL });
-  node.send({ type: "enqueued", leaseId: 0x2fn, token: 2n });
+  node.send({ type: "enqueued", leaseId: 0x2fn, token: 2n, first: "jobs/0" });
   assertEquals(node.core.campaign.stage, "queued");
   const made: Candidate = { key: "jobs/2f", token: 2n, id: "me" };
   node.list([made], 2n);
@@ -393,9 +393,9 @@ Deno.test("answers for a former lease are not heard", () => {
   node.guarded();
   assertEquals(node.core.campaign.stage, "granting");
   node.send({ type: "granted", sentAt: node.clock.now(), leaseId: 0x2fn, ttlMs: TTL });
-  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  node.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
   assertEquals(node.core.campaign.stage, "enqueueing");
-  node.send({ type: "enqueued", leaseId: 0x2fn, token: 21n });
+  node.send({ type: "enqueued", leaseId: 0x2fn, token: 21n, first: "jobs/0" });
   node.guarded();
   node.renewed({ ttlMs: 0 });
   assertEquals(node.core.campaign.stage, "queued");
@@ -588,7 +588,7 @@ Deno.test("stopping gives back whatever there is, at every stage", () => {
   enqueueing.did();
   enqueueing.send({ type: "stop" });
   assertEquals(enqueueing.did(), ["withdraw"]);
-  enqueueing.send({ type: "enqueued", leaseId: LEASE, token: TOKEN });
+  enqueueing.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
   enqueueing.send({ type: "withdrawn", leaseId: LEASE });
   assertEquals(enqueueing.core.campaign.stage, "off");
 

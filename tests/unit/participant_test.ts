@@ -11,7 +11,7 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
   const me = { key: "jobs/1", token: 10n, id: "me" };
   const store: Store = {
     grant: () => Promise.resolve({ leaseId: 1n, ttlMs: TTL }),
-    enqueue: () => Promise.resolve({ token: 10n }),
+    enqueue: () => Promise.resolve({ token: 10n, first: "jobs/1" }),
     guard: () => Promise.resolve({ held: true, first: me.key, revision: 10n }),
     renew: () => new Promise(() => {}),
     touch: () => Promise.resolve(),
