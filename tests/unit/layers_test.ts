@@ -13,8 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "election/etcd/grpc": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election/etcd/gateway": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election": ["election/machine", "election/etcd"],
-  "dev": ["dev/bench", "tests/support", "http", "election"],
+  "dev": ["dev/bench", "dev/mutate", "tests/support", "http", "election"],
   "dev/bench": ["dev", "tests/support", "tests/chaos", "election"],
+  "dev/mutate": ["dev"],
   "deps": [],
 };
 

@@ -1,0 +1,70 @@
+import { cpSync } from "node:fs";
+import { Program } from "../program.ts";
+import type { Target } from "./targets.ts";
+
+/** What the tests of the decisions need. */
+const NEEDED = ["deno.json", "deno.lock", "deps", "election", "supervise", "tests/unit", "tests/support"];
+const SIMULATION = "tests/simulation";
+
+/** How much longer than without a mutant tests may take, at a time when others use the machine too. */
+const PATIENCE = 10;
+const PATIENCE_MS = 5000;
+
+/** A copy of the source in which one mutant after another is tried, each in a process of its own. */
+export class Workbench {
+  readonly #root = Deno.makeTempDirSync({ prefix: "leader-node-mutate-" });
+  readonly #seeds: number;
+  /** How long it takes without a mutant, in milliseconds. */
+  limits = { tests: Infinity, simulation: Infinity };
+
+  constructor(root: string, seeds: number) {
+    this.#seeds = seeds;
+    for (const path of [...NEEDED, SIMULATION]) cpSync(root + path, `${this.#root}/${path}`, { recursive: true });
+  }
+
+  /** Puts a mutant in the place of a file, until it is disposed of. */
+  put(file: string, source: string, mutated: string): Disposable {
+    const path = `${this.#root}/${file}`;
+    Deno.writeTextFileSync(path, mutated);
+    return { [Symbol.dispose]: () => Deno.writeTextFileSync(path, source) };
+  }
+
+  /** Sees that all tests pass as long as there is no mutant, and how long they take. */
+  async tryWithout(targets: readonly Target[]): Promise<void> {
+    const limit = async (passes: () => Promise<boolean>) => {
+      const from = performance.now();
+      if (!await passes()) throw new RangeError("the tests fail as it is, without a mutant");
+      return PATIENCE * (performance.now() - from) + PATIENCE_MS;
+    };
+    const tests = targets.flatMap(({ tests }) => tests);
+    this.limits = {
+      tests: await limit(() => this.passes(tests)),
+      simulation: await limit(() => this.simulates()),
+    };
+  }
+
+  /** Whether these tests pass. */
+  async passes(tests: readonly string[]): Promise<boolean> {
+    return tests.length === 0 ||
+      await this.#ends(["test", "-A", "--quiet", "--no-check", "--fail-fast", ...tests], this.limits.tests);
+  }
+
+  /** Whether the simulation finds nothing. */
+  simulates(): Promise<boolean> {
+    const args = ["run", "-A", "--quiet", "--no-check", `${SIMULATION}/main.ts`, "--seeds", String(this.#seeds)];
+    return this.#ends(args, this.limits.simulation);
+  }
+
+  remove(): void {
+    Deno.removeSync(this.#root, { recursive: true });
+  }
+
+  /** Whether a program ends well, and in time. */
+  async #ends(args: readonly string[], withinMs: number): Promise<boolean> {
+    const program = Program.start(Deno.execPath(), args, { cwd: this.#root, silent: true });
+    const timer = withinMs < Infinity ? setTimeout(() => program.kill("SIGKILL"), withinMs) : undefined;
+    const { success } = await program.status;
+    clearTimeout(timer);
+    return success;
+  }
+}
