@@ -28,7 +28,6 @@ class Mutation {
   readonly #seeds: number;
   readonly #equivalents = Equivalents.read(new URL("mutate/equivalents.txt", import.meta.url));
   readonly #counts: Record<Outcome, number> = { unit: 0, simulation: 0, equivalent: 0, unexplained: 0 };
-  readonly #unexplained: Mutant[] = [];
   readonly #began = performance.now();
   #told = this.#began;
   #unsound = 0;
@@ -83,10 +82,11 @@ class Mutation {
 
   #record({ mutant }: Job, outcome: Outcome): void {
     this.#counts[outcome]++;
-    if (outcome === "unexplained") this.#unexplained.push(mutant);
+    const { file, line, kind, was, became } = mutant;
+    if (outcome === "unexplained") console.log(`${file}:${line} [${kind}] ${was} => ${became}\n  ${keyOf(mutant)}`);
     if (performance.now() - this.#told < PROGRESS_EVERY_MS) return;
     this.#told = performance.now();
-    console.log(`${mutant.file}:${mutant.line}: ${this.#summary}`);
+    console.error(`${file}:${line}: ${this.#summary}`);
   }
 
   get #summary(): string {
@@ -97,15 +97,11 @@ class Mutation {
   }
 
   #report(files: readonly string[]): number {
-    for (const mutant of this.#unexplained) {
-      const { file, line, kind, was, became } = mutant;
-      console.log(`${file}:${line} [${kind}] ${was} => ${became}\n  ${keyOf(mutant)}`);
-    }
     const stale = this.#equivalents.untaken.filter((key) => files.some((file) => key.startsWith(`${file} `)));
     for (const key of stale) console.log(`not a mutant that survives, though listed as equivalent:\n  ${key}`);
     const seconds = ((performance.now() - this.#began) / 1000).toFixed(0);
     console.log(`${this.#summary}. ${this.#unsound} more have wrong types. ${this.#seeds} seeds, ${seconds} s`);
-    return this.#unexplained.length + stale.length > 0 ? 1 : 0;
+    return this.#counts.unexplained + stale.length > 0 ? 1 : 0;
   }
 }
 
