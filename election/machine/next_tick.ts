@@ -2,7 +2,6 @@ import { elapsed, type Instant } from "./clock.ts";
 import {
   claims,
   drainRemaining,
-  isNext,
   leaseRemaining,
   stopBudgetMs,
   termRemaining,
@@ -28,7 +27,7 @@ export function nextTickMs(core: Core, now: Instant): number {
     case "queued":
       wait(campaign.renewal);
       waits.push(leaseRemaining(campaign.lease, now));
-      if (claims(core) || isNext(core)) wait(campaign.guard);
+      if (claims(core)) wait(campaign.guard);
       if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":

@@ -59,7 +59,7 @@ function recordGuard(
     return { campaign: { ...campaign, guardedAt: sentAt, guardPendingSince: undefined, guard } };
   }
   // Sent while another one was the first: that we are the first since is no contradiction.
-  if (!asFirst) return { campaign: { ...campaign, heldAt: sentAt, guard: claims(core) ? campaign.guard : guard } };
+  if (!asFirst) return { campaign: { ...campaign, heldAt: sentAt, guard } };
   // The view was wrong: another candidate is before us.
   const doubted = closeWatch(endTerm(core, "key-gone"), now);
   const unsure = { guardedAt: undefined, heldAt: undefined, guardPendingSince: undefined };

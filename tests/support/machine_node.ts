@@ -79,9 +79,11 @@ export class Node {
   }
 
   deleted(key: string, revision: bigint): void {
-    const queue = this.core.view!.queue.filter((candidate) => candidate.key !== key);
-    const notice = { type: "changed", queue, revision } as const;
-    this.send({ type: "watch", generation: this.#generation, notice });
+    this.changed(this.core.view!.queue.filter((candidate) => candidate.key !== key), revision);
+  }
+
+  changed(queue: Candidate[], revision: bigint, more = false): void {
+    this.send({ type: "watch", generation: this.#generation, notice: { type: "changed", queue, revision, more } });
   }
 
   renewed({ sentAt = this.clock.now(), leaseId = LEASE, ttlMs = TTL } = {}): void {
@@ -92,10 +94,10 @@ export class Node {
     this.send({ type: "guarded", leaseId: LEASE, asFirst, sentAt, answer: { held, first, revision } });
   }
 
-  /** Through grant and enqueueing. */
-  queue(): this {
+  /** Through grant and enqueueing; `first` is the first key of the queue then. */
+  queue(first = "jobs/0"): this {
     this.send({ type: "granted", sentAt: this.clock.now(), leaseId: LEASE, ttlMs: TTL });
-    this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first: "jobs/0" });
+    this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first });
     return this;
   }
 
