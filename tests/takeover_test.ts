@@ -1,0 +1,60 @@
+/** One round trip: the next in line leads on the handoff itself, and in no other case. */
+import { assertEquals } from "@std/assert";
+import { LocalEtcd } from "../dev/local_etcd.ts";
+import { Candidate } from "./support/candidate.ts";
+import { Proxy } from "./support/proxy.ts";
+import { follows, isLeader, leads, until } from "./support/until.ts";
+
+/** A leader, and the next in line behind a proxy, with a guard that was answered. */
+async function pair(etcd: LocalEtcd, proxy: Proxy) {
+  const options = { ttlSeconds: 6 };
+  const a = new Candidate(etcd, "a", options);
+  await leads(a);
+  const guarded = Promise.withResolvers<void>();
+  const onEvent = ({ type }: { type: string }) => type === "lease-renewed" && guarded.resolve();
+  const b = new Candidate(etcd, "b", { ...options, endpoints: [proxy.endpoint], onEvent });
+  await follows(b, "a");
+  await a.sees(/^a,b$/);
+  await guarded.promise;
+  return { a, b };
+}
+
+Deno.test("the next in line leads at a handoff though etcd answers nothing it asks at that moment", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using proxy = new Proxy(etcd.port);
+  const { a, b } = await pair(etcd, proxy);
+  proxy.stall("to-server");
+  a.resign();
+  await leads(b);
+  proxy.heal();
+  await follows(a, "b");
+  await Promise.all([a.stop(), b.stop()]);
+});
+
+Deno.test("the next in line does not lead when the leader's key is deleted, before etcd has answered it", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using proxy = new Proxy(etcd.port);
+  const { a, b } = await pair(etcd, proxy);
+  proxy.stall("to-server");
+  await etcd.ctl("del", a.status.queue[0]!.key);
+  await b.sees(/^b(,a)?$/);
+  assertEquals(isLeader(b.state), false);
+  proxy.heal();
+  await leads(b);
+  await until(a, "not to lead", (state) => !isLeader(state));
+  await Promise.all([a.stop(), b.stop()]);
+});
+
+Deno.test("a first candidate leads with the transaction that queues it, and its list of the queue comes later", async () => {
+  await using etcd = await LocalEtcd.start();
+  const a = new Candidate(etcd, "a", {});
+  const { term } = await leads(a);
+  assertEquals(a.status.inQueue, true);
+  // A handoff needs the queue all the same.
+  const b = new Candidate(etcd, "b", {});
+  await a.sees(/^a,b$/);
+  a.resign();
+  await leads(b);
+  assertEquals(term.signal.aborted, true);
+  await Promise.all([a.stop(), b.stop()]);
+});
