@@ -5,7 +5,7 @@ import type { RoleState } from "./state.ts";
 export interface LeaseStatus {
   /** The lease's id in lower-case hex, as in etcdctl. */
   readonly id: string;
-  /** The TTL that etcd granted, in milliseconds. */
+  /** The TTL that counts, in milliseconds: what etcd granted, but no more than was asked for. */
   readonly ttlMs: number;
   /** Milliseconds for which the lease is guaranteed, computed from the last successful renewal. */
   readonly expiresInMs: number;

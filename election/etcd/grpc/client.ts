@@ -170,12 +170,14 @@ export class GrpcClient implements EtcdClient {
     // With all the patience there is: the answer may be a long one.
     const deadline = Date.now() + firstTimeoutMs;
     await this.logIn(deadline);
+    this.#checkOpen();
     return await this.etcd.kv.range(request as IRangeRequest, { deadline });
   }
 
   async ranges(requests: readonly RangeRequest[], { firstTimeoutMs }: Patience): Promise<RangesAnswer> {
     const deadline = Date.now() + firstTimeoutMs;
     await this.logIn(deadline);
+    this.#checkOpen();
     return rangesAnswer(await this.etcd.kv.txn(rangesTxn(requests) as ITxnRequest, { deadline }) as TxnAnswer);
   }
 
@@ -193,8 +195,10 @@ export class GrpcClient implements EtcdClient {
     clearTimeout(this.#idleTimer);
     // Without a user, avoid the await.
     if (this.#user) await this.logIn(deadline);
+    this.#checkOpen();
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
     await this.#keepAlive.opened();
+    this.#checkOpen();
     const answer = await run(deadline);
     if (!this.#answered) {
       this.#answered = true;
@@ -227,14 +231,21 @@ export class GrpcClient implements EtcdClient {
   readonly #streamSource: StreamSource = {
     openStream: async (timeoutMs) => {
       await this.logIn(Date.now() + timeoutMs);
+      this.#checkOpen();
       return await this.etcd.watchClient.watch();
     },
     opened: () => this.#watchForClose("Watch"),
     failed: (reason) => this.#fail(reason),
   };
 
+  /** A service that is first used when the client is closed would open a connection that nobody closes. */
+  #checkOpen(): void {
+    if (this.#closed) throw connectionClosed("the client was closed");
+  }
+
   /** Fails the client once the established connection of a service is closed. */
   async #watchForClose(service: "Lease" | "Watch"): Promise<void> {
+    if (this.#closed) return;
     const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
     this.#connected = true;
     const channel = await pool.withConnection(service, ({ client }) => {
