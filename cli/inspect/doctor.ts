@@ -8,7 +8,7 @@ import { paint, type Show } from "./table.ts";
 /** Everything that the doctor checks. */
 export interface Facts {
   readonly election: string;
-  /** The nodes' TTL, in seconds. */
+  /** The TTL of nodes that do not tell theirs, in seconds. */
   readonly ttl: number;
   readonly etcd: EtcdFacts;
   /** Absent if etcd does not answer reads. */
@@ -26,11 +26,36 @@ const ok = (text: string): Finding => ({ level: "ok", text });
 const warn = (text: string): Finding => ({ level: "warn", text });
 const fail = (text: string): Finding => ({ level: "fail", text });
 
-/** Known lease bugs of etcd, and the versions that fix them. */
-const LEASE_BUGS = [
-  { fixed: ["3.4.31", "3.5.13", "3.6.0"], what: "a stuck former raft leader keeps renewing and revoking leases" },
-  { fixed: ["3.4.38", "3.5.23", "3.6.5"], what: "the renewal of a revoked lease succeeds" },
-] as const;
+/** A known bug of etcd that concerns elections: see docs/safety.md. */
+interface Bug {
+  readonly what: string;
+  /** The first version that has it, if not all do. */
+  readonly since?: string;
+  /** The versions that fix it, one for each minor version. */
+  readonly fixed: readonly string[];
+  readonly effect: string;
+}
+
+const PROTECTED = "leader-node is protected against it, other clients may not be";
+const BUGS: readonly Bug[] = [
+  {
+    what: "a stuck former raft leader keeps renewing and revoking leases",
+    fixed: ["3.4.31", "3.5.13", "3.6.0"],
+    effect: PROTECTED,
+  },
+  { what: "the renewal of a revoked lease succeeds", fixed: ["3.4.38", "3.5.23", "3.6.5"], effect: PROTECTED },
+  {
+    what: "linearizable reads may be stale after a change of the raft leader or a pause",
+    fixed: ["3.4.42", "3.5.28", "3.6.9"],
+    effect: "a leader whose key is gone may take that long to notice; the fencing token tells the two apart",
+  },
+  {
+    what: "a renewal may be answered before a revocation that is already committed",
+    since: "3.7.0",
+    fixed: [],
+    effect: PROTECTED,
+  },
+];
 
 /** A TTL of this many minimum TTLs outlasts a change of etcd's raft leader, even when a renewal was just due. */
 const TTL_FACTOR = 2.35;
@@ -71,14 +96,21 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function checkMember({ endpoint, problem, version, id, leader, alarms, tookMs }: MemberFacts): Finding {
+function checkMember(member: MemberFacts): Finding {
+  const { endpoint, problem, version, leader, learner, alarms, tookMs } = member;
   if (problem) return fail(problem);
-  const role = version
-    ? `version ${version}, ${id === leader ? "raft leader" : "member"}`
-    : "version hidden from this user";
+  const role = version ? `version ${version}, ${raftRole(member)}` : "version hidden from this user";
   const summary = `etcd at ${endpoint}: ${role}, latency ${latency(tookMs)}`;
+  if (learner) {
+    return warn(`${summary}; a learner serves no elections: leave it out of --endpoints until it is promoted`);
+  }
   if (leader === "0") return fail(`${summary}; no raft leader, so no quorum`);
   return alarms.length > 0 ? fail(`${summary}; alarms: ${alarms.join(", ")}`) : ok(summary);
+}
+
+function raftRole({ id, leader, learner }: MemberFacts): string {
+  if (learner) return "learner";
+  return id === leader ? "raft leader" : "member";
 }
 
 function checkCluster(members: readonly MemberFacts[]): Finding[] {
@@ -96,11 +128,11 @@ function checkCluster(members: readonly MemberFacts[]): Finding[] {
 function checkVersions(members: readonly MemberFacts[]): Finding[] {
   const versions = [...new Set(members.flatMap(({ version }) => version ?? []))];
   const mixed = versions.length > 1 ? [warn(`the members run different versions: ${versions.join(", ")}`)] : [];
-  const bugs = LEASE_BUGS.flatMap(({ fixed, what }) => {
-    const affected = versions.filter((version) => !isFixed(version, fixed));
+  const bugs = BUGS.flatMap(({ since, fixed, what, effect }) => {
+    const affected = versions.filter((version) => (!since || isFixed(version, [since])) && !isFixed(version, fixed));
     if (affected.length === 0) return [];
-    const effect = "leader-node is protected against it, other clients may not be";
-    return [warn(`etcd ${affected.join(", ")}: ${what} (fixed in ${fixed.join(", ")}); ${effect}`)];
+    const remedy = fixed.length > 0 ? `fixed in ${fixed.join(", ")}` : "not fixed yet";
+    return [warn(`etcd ${affected.join(", ")}: ${what} (${remedy}); ${effect}`)];
   });
   return [...mixed, ...bugs];
 }
@@ -114,11 +146,13 @@ function checkAccess({ election, etcd: { readsMs, readProblem, writeProblem } }:
   return findings;
 }
 
-function checkTtl({ ttl, etcd: { minTtl } }: Facts): Finding[] {
+function checkTtl({ ttl: fallback, etcd: { minTtl }, nodes }: Facts): Finding[] {
   if (minTtl === undefined) return [];
+  const ttls = nodes.flatMap(({ answer }) => answer?.body.ttl ?? []);
+  const ttl = ttls.length > 0 ? Math.min(...ttls) : fallback;
   const enough = Math.ceil(minTtl * TTL_FACTOR);
   const summary = `TTL ${ttl} s, etcd's minimum is ${minTtl} s`;
-  if (ttl < minTtl) return [warn(`${summary}: etcd raises it to ${minTtl} s`)];
+  if (ttl < minTtl) return [warn(`${summary}: a crashed leader's key stays for ${minTtl} s`)];
   if (ttl < enough) {
     return [warn(`${summary}: leadership may be lost when etcd changes its raft leader; ${enough} s would be enough`)];
   }
@@ -186,7 +220,8 @@ function isFixed(version: string, fixed: readonly string[]): boolean {
     const [m, n, p] = release.split(".").map(Number);
     if (major === m && minor === n) return patch! >= p!;
   }
-  const newest = fixed.at(-1)!.split(".").map(Number);
+  const newest = fixed.at(-1)?.split(".").map(Number);
+  if (!newest) return false;
   return major! > newest[0]! || (major === newest[0] && minor! > newest[1]!);
 }
 

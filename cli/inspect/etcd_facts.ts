@@ -12,6 +12,8 @@ export interface MemberFacts {
   readonly cluster?: string;
   /** The id of the raft leader; "0" if the member knows none. */
   readonly leader?: string;
+  /** Whether it takes no part in the cluster's votes yet. */
+  readonly learner?: boolean;
   readonly alarms: readonly string[];
   /** The latency of each request, in milliseconds. */
   readonly tookMs: readonly number[];
@@ -34,7 +36,7 @@ const SAMPLES = 30;
 /** Examines etcd without changing the election. */
 export async function examineEtcd(config: EtcdConfig): Promise<EtcdFacts> {
   const members = await Promise.all(config.etcd.endpoints.map((endpoint) => examineMember(endpoint, config)));
-  const alive = members.find(({ problem, leader }) => problem === undefined && leader !== "0") ??
+  const alive = members.find(({ problem, leader, learner }) => problem === undefined && leader !== "0" && !learner) ??
     members.find(({ problem }) => problem === undefined);
   if (!alive) return { members, readsMs: [] };
   return { members, ...await examineAccess(alive.endpoint, config) };
@@ -50,8 +52,8 @@ function examineMember(endpoint: string, config: EtcdConfig): Promise<MemberFact
     const tookMs = await sample(ask);
     // Newer versions of etcd answer this to root only.
     const status = await etcd.maintenance.status(deadline()).catch(() => undefined);
-    const { version, leader, errors } = status ?? {};
-    return { endpoint, version, id, cluster, leader: leader && String(leader), alarms: errors ?? [], tookMs };
+    const { version, leader, errors, isLearner: learner } = status ?? {};
+    return { endpoint, version, id, cluster, leader: leader && String(leader), learner, alarms: errors ?? [], tookMs };
   }).catch((error) => ({ endpoint, problem: storeError(error, endpoint).message, alarms: [], tookMs: [] }));
 }
 

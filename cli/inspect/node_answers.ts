@@ -17,6 +17,8 @@ export interface NodeStatus {
   /** The URL that it advertises. */
   readonly url?: string;
   readonly version: string;
+  /** The TTL of its lease in seconds, if it has one. */
+  readonly ttl?: number;
   /** The node's time of the answer, in milliseconds since the epoch. */
   readonly timestamp: number;
 }
@@ -50,6 +52,7 @@ export function parseStatus(body: unknown): NodeStatus | undefined {
     leaderUrl: httpUrl(fields.leader_url),
     url: httpUrl(fields.url),
     version,
+    ttl: seconds(record(fields.lease).ttl),
     timestamp,
   };
 }
@@ -88,6 +91,10 @@ function record(value: unknown): Readonly<Record<string, unknown>> {
 
 function name(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? shortened(value, MAX_NAME) : undefined;
+}
+
+function seconds(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 ? value : undefined;
 }
 
 function date(value: unknown): string | null {

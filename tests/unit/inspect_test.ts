@@ -13,7 +13,7 @@ const HEALTHY: Facts = {
   etcd: {
     members: ["a", "b", "c"].map((name) => ({
       endpoint: `http://${name}:2379`,
-      version: "3.6.5",
+      version: "3.6.9",
       id: name,
       cluster: "1",
       leader: "a",
@@ -41,16 +41,18 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
     [etcd({ members: [a, b!, { ...c!, leader: "0" }] }), "fail", /no quorum/],
     [etcd({ members: [a, { ...b!, alarms: ["NOSPACE"] }] }), "fail", /alarms: NOSPACE/],
     [etcd({ members: [a, { ...b!, cluster: "2" }] }), "fail", /different clusters/],
-    [etcd({ members: [a, { ...b!, version: "3.6.6" }] }), "warn", /different versions: 3.6.5, 3.6.6/],
+    [etcd({ members: [a, { ...b!, version: "3.6.10" }] }), "warn", /different versions: 3.6.9, 3.6.10/],
     [
-      etcd({ members: [{ ...a, version: "3.5.16" }, { ...b!, version: "3.5.16" }] }),
+      etcd({ members: [{ ...a, version: "3.5.27" }, { ...b!, version: "3.5.27" }] }),
       "warn",
-      /^etcd 3.5.16: the renewal/,
+      /^etcd 3.5.27: linearizable reads may be stale/,
     ],
     [etcd({ readProblem: "permission denied" }), "fail", /^cannot read under jobs\/: permission denied/],
     [etcd({ writeProblem: "permission denied" }), "fail", /^cannot write under jobs\/: permission denied/],
     [{ ttl: 4 }, "warn", /5 s would be enough/],
-    [{ ttl: 1 }, "warn", /etcd raises it to 2 s/],
+    [{ ttl: 1 }, "warn", /stays for 2 s/],
+    [{ nodes: [report("a", { lease: { ttl: 4 } }), report("b", { lease: { ttl: 30 } })] }, "warn", /^TTL 4 s/],
+    [etcd({ members: [a, { ...b!, learner: true }] }), "warn", /http:..b:2379: version 3.6.9, learner/],
     [
       { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
       "fail",
@@ -85,15 +87,18 @@ Deno.test("old etcd's bugs are told of the versions that have them, and no other
     "3.4.23",
     "3.4.31",
     "3.4.38",
+    "3.4.42",
     "3.5.12",
     "3.5.13",
     "3.5.23",
+    "3.5.28",
     "3.6.0",
     "3.6.5",
-    "3.7.0",
+    "3.6.9",
+    "3.7.1",
     "4.0.0",
   ];
-  assertEquals(versions.map(bugs), [2, 2, 1, 0, 2, 1, 0, 1, 0, 0, 0]);
+  assertEquals(versions.map(bugs), [3, 3, 2, 1, 0, 3, 2, 1, 0, 2, 1, 0, 1, 1]);
 });
 
 /** What a node answers to `GET /status`, with these fields. */
@@ -155,6 +160,7 @@ Deno.test("an answer counts only if it is that of a node, whatever else is in it
     leaderUrl: undefined,
     url: undefined,
     version: "1.0.0",
+    ttl: undefined,
     timestamp: 0,
   });
   for (
