@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Sabotage } from "./simulation/model_node.ts";
-import { run } from "./simulation/world.ts";
+import { exhaust, type ExhaustiveOptions } from "./simulation/exhaustive.ts";
+import { run } from "./simulation/random_story.ts";
 
 const SEEDS = 1000;
 /** How many worlds a sabotage may take to be found. */
@@ -20,6 +21,31 @@ Deno.test(`in ${SEEDS} simulated worlds of faults nobody leads beside another, a
 
 Deno.test("a seed gives the same world again", async () => {
   assertEquals(await run({ seed: 7, trace: true }), await run({ seed: 7, trace: true }));
+});
+
+/** How many worlds were run, and the violation that ended it. */
+async function exhausted(options: ExhaustiveOptions): Promise<{ worlds: number; violation?: string }> {
+  let last: { worlds: number; violation?: string } = { worlds: 0 };
+  for await (const { worlds, violation } of exhaust(options)) last = { worlds, violation };
+  return last;
+}
+
+for (const [faults, what, of] of [[1, "faults", 4], [2, "pairs of faults", 4001]] as const) {
+  Deno.test(`one of ${of} ${what} at all points of a story: nobody leads beside another`, async () => {
+    const { worlds, violation } = await exhausted({ faults, share: { part: 1, of } });
+    assertEquals(violation, undefined, `deno task simulate --exhaustive ${faults} --share 1/${of}`);
+    assert(worlds > 500, `${worlds} worlds prove little`);
+  });
+}
+
+Deno.test("to lead at once in all cases, not only at a handoff, would overlap more often where keys are taken away", async () => {
+  const overlaps = { "narrow": 0, "take-over-always": 0 };
+  for (let seed = 1; seed <= 150; seed++) {
+    for (const sabotage of ["take-over-always", undefined] as const) {
+      overlaps[sabotage ?? "narrow"] += (await run({ seed, sabotage })).taken.count;
+    }
+  }
+  assert(overlaps["take-over-always"] > 1.5 * overlaps.narrow, JSON.stringify(overlaps));
 });
 
 const SABOTAGES: Record<Exclude<Sabotage, "take-over-always">, string> = {

@@ -32,8 +32,8 @@ export type Sabotage =
   /** The term of one who takes over counts from the handoff, not from what etcd answered before. */
   | "count-from-handoff";
 
-/** How long work may take to end. */
-export const MAX_DRAIN_MS = 6000;
+/** How much later a call arrives once more. */
+const DOUBLED_MS = 1200;
 
 /** The way between a node and etcd. */
 export interface Link {
@@ -51,6 +51,19 @@ export interface Link {
   stalled: boolean;
 }
 
+/** What becomes of a call. */
+export type Fate =
+  /** The request is lost. */
+  | "lost"
+  /** The request is carried out, and the answer is lost. */
+  | "unanswered"
+  /** The request takes its time, and is answered in time. */
+  | "late"
+  /** The request is carried out when the node has given it up. */
+  | "too-late"
+  /** The request arrives once more, later. */
+  | "doubled";
+
 /** What the nodes live in. */
 export interface Surroundings {
   readonly schedule: Schedule;
@@ -60,6 +73,9 @@ export interface Surroundings {
   readonly sabotage?: Sabotage;
   /** Milliseconds that every message takes at least. */
   readonly distanceMs: number;
+  fateOfCall(node: ModelNode): Fate | undefined;
+  /** How long the work of a term may take to end. */
+  readonly workEndsMs: number;
   /** Whether all faults are over. */
   readonly peace: boolean;
   /** Whether promises may have settled since time went on. */
@@ -101,8 +117,8 @@ export class ModelNode implements Store, Time {
   /** The term that is worked for. */
   #workedFor: Term | undefined;
   #stopped = false;
-  /** Called after each step of the machine. */
-  onStep = () => {};
+  /** Called after each step of the machine, and told whether it acted. */
+  onStep = (_acted: boolean) => {};
   /** Called when the node finds that etcd has lost its data. */
   onDataLoss = () => {};
 
@@ -212,7 +228,7 @@ export class ModelNode implements Store, Time {
     for (const first of [timersFirst, !timersFirst]) {
       for (const { timer, run } of waiting) if (timer === first) run();
     }
-    this.onStep();
+    this.onStep(false);
   }
 
   /** Somebody sets the wall clock. */
@@ -328,7 +344,7 @@ export class ModelNode implements Store, Time {
         `${this.id}: ${result.core.term ? `leads with ${result.core.term.token}` : `term ended, ${result.core.ended}`}`,
       );
     }
-    this.onStep();
+    this.onStep(result.actions.length > 0 || core.term !== result.core.term);
     return result;
   }
 
@@ -350,7 +366,7 @@ export class ModelNode implements Store, Time {
   /** The body of the loop: stops soon after the signal, overruns, ends early, resigns or throws. */
   async #lead(term: Term, life: number): Promise<void> {
     const { random } = this.#world;
-    const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, MAX_DRAIN_MS);
+    const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, this.#world.workEndsMs);
     this.#workedFor = term;
     const early = random.chance(0.2) ? random.between(0, 3000) : Infinity;
     const fails = random.chance(0.1);
@@ -412,8 +428,13 @@ export class ModelNode implements Store, Time {
         if (answer !== "silent") back(() => resolve(answer));
       };
       this.#timer(timeoutMs, () => failed("unreachable"));
-      if (!this.link.out || random.chance(this.link.loss)) return;
-      schedule.after(this.#latency(), arrive);
+      const fate = this.#world.fateOfCall(this);
+      if (fate) this.#world.trace(`-- a call of ${this.id} is ${fate}`);
+      if (!this.link.out || random.chance(this.link.loss) || fate === "lost") return;
+      if (fate === "unanswered") return schedule.after(this.#latency(), () => etcd.health === "up" && handle());
+      const delayMs = fate === "late" ? timeoutMs / 2 : fate === "too-late" ? timeoutMs + 500 : 0;
+      schedule.after(this.#latency() + delayMs, arrive);
+      if (fate === "doubled") schedule.after(this.#latency() + DOUBLED_MS, arrive);
       if (random.chance(this.link.loss)) {
         schedule.after(this.#latency() + random.between(0, 3000), () => this.#world.peace || arrive());
       }
