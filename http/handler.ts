@@ -72,6 +72,8 @@ export class NodeHandler {
   readonly #events: EventStreams;
   readonly #context: RouteContext;
   #election: ElectionView | undefined;
+  /** The last role that was told, in words: a state is the same object until it changes. */
+  #role: { readonly state: ElectionStatus["state"]; readonly text: string } | undefined;
   /** Measures while there is an election to protect. */
   #load: LoadGauge | undefined;
 
@@ -85,7 +87,11 @@ export class NodeHandler {
     const snapshot = () => this.#snapshot();
     this.#metrics = new Metrics(options.name);
     this.#events = new EventStreams(snapshot, this.#notifier);
-    const roleLine = () => roleText((this.#election ?? INITIAL_STATUS).state, options.url);
+    const roleLine = () => {
+      const { state } = this.#election ?? INITIAL_STATUS;
+      if (this.#role?.state !== state) this.#role = { state, text: roleText(state, options.url) };
+      return this.#role.text;
+    };
     const verdict = (vital: boolean) => this.#load?.count(vital) ?? "answer";
     this.#context = { snapshot, roleLine, verdict, events: this.#events, metrics: this.#metrics };
   }

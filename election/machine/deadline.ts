@@ -51,3 +51,11 @@ export const MAX_IDLE_MS = 2500;
 export function defaultStopBudgetMs(ttlMs: number): number {
   return ttlMs / 10;
 }
+
+/**
+ * Milliseconds between two looks of a leader at the wall clock, as timers do not advance while the machine is suspended.
+ * Half a stop budget: who gives the work that long to end can wait for that long.
+ */
+export function wallCheckMs(stopBudgetMs: number): number {
+  return Math.min(1000, Math.max(100, stopBudgetMs / 2));
+}

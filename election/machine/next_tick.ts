@@ -1,4 +1,5 @@
 import { elapsed, type Instant } from "./clock.ts";
+import { wallCheckMs } from "./deadline.ts";
 import {
   claims,
   drainRemaining,
@@ -9,9 +10,6 @@ import {
   viewWaitMs,
 } from "./queries.ts";
 import type { Call, Core } from "./types.ts";
-
-/** How often a leader checks the wall clock: timers do not advance while the machine is suspended. */
-const WALL_CHECK_MS = 100;
 
 /** Milliseconds until the next `tick` is due. */
 export function nextTickMs(core: Core, now: Instant): number {
@@ -28,13 +26,13 @@ export function nextTickMs(core: Core, now: Instant): number {
       wait(campaign.renewal);
       waits.push(leaseRemaining(campaign.lease, now));
       if (claims(core)) wait(campaign.guard);
-      if (core.term) waits.push(WALL_CHECK_MS, termRemaining(core, now) - stopBudgetMs(core));
+      if (core.term) waits.push(wallCheckMs(stopBudgetMs(core)), termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
       waits.push(drainRemaining(core, now));
       if (campaign.drained) waits.push(viewWaitMs(core, campaign, now));
       if (campaign.kept && elapsed(campaign.kept.endedAt, now) < (core.settings.drainMs ?? 0)) {
-        waits.push(WALL_CHECK_MS);
+        waits.push(wallCheckMs(stopBudgetMs(core)));
         wait(campaign.kept.renewal);
         wait(campaign.kept.guard);
       }

@@ -1,3 +1,4 @@
+import { defaultStopBudgetMs, wallCheckMs } from "../../election/machine/deadline.ts";
 import * as machine from "../../election/machine/mod.ts";
 import type { Candidate } from "../../election/machine/queue.ts";
 import { HEALTHY_LINK } from "./faults.ts";
@@ -46,8 +47,8 @@ export interface Overlaps {
   readonly longestMs: number;
 }
 
-/** How long a term that is over by the clock may go without its signal while the process runs. */
-const SIGNAL_MS = 250;
+/** How much longer than a leader's clocks go unwatched a term that is over may go without its signal. */
+const SIGNAL_MS = 150;
 
 /** How many turns of the microtask queue the longest chain of promises takes, and some more. */
 const TURNS = 16;
@@ -70,6 +71,7 @@ export class World {
   readonly ttlMs: number;
   readonly fateOfCall: (node: ModelNode) => Fate | undefined;
   readonly workEndsMs: number;
+  readonly #stopBudgetMs: number;
   peace = false;
   settling = true;
   #lastTerm: { readonly token: bigint; readonly node: ModelNode } | undefined;
@@ -101,6 +103,7 @@ export class World {
     this.etcd.onChange = () => this.nodes.forEach((node) => node.pump());
     this.etcd.onTaken = (keys) => this.disown(keys);
     const { ttlMs, stopBudgetMs, drainMs } = options;
+    this.#stopBudgetMs = stopBudgetMs ?? defaultStopBudgetMs(ttlMs);
     const settings = { candidate: true, prefix: "sim/", ttlMs, stopBudgetMs, drainMs };
     this.nodes = Array.from({ length: options.nodes }, (_, index) => {
       const node = new ModelNode("abcd"[index]!, settings, this);
@@ -273,7 +276,9 @@ export class World {
     if (!over) return void this.#overSince.delete(node);
     const since = this.#overSince.get(node) ?? this.schedule.now;
     this.#overSince.set(node, since);
-    if (this.schedule.now - since > SIGNAL_MS) throw new Violation(`the signal of ${node.id}'s term does not fire`);
+    if (this.schedule.now - since > SIGNAL_MS + wallCheckMs(this.#stopBudgetMs)) {
+      throw new Violation(`the signal of ${node.id}'s term does not fire`);
+    }
   }
 
   #checkPeace(): void {
