@@ -1,20 +1,16 @@
-import type { ModelNode } from "./model_node.ts";
+import { HEALTHY_LINK, type Link, type ModelNode } from "./model_node.ts";
 import type { World } from "./world.ts";
 
 /** Changes the link of a node for a while. */
-function link(world: World, node: ModelNode, ms: number, what: string, change: Partial<ModelNode["link"]>): void {
-  const before = Object.fromEntries(
-    Object.keys(change).map((key) => [key, HEALTHY_LINK[key as keyof ModelNode["link"]]]),
-  );
+function link(world: World, node: ModelNode, ms: number, what: string, change: Partial<Link>): void {
+  const healthy = Object.fromEntries(Object.keys(change).map((key) => [key, HEALTHY_LINK[key as keyof Link]]));
   world.say(`${node.id} ${what}`);
   Object.assign(node.link, change);
   world.schedule.after(ms, () => {
-    Object.assign(node.link, before);
+    Object.assign(node.link, healthy);
     node.healed();
   });
 }
-
-export const HEALTHY_LINK = { out: true, in: true, slowMs: 0, loss: 0, lagMs: 0, stalled: false };
 
 export function isCutOff(world: World, node: ModelNode, ms: number): void {
   link(world, node, ms, "is cut off", { out: false, in: false });

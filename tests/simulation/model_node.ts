@@ -51,6 +51,9 @@ export interface Link {
   stalled: boolean;
 }
 
+/** A link without faults. */
+export const HEALTHY_LINK: Readonly<Link> = { out: true, in: true, slowMs: 0, loss: 0, lagMs: 0, stalled: false };
+
 /** What becomes of a call. */
 export type Fate =
   /** The request is lost. */
@@ -99,7 +102,7 @@ interface Watch {
 /** One node: the real participant in a process that can freeze and crash, on a machine with clocks of its own. */
 export class ModelNode implements Store, Time {
   readonly id: string;
-  readonly link: Link = { out: true, in: true, slowMs: 0, loss: 0, lagMs: 0, stalled: false };
+  readonly link: Link = { ...HEALTHY_LINK };
   readonly #world: Surroundings;
   readonly #settings: Omit<machine.MachineSettings, "self">;
   readonly #rate: number;

@@ -1,9 +1,8 @@
 import { defaultStopBudgetMs, wallCheckMs } from "../../election/machine/deadline.ts";
 import * as machine from "../../election/machine/mod.ts";
 import type { Candidate } from "../../election/machine/queue.ts";
-import { HEALTHY_LINK } from "./faults.ts";
 import { type Backup, ModelEtcd } from "./model_etcd.ts";
-import { type Fate, ModelNode, type Sabotage } from "./model_node.ts";
+import { type Fate, HEALTHY_LINK, ModelNode, type Sabotage } from "./model_node.ts";
 import type { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 
