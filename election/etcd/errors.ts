@@ -26,6 +26,9 @@ class ConnectionClosedError extends Error {}
 /** etcd has answered something that cannot be right. */
 export class InvalidAnswerError extends Error {}
 
+/** What answers is etcd's gRPC proxy. */
+export class GrpcProxyError extends Error {}
+
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
   return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));
@@ -63,6 +66,11 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   // The errors of the runtime come from reading an answer in which something is missing or is no number.
   if (code === undefined && (error instanceof InvalidAnswerError || isRuntimeError(error))) {
     return new StoreError("unreachable", `etcd at ${host} sent an invalid answer: ${text.slice(0, 200)}`, cause);
+  }
+  if (error instanceof GrpcProxyError) {
+    const message =
+      `${host} is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself`;
+    return new StoreError("unreachable", message, cause);
   }
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];

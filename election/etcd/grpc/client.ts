@@ -81,6 +81,8 @@ export class GrpcClient implements EtcdClient {
   #loggingIn: Promise<void> | undefined;
   #token: string | undefined;
   #keepAlive: KeepAliveStream | undefined;
+  /** That etcd itself answers. */
+  #checked: Promise<void> | undefined;
   #watches: WatchStream | undefined;
   #answered = false;
   /** Whether a connection is established, and still there. */
@@ -199,7 +201,9 @@ export class GrpcClient implements EtcdClient {
     this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
     await this.#keepAlive.opened();
     this.#checkOpen();
-    const answer = await run(deadline);
+    // At the same time as the first call: it costs no round trip.
+    this.#checked ??= this.#keepAlive.refuseProxy(deadline - Date.now());
+    const [answer] = await Promise.all([run(deadline), this.#checked]);
     if (!this.#answered) {
       this.#answered = true;
       await this.#watchForClose("Lease");

@@ -1,5 +1,6 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
 import { type Deferred, deferred } from "../../deferred.ts";
+import { GrpcProxyError } from "../errors.ts";
 import { whenLate } from "../turns.ts";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
@@ -45,6 +46,16 @@ export class KeepAliveStream {
       answered();
       this.#waiting.delete(id);
     }
+  }
+
+  /**
+   * Fails if this is etcd's gRPC proxy: it answers with what it has last heard of the lease, although that may be from
+   * before the renewal. The TTL of a lease that does not exist is 0 by etcd, and -1 by the proxy.
+   */
+  async refuseProxy(timeoutMs: number): Promise<void> {
+    const [id] = crypto.getRandomValues(new BigUint64Array(1));
+    const { TTL } = await this.renew(String(id! >> 1n), timeoutMs);
+    if (TTL !== "0") throw new GrpcProxyError(`a lease that does not exist has a TTL of ${TTL}`);
   }
 
   close(): void {

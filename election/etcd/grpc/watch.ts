@@ -2,7 +2,7 @@ import { keyEvent, prefixRange } from "../codec.ts";
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "../../machine/clock.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, connectionClosed, deadlineExceeded } from "../errors.ts";
+import { cancelled, connectionClosed, deadlineExceeded, GrpcProxyError } from "../errors.ts";
 import { whenLate } from "../turns.ts";
 
 /** A watch on the stream. */
@@ -11,8 +11,6 @@ interface Watch {
   readonly request: WatchObserver;
   /** Fails the watch if etcd does not create it in time. */
   createTimer?: ReturnType<typeof setTimeout>;
-  /** Whether etcd has confirmed the watch. */
-  created: boolean;
 }
 
 /** A raw watch stream of etcd3. */
@@ -55,7 +53,7 @@ export class WatchStream {
 
   watch(request: WatchObserver): WatchHandle {
     const id = String(++this.#lastId);
-    const watch: Watch = { id, request, created: false };
+    const watch: Watch = { id, request };
     this.#watches.set(id, watch);
     this.#create(watch).catch((error) => this.#fail(watch, error));
     return {
@@ -110,9 +108,10 @@ export class WatchStream {
       if (watch) this.#fail(watch, cancelled(response));
     } else if (response.created) {
       this.#reportConnected();
+      // It would take events of one watch for those of another.
+      if (watch?.id !== response.watch_id) return this.#failAll(new GrpcProxyError("the watch has another id"));
       if (!watch || !this.#watches.has(watch.id)) return;
       clearTimeout(watch.createTimer);
-      watch.created = true;
       watch.request.created();
       this.#probeLater();
     } else if (response.events.length > 0) {
