@@ -14,6 +14,7 @@ import { parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
 import { LogWriter } from "./cli/log_writer.ts";
 import { VERSION } from "./cli/version.ts";
+import type { LogOptions } from "./supervise/log.ts";
 import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
 import { printable } from "./election/internal.ts";
@@ -58,11 +59,16 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runWatchdog(pipes?: { readonly read: number; readonly write: number }): Promise<void> {
-  const [{ openLog }, watchdog] = await Promise.all([import("./cli/log.ts"), import("./supervise/watchdog_main.ts")]);
-  await watchdog.runWatchdog((options) => {
+  const [{ openLog }, { etcdOptions }, watchdog] = await Promise.all([
+    import("./cli/log.ts"),
+    import("./cli/etcd_files.ts"),
+    import("./supervise/watchdog_main.ts"),
+  ]);
+  const open = (options: LogOptions) => {
     const { log, writer } = openLog(options);
     return { log, end: () => writer.end() };
-  }, pipes);
+  };
+  await watchdog.runWatchdog({ openLog: open, etcdOptions }, pipes);
 }
 
 /** Writes a line to stderr, which may have no reader: then it ends without. */

@@ -3,19 +3,18 @@ import {
   checkName,
   checkTransport,
   DEFAULT_ENDPOINT,
-  type EtcdOptions,
   EXPECTED,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
-  type TlsOptions,
-  type UserOptions,
 } from "../election/internal.ts";
+import type { EtcdSource } from "../supervise/etcd_source.ts";
+import { parsePassword, parsePem } from "./etcd_files.ts";
 import { type FlagTable, type FlagValues, readFile, UsageError } from "./flags.ts";
 
 /** The election and the connection to etcd. */
 export interface EtcdConfig {
   readonly election: string;
-  readonly etcd: EtcdOptions;
+  readonly etcd: EtcdSource;
 }
 
 /** A valid value of a flag for a PEM file. */
@@ -111,8 +110,12 @@ export function readEtcdConfig(settings: Read): EtcdConfig {
   return { election: read("election", checkName)!, etcd: { endpoints, transport, tls, user: readUser(settings) } };
 }
 
-function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | undefined {
-  const [ca, cert, key] = [read("cacert", readPem), read("cert", readPem), read("key", readPem)];
+function readTls({ read }: Read, endpoints: readonly string[]): EtcdSource["tls"] {
+  const pemFile = (path: string) => {
+    const text = readPem(path);
+    return text && (isFile(path) ? path : text);
+  };
+  const [ca, cert, key] = [read("cacert", pemFile), read("cert", pemFile), read("key", pemFile)];
   const serverName = read("tls-server-name", (text) => /^[\w.-]+$/.test(text) ? text : undefined);
   if (ca === undefined && cert === undefined && key === undefined && serverName === undefined) return undefined;
   if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key must be given together");
@@ -122,23 +125,31 @@ function readTls({ read }: Read, endpoints: readonly string[]): TlsOptions | und
   return { ca, cert, key, serverName };
 }
 
-/** The text of a PEM file; undefined if it is not one. */
-export function readPem(path: string): string | undefined {
-  const text = readFile(path);
-  return text?.includes("-----BEGIN ") ? text : undefined;
+/** Whether it is a file that can be read again, and no pipe. */
+function isFile(path: string): boolean {
+  return Deno.statSync(path).isFile;
 }
 
-function readUser({ read }: Read): UserOptions | undefined {
+/** The text of a PEM file; undefined if it is not one. */
+export function readPem(path: string): string | undefined {
+  return parsePem(readFile(path) ?? "");
+}
+
+function readUser({ read }: Read): EtcdSource["user"] {
   const user = read("user", (text) => text.startsWith(":") ? undefined : text);
-  const given = read("password", (text) => text) ??
-    read("password-file", (path) => readFile(path)?.trimEnd() || undefined);
+  const given = read("password", (password) => ({ password })) ??
+    read("password-file", (passwordFile) => {
+      const password = parsePassword(readFile(passwordFile) ?? "");
+      return password && (isFile(passwordFile) ? { passwordFile } : { password });
+    });
   if (user === undefined) {
     if (given !== undefined) throw new UsageError("a password requires --user");
     return undefined;
   }
   const colon = user.indexOf(":");
   const name = colon < 0 ? user : user.slice(0, colon);
-  const password = given ?? (colon < 0 ? "" : user.slice(colon + 1));
+  if (given) return { name, ...given };
+  const password = colon < 0 ? "" : user.slice(colon + 1);
   if (password !== "") return { name, password };
   throw new UsageError("--user: missing password; expected LEADER_NODE_PASSWORD, --password-file or --password");
 }

@@ -8,6 +8,7 @@ import { checkProgram } from "../supervise/program.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
+import { etcdOptions } from "./etcd_files.ts";
 import { ownIdentity } from "./identity.ts";
 import { openLog } from "./log.ts";
 import type { LogWriter } from "./log_writer.ts";
@@ -235,7 +236,7 @@ class Node implements NodeHandlerOptions {
     await new Promise((resolve) => setTimeout(resolve, SERVE_FIRST_MS));
     const { Election, observe } = await import("../election/mod.ts");
     const { election: name, etcd, ttl: ttlSeconds, command, priority, observe: observeOnly } = this.#config;
-    const options = { name, ...etcd, ttlSeconds, onEvent: this.#eventHandler() };
+    const options = { name, ...etcdOptions(etcd), ttlSeconds, onEvent: this.#eventHandler() };
     this.#log("info", observeOnly ? "observing" : "joining", {
       election: name,
       endpoints: etcd.endpoints.join(","),

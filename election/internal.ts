@@ -11,11 +11,11 @@ export {
   type EtcdOptions,
   EXPECTED_ENDPOINTS,
   EXPECTED_TRANSPORT,
+  isPem,
   maskPassword,
-  type TlsOptions,
   type TransportName,
-  type UserOptions,
 } from "./etcd/options.ts";
+export { credentialsOf } from "./etcd/credentials.ts";
 export { checkName, checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "./options.ts";
 export { elapsed, type Instant, systemClock } from "./machine/clock.ts";
 export { keyBytes } from "./etcd/codec.ts";

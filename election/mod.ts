@@ -18,7 +18,7 @@ export { Connection } from "./connection.ts";
 export { Election, observe } from "./election.ts";
 export { ElectionError, HandoffError, InvalidOptionError, TermEndedError, type TermEndReason } from "./errors.ts";
 export type { ElectionEvent } from "./events.ts";
-export type { ConnectionOptions, TlsOptions, TransportName, UserOptions } from "./etcd/options.ts";
+export type { ConnectionOptions, Refreshable, TlsOptions, TransportName, UserOptions } from "./etcd/options.ts";
 export type { ElectionOptions, ObserveOptions } from "./options.ts";
 export type { Candidate, LeaveReason, Queue } from "./machine/queue.ts";
 export type { ConnectingState, FollowerState, Leader, LeaderState, RoleState, StoppedState } from "./state.ts";

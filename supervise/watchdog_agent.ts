@@ -1,7 +1,8 @@
 import { Cgroup } from "./cgroup.ts";
 import type { Children } from "./children.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
-import { elapsed, EtcdLink, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
+import type { EtcdSource } from "./etcd_source.ts";
+import { elapsed, EtcdLink, type EtcdOptions, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
 import { CommandError, spawnProgram } from "./program.ts";
 import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
@@ -18,6 +19,7 @@ type Node = WatchdogMessage & { type: "node" };
 /** What a watchdog can do beyond watching. */
 export interface AgentOptions {
   readonly openLog: (options: LogOptions) => OpenLog;
+  readonly etcdOptions: (source: EtcdSource) => EtcdOptions;
   /** Answers the node. */
   readonly answer: (answer: WatchdogAnswer) => void;
   /** The processes below the watchdog, if it starts the command. */
@@ -53,7 +55,7 @@ export class WatchdogAgent {
       case "node":
         this.#node = message;
         this.#openLog = this.#options.openLog(message.log);
-        this.#link = new EtcdLink(message.etcd);
+        this.#link = new EtcdLink(this.#options.etcdOptions(message.etcd));
         this.#store = connect(message, this.#link);
         this.#options.answer({ type: "ready" });
         break;

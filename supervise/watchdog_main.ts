@@ -1,8 +1,7 @@
 import { inbox, Outbox } from "./channel.ts";
 import { Children } from "./children.ts";
-import type { LogOptions, OpenLog } from "./log.ts";
 import { openFd } from "./pipes.ts";
-import { WatchdogAgent } from "./watchdog_agent.ts";
+import { type AgentOptions, WatchdogAgent } from "./watchdog_agent.ts";
 import type { WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
 /** The file descriptors of the pipes from and to the node; without them, the node writes to stdin. */
@@ -12,7 +11,10 @@ export interface WatchdogPipes {
 }
 
 /** A watchdog's life: it ends with its node, and never before. */
-export async function runWatchdog(openLog: (options: LogOptions) => OpenLog, pipes?: WatchdogPipes): Promise<void> {
+export async function runWatchdog(
+  options: Pick<AgentOptions, "openLog" | "etcdOptions">,
+  pipes?: WatchdogPipes,
+): Promise<void> {
   // Before anything else is started, which would inherit them.
   const input = pipes ? openFd(pipes.read, { read: true }).readable : Deno.stdin.readable;
   const outbox = pipes && new Outbox<WatchdogAnswer>(openFd(pipes.write, { write: true }));
@@ -22,7 +24,7 @@ export async function runWatchdog(openLog: (options: LogOptions) => OpenLog, pip
     : ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR2"];
   for (const signal of signals) Deno.addSignalListener(signal, () => {});
   const guard = new WatchdogAgent({
-    openLog,
+    ...options,
     answer: (answer) => outbox?.send(answer),
     children: pipes && new Children(),
   });

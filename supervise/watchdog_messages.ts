@@ -1,4 +1,4 @@
-import type { EtcdOptions } from "../election/internal.ts";
+import type { EtcdSource } from "./etcd_source.ts";
 import type { LogOptions } from "./log.ts";
 
 /** What a node tells its watchdog, as lines of JSON through a pipe: `ps` shows none of it. */
@@ -6,7 +6,7 @@ export type WatchdogMessage =
   /** Told first: how to reach etcd, and what it must know of the node. */
   | {
     readonly type: "node";
-    readonly etcd: EtcdOptions;
+    readonly etcd: EtcdSource;
     readonly ttlMs: number;
     /** Who the node is in the election. */
     readonly self: { readonly id: string; readonly url?: string; readonly priority?: number };

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { type Config, readNodeConfig } from "../cli/node_flags.ts";
+import { Program } from "../dev/program.ts";
 import { cpuMs } from "../dev/process_stats.ts";
 import type { ElectionEvent, ElectionOptions } from "../election/mod.ts";
 import { agree, Candidate, stopAll } from "./support/candidate.ts";
@@ -266,3 +268,107 @@ for (const access of ["client certificates", "a password"]) {
     await a.logs("lease-revoked");
   });
 }
+
+Deno.test("certificates are rotated, all at once: nodes and a watchdog go on with the new ones; a half-written file is named", async () => {
+  await using files = await Certificates.make();
+  const sign = async () => {
+    await files.authority("ca");
+    await files.sign("server", "localhost");
+    await files.sign("client", "client");
+  };
+  await sign();
+  const tls = { cert: files.path("server.pem"), key: files.path("server.key"), clientCa: files.path("ca.pem") };
+  await using etcd = await LocalEtcd.start({ tls });
+  const flags = [
+    "--cacert",
+    files.path("ca.pem"),
+    "--cert",
+    files.path("client.pem"),
+    "--key",
+    files.path("client.key"),
+  ];
+  await using a = await TestNode.start(etcd, [...flags, "--ttl", "60", "--watchdog"]);
+  const { token } = await a.logs("leading");
+  await using b = await TestNode.start(etcd, [...flags, "--ttl", "60"]);
+  await b.logs("following");
+
+  await sign();
+  const key = files.read("client.key");
+  await Deno.writeTextFile(files.path("client.key"), key.slice(0, 100));
+  await etcd.stop();
+  await etcd.start();
+  const problem = `cannot read the credentials for etcd: ${files.path("client.key")} is not a complete PEM file`;
+  const message = `${problem}; retrying until it answers`;
+  await Promise.all([a, b].map((node) => node.logs("etcd-failing", { fields: { message } })));
+  await Deno.writeTextFile(files.path("client.key"), key);
+  await Promise.all([a, b].map((node) => node.logs("etcd-answers")));
+  assertEquals(JSON.parse((await a.get("/status")).body).token, token);
+
+  a.kill("SIGKILL");
+  await b.logs("leading");
+  await a.logs("lease-revoked");
+});
+
+Deno.test("a password is changed: nodes and a watchdog go on with the one in the file", async () => {
+  await using files = await Certificates.make();
+  await Deno.writeTextFile(files.path("password"), "secret");
+  await using etcd = await withUsers();
+  const flags = ["--user", "worker", "--password-file", files.path("password"), "--election", "jobs", "--ttl", "15"];
+  await using a = await TestNode.start(etcd, [...flags, "--watchdog"]);
+  const { token } = await a.logs("leading");
+  await using b = await TestNode.start(etcd, flags);
+  await b.logs("following");
+
+  const root = ["--user", "root:rootpw", "user"];
+  await etcd.ctl(...root, "delete", "worker");
+  await etcd.ctl(...root, "add", "worker:rotated");
+  await etcd.ctl(...root, "grant-role", "worker", "limited");
+  await Promise.all([a, b].map((node) => node.logs("etcd-failing")));
+  await Deno.writeTextFile(files.path("password"), "rotated");
+  await Promise.all([a, b].map((node) => node.logs("etcd-answers")));
+  assertEquals(JSON.parse((await a.get("/status")).body).token, token);
+
+  a.kill("SIGKILL");
+  await b.logs("leading");
+  await a.logs("lease-revoked");
+  assert(!JSON.stringify([a.log, b.log]).includes("rotated"));
+});
+
+Deno.test("a password that can be read only once, from a pipe, is kept", async () => {
+  await using files = await Certificates.make();
+  const path = files.path("pipe");
+  await using writer = Program.start("sh", ["-c", 'mkfifo "$0" && echo made && echo secret > "$0"', path]);
+  while (!writer.output.includes("made")) await new Promise((resolve) => setTimeout(resolve, 10));
+  const config = readNodeConfig(["--user", "worker", "--password-file", path], () => undefined);
+  assertEquals((config as Config).etcd.user, USER);
+});
+
+Deno.test("options can be functions, which are asked again for each connection; what they throw is told", async () => {
+  await using etcd = await withUsers();
+  await using proxy = new Proxy(etcd.port);
+  const told = Promise.withResolvers<string>();
+  let [sealed, asked] = [true, 0];
+  const a = new Candidate(etcd, "a", {
+    endpoints: [proxy.endpoint],
+    user: async () => {
+      asked++;
+      if (await sealed) throw new Error("the vault is sealed");
+      return USER;
+    },
+    ttlSeconds: 60,
+    onEvent: (event) => event.type === "etcd-failing" && told.resolve(event.message),
+  });
+  const message = await within(10_000, "to be told", told.promise);
+  assertEquals(message, "cannot read the credentials for etcd: the vault is sealed");
+  sealed = false;
+  await leads(a);
+  const before = asked;
+  const b = new Candidate(etcd, "b", { user: USER });
+  await follows(b, "a");
+  proxy.cut();
+  await a.resign();
+  await leads(b);
+  await a.sees(/^b,a$/);
+  assertGreater(asked, before);
+  await stopAll([a, b]);
+});

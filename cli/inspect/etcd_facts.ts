@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { type GrpcClient, loadGrpcClient, storeError, systemClock } from "../../election/internal.ts";
+import { credentialsOf, type GrpcClient, loadGrpcClient, storeError, systemClock } from "../../election/internal.ts";
+import { etcdOptions } from "../etcd_files.ts";
 import type { EtcdConfig } from "../etcd_flags.ts";
 
 /** The state of one etcd member, or why it is unknown. */
@@ -82,11 +83,12 @@ async function examineAccess(endpoint: string, config: EtcdConfig): Promise<Omit
 
 async function withClient<T>(
   endpoint: string,
-  { etcd: { tls, user } }: EtcdConfig,
+  { etcd }: EtcdConfig,
   run: (client: GrpcClient, deadline: () => { deadline: number }) => Promise<T>,
 ): Promise<T> {
   const { GrpcClient } = await loadGrpcClient();
-  const client = new GrpcClient({ endpoint, credentials: { tls, user }, clock: systemClock, onLeft: () => {} });
+  const credentials = await credentialsOf({ ...etcdOptions(etcd), transport: "grpc" });
+  const client = new GrpcClient({ endpoint, credentials, clock: systemClock, onLeft: () => {} });
   try {
     await client.logIn(Date.now() + TIMEOUT_MS);
     return await run(client, () => ({ deadline: Date.now() + TIMEOUT_MS }));

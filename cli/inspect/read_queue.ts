@@ -1,5 +1,6 @@
 import { loadGrpcClient } from "../../election/internal.ts";
 import { type ElectionStatus, type ElectionView, observe } from "../../election/mod.ts";
+import { etcdOptions } from "../etcd_files.ts";
 import type { EtcdConfig } from "../etcd_flags.ts";
 import { AskError } from "./ask.ts";
 
@@ -28,7 +29,7 @@ export async function* watchQueue(config: EtcdConfig, signal?: AbortSignal): Asy
   let changed = Promise.withResolvers<void>();
   await using election = observe({
     name,
-    ...etcd,
+    ...etcdOptions(etcd),
     onEvent: ({ type }) => {
       if (type === "queue-changed") changed.resolve();
     },

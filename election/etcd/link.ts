@@ -1,9 +1,10 @@
-import type { Credentials, EtcdOptions, TransportName } from "./options.ts";
+import { credentialsOf } from "./credentials.ts";
+import type { EtcdOptions, TransportName } from "./options.ts";
 import { type Clock, systemClock } from "../machine/clock.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { EtcdClient, Transport } from "./client.ts";
 import { isStaleToken, storeError } from "./errors.ts";
-import { type QueueReader, QueueWatchPool } from "./queue_watch.ts";
+import { type OpenClient, type QueueReader, QueueWatchPool } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "../store.ts";
 
 /** The transports, loaded on first use. */
@@ -17,7 +18,7 @@ const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
  * closes every stream of its client. A failed client is replaced by a new one for the next endpoint.
  */
 export class EtcdLink {
-  readonly #credentials: Credentials;
+  readonly #options: EtcdOptions;
   readonly #endpoints: Endpoints;
   readonly #clock: Clock;
   readonly #load: () => Promise<Transport>;
@@ -25,16 +26,18 @@ export class EtcdLink {
   /** The loaded transport: avoids an await per call. */
   #ready: Transport | undefined;
   #calls: EtcdClient | undefined;
+  /** The client for calls while it is being made. */
+  #connecting: Promise<EtcdClient> | undefined;
   /** The endpoint of the next client for calls. */
   #callsEndpoint: string;
   #watches: QueueWatchPool;
   #closed = false;
 
-  constructor({ endpoints, transport, tls, user }: EtcdOptions, clock: Clock = systemClock) {
-    this.#credentials = { tls, user };
+  constructor(options: EtcdOptions, clock: Clock = systemClock) {
+    this.#options = options;
     this.#clock = clock;
-    this.#endpoints = new Endpoints(endpoints);
-    this.#load = TRANSPORTS[transport];
+    this.#endpoints = new Endpoints(options.endpoints);
+    this.#load = TRANSPORTS[options.transport];
     this.#callsEndpoint = this.#endpoints.first;
     this.#watches = this.#watchesAt(this.#endpoints.first);
   }
@@ -52,8 +55,8 @@ export class EtcdLink {
 
   async #attempt<T>(run: (client: EtcdClient) => Promise<T>): Promise<T> {
     const transport = this.#ready ?? await this.#loaded();
-    if (this.#closed) throw new StoreError("unreachable", "the connection to etcd was closed");
-    const client = this.#calls ??= this.#connect(transport, this.#callsEndpoint, () => this.#replace(client));
+    if (this.#closed) throw closed();
+    const client = this.#calls ?? await (this.#connecting ??= this.#connectCalls(transport));
     try {
       const answer = await run(client);
       this.#endpoints.answered(client.endpoint);
@@ -62,6 +65,19 @@ export class EtcdLink {
       const failure = storeError(error, client.endpoint);
       if (failure.failure === "unreachable" || this.#isRefusing(client.endpoint, failure)) this.#replace(client);
       throw failure;
+    }
+  }
+
+  async #connectCalls(transport: Transport): Promise<EtcdClient> {
+    try {
+      const client = await this.#connect(transport, this.#callsEndpoint, () => this.#replace(client));
+      if (!this.#closed) return this.#calls = client;
+      client.close();
+      throw closed();
+    } catch (error) {
+      throw storeError(error, this.#callsEndpoint);
+    } finally {
+      this.#connecting = undefined;
     }
   }
 
@@ -74,6 +90,7 @@ export class EtcdLink {
     this.#closed = true;
     this.#calls?.close();
     this.#watches.close();
+    await this.#connecting?.catch(() => undefined);
     await (await this.#transport?.catch(() => undefined))?.settled();
   }
 
@@ -102,7 +119,7 @@ export class EtcdLink {
   }
 
   #watchesAt(endpoint: string): QueueWatchPool {
-    const open = async (onLeft: (reason: Error) => void) => this.#connect(await this.#loaded(), endpoint, onLeft);
+    const open: OpenClient = async (onLeft) => await this.#connect(await this.#loaded(), endpoint, onLeft);
     return new QueueWatchPool(endpoint, open, this.#clock, {
       answered: () => this.#endpoints.answered(endpoint),
       refused: (error) => this.#isRefusing(endpoint, error),
@@ -112,7 +129,12 @@ export class EtcdLink {
     });
   }
 
-  #connect(transport: Transport, endpoint: string, onLeft: (reason: Error) => void): EtcdClient {
-    return transport.connect({ endpoint, credentials: this.#credentials, clock: this.#clock, onLeft });
+  async #connect(transport: Transport, endpoint: string, onLeft: (reason: Error) => void): Promise<EtcdClient> {
+    const credentials = await credentialsOf(this.#options);
+    return transport.connect({ endpoint, credentials, clock: this.#clock, onLeft });
   }
+}
+
+function closed(): StoreError {
+  return new StoreError("unreachable", "the connection to etcd was closed");
 }

@@ -27,6 +27,13 @@ export interface UserOptions {
   readonly password: string;
 }
 
+/**
+ * An option, or a function that gives what it is now. The function is called for each new connection, so that
+ * certificates and passwords can be rotated while the process runs. If it throws, or takes longer than 5 seconds,
+ * connecting has failed (event `etcd-failing`) and is tried again.
+ */
+export type Refreshable<T> = T | (() => T | Promise<T>);
+
 /** How to connect to etcd. */
 export interface ConnectionOptions {
   /**
@@ -36,9 +43,9 @@ export interface ConnectionOptions {
    */
   endpoints?: readonly string[];
   /** TLS options, for https endpoints. */
-  tls?: TlsOptions;
+  tls?: Refreshable<TlsOptions>;
   /** The user to authenticate as, if etcd has authentication enabled. */
-  user?: UserOptions;
+  user?: Refreshable<UserOptions>;
   /**
    * The protocol: `"grpc"`, or `"gateway"` for etcd's JSON gateway over `fetch`. The gateway starts faster and needs
    * less memory, but one open request per watched election. It cannot be used if etcd has it disabled, or if etcd
@@ -62,17 +69,20 @@ export const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
 export const EXPECTED_ENDPOINTS =
   `host:port or http(s)://host:port such as ${DEFAULT_ENDPOINT}, separated by commas, all http or all https`;
 
-/** Credentials for etcd. */
+/** Credentials for a client. */
 export interface Credentials {
   readonly tls?: TlsOptions;
-  readonly user?: UserOptions;
+  /** Read again for each login. */
+  readonly user?: Refreshable<UserOptions>;
 }
 
 /** The checked connection options. */
-export interface EtcdOptions extends Credentials {
+export interface EtcdOptions {
   /** etcd's endpoints as URLs. */
   readonly endpoints: readonly string[];
   readonly transport: TransportName;
+  readonly tls?: Refreshable<TlsOptions>;
+  readonly user?: Refreshable<UserOptions>;
 }
 
 /**
@@ -84,7 +94,10 @@ export function checkEtcdOptions(
   { endpoints: given = [DEFAULT_ENDPOINT], tls, user, transport = "grpc" }: ConnectionOptions,
 ): EtcdOptions {
   const endpoints = checkEndpoints(given);
-  return { endpoints, transport: checkTransport(transport, tls), tls: checkTls(tls, endpoints), user };
+  // What a function gives is checked when it is called.
+  const known = typeof tls === "function" ? {} : tls;
+  checkTls(known, endpoints);
+  return { endpoints, transport: checkTransport(transport, known), tls, user };
 }
 
 /**
@@ -129,9 +142,15 @@ export function checkTls(tls: TlsOptions | undefined, endpoints: readonly string
   if (endpoints.some((endpoint) => endpoint.startsWith("http:"))) throw invalid("https endpoints");
   if ((tls.cert === undefined) !== (tls.key === undefined)) throw invalid("both a certificate and its key");
   for (const pem of [tls.ca, tls.cert, tls.key]) {
-    if (pem !== undefined && !pem.includes("-----BEGIN ")) throw invalid("certificates and keys in PEM format");
+    if (pem !== undefined && !isPem(pem)) throw invalid("certificates and keys in PEM format");
   }
   return tls;
+}
+
+/** Whether a text is PEM, and whole: a file that is still being written is not. */
+export function isPem(text: string): boolean {
+  const [begun, ended] = ["BEGIN", "END"].map((word) => text.split(`-----${word} `).length - 1);
+  return begun! > 0 && begun === ended;
 }
 
 /** Hides what may be a user and a password before the last `@`, whatever characters they have. */

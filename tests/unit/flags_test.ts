@@ -87,7 +87,7 @@ Deno.test("what stands in the environment counts where there is no flag, and an 
 
 Deno.test("files and users: what cannot be is refused, and no secret is shown", async () => {
   const pem = await Deno.makeTempFile();
-  await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----");
+  await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
   const https = "--endpoints https://a:1";
   const cases: [line: string, message: RegExp][] = [
     [`${https} --cacert /nowhere`, /^--cacert: invalid value "\/nowhere"; expected a readable PEM file/],
@@ -104,7 +104,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
     const { message } = assertThrows(() => parse(line), UsageError);
     assert(expected.test(message) && !message.includes("secret"), message);
   }
-  assertEquals(parse(`${https} --cacert ${pem}`).etcd.tls?.ca, "-----BEGIN CERTIFICATE-----");
+  assertEquals(parse(`${https} --cacert ${pem}`).etcd.tls?.ca, pem);
   assertEquals(parse("--user me:a:b").etcd.user, { name: "me", password: "a:b" });
   assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).etcd.user, { name: "me", password: "secret" });
   assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).etcd.user, { name: "me", password: "secret" });

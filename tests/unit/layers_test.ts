@@ -9,7 +9,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "http": ["election"],
   "supervise": ["election"],
   "election/machine": ["election/errors.ts"],
-  "election/etcd": ["election/machine", "election/errors.ts", "election/store.ts"],
+  "election/etcd": ["election/machine", "election/deferred.ts", "election/errors.ts", "election/store.ts"],
   "election/etcd/grpc": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election/etcd/gateway": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election": ["election/machine", "election/etcd"],

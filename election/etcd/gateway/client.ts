@@ -1,4 +1,4 @@
-import type { TlsOptions, UserOptions } from "../options.ts";
+import type { Refreshable, TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
 import { deferred } from "../../deferred.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
+import { current } from "../credentials.ts";
 import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
@@ -33,7 +34,7 @@ export class GatewayClient implements EtcdClient {
   readonly endpoint: string;
   readonly #tls: TlsOptions | undefined;
   #http: HttpClient | undefined;
-  readonly #user: UserOptions | undefined;
+  readonly #user: Refreshable<UserOptions> | undefined;
   readonly #clock: Clock;
   readonly #pending = new Map<AbortController, Promise<unknown>>();
   #token: Promise<string | undefined> | undefined;
@@ -122,18 +123,20 @@ export class GatewayClient implements EtcdClient {
 
   async #logIn(deadline: number): Promise<string | undefined> {
     if (!this.#user) return undefined;
-    this.#token ??= this.#post("auth/authenticate", this.#user, deadline).then(
-      ({ token }) => String(token),
-      (error) => {
-        if (isAuthDisabled(error)) return undefined;
-        throw error;
-      },
-    );
     try {
-      return await this.#token;
+      return await (this.#token ??= this.#authenticate(this.#user, deadline));
     } catch (error) {
       this.#token = undefined;
       throw error;
+    }
+  }
+
+  async #authenticate(option: Refreshable<UserOptions>, deadline: number): Promise<string | undefined> {
+    const user = await current(option, deadline - performance.now());
+    try {
+      return String((await this.#post("auth/authenticate", user, deadline)).token);
+    } catch (error) {
+      if (!isAuthDisabled(error)) throw error;
     }
   }
 

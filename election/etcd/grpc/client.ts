@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { Etcd3, type ICallable, type IOptions, type IRangeRequest, type ITxnRequest } from "etcd3";
-import type { TlsOptions, UserOptions } from "../options.ts";
+import type { Refreshable, TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
 import { MAX_ANSWER_BYTES } from "../limits.ts";
 import { MAX_IDLE_MS } from "../../machine/deadline.ts";
@@ -18,6 +18,7 @@ import type {
   WatchHandle,
   WatchObserver,
 } from "../client.ts";
+import { current } from "../credentials.ts";
 import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
@@ -75,7 +76,7 @@ let clients = 0;
 export class GrpcClient implements EtcdClient {
   readonly endpoint: string;
   readonly etcd: Etcd3;
-  readonly #user: UserOptions | undefined;
+  readonly #user: Refreshable<UserOptions> | undefined;
   readonly #clock: Clock;
   readonly #onLeft: (reason: Error) => void;
   #loggingIn: Promise<void> | undefined;
@@ -136,19 +137,20 @@ export class GrpcClient implements EtcdClient {
    */
   async logIn(deadline: number): Promise<void> {
     if (!this.#user) return;
-    this.#loggingIn ??= this.etcd.auth.authenticate(this.#user, { deadline }).then(
-      ({ token }) => {
-        this.#token = token;
-      },
-      (error) => {
-        if (!isAuthDisabled(error)) throw error;
-      },
-    );
     try {
-      await this.#loggingIn;
+      await (this.#loggingIn ??= this.#authenticate(this.#user, deadline));
     } catch (error) {
       this.#loggingIn = undefined;
       throw error;
+    }
+  }
+
+  async #authenticate(option: Refreshable<UserOptions>, deadline: number): Promise<void> {
+    const user = await current(option, deadline - Date.now());
+    try {
+      this.#token = (await this.etcd.auth.authenticate(user, { deadline })).token;
+    } catch (error) {
+      if (!isAuthDisabled(error)) throw error;
     }
   }
 
