@@ -4,6 +4,7 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { checkEtcdOptions } from "../election/etcd/options.ts";
 import { EtcdLink } from "../election/etcd/link.ts";
 import { Candidate } from "./support/candidate.ts";
+import { freePort, hasProgram, Program } from "./support/program.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, leads, within } from "./support/until.ts";
 
@@ -116,4 +117,52 @@ Deno.test("a watch by HTTP that does not tell what a probe finds is lost", async
     `etcd at 127.0.0.1:${proxy.port} does not answer`,
   );
   await link.close();
+});
+
+Deno.test({
+  name: "nginx that buffers responses is named, and used once it does not (needs nginx)",
+  ignore: !hasProgram("nginx"),
+  fn: async () => {
+    await using etcd = await LocalEtcd.start();
+    const endpoint = `http://127.0.0.1:${freePort()}`;
+    const host = endpoint.slice("http://".length);
+    const folder = await Deno.makeTempDir({ prefix: "leader-node-nginx-" });
+    const serves = () => fetch(`${endpoint}/version`).then((answer) => answer.text().then(() => true), () => false);
+    // HTTP/1.0, its default before 1.29.7: with 1.1, it passes on each piece in any case.
+    const withNginx = async (buffering: "on" | "off", use: () => Promise<void>) => {
+      await Deno.writeTextFile(
+        `${folder}/nginx.conf`,
+        `daemon off; pid pid; error_log stderr; events {}
+        http {
+          access_log off; client_body_temp_path temp; proxy_temp_path temp;
+          fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
+          server {
+            listen ${host};
+            location / { proxy_pass ${etcd.endpoint}; proxy_http_version 1.0; proxy_buffering ${buffering}; }
+          }
+        }`,
+      );
+      await using nginx = Program.start("nginx", ["-p", folder, "-c", "nginx.conf"]);
+      await nginx.until("to serve", serves);
+      await use();
+      await nginx.stop();
+    };
+    await withNginx("on", async () => {
+      assertEquals(
+        await trouble(etcd, endpoint),
+        `etcd at ${host} answers calls, but nothing comes of a watch: a proxy in between that buffers responses must ` +
+          "stop that (nginx: proxy_buffering off)",
+      );
+    });
+    await withNginx("off", async () => {
+      const a = new Candidate(etcd, "a", { transport });
+      await leads(a);
+      const b = new Candidate(etcd, "b", { transport, endpoints: [endpoint] });
+      await follows(b, "a");
+      await a.stop();
+      await leads(b);
+      await b.stop();
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
 });

@@ -28,7 +28,7 @@ async function withProxy(etcd: LocalEtcd, use: (endpoint: string) => Promise<voi
 
 function message(endpoint: string): string {
   const host = endpoint.replace("http://", "");
-  return `${host} is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself`;
+  return `etcd at ${host} is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself`;
 }
 
 Deno.test("behind etcd's gRPC proxy nobody leads, and a candidate is told why; with another endpoint it leads", async () => {

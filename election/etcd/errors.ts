@@ -26,8 +26,23 @@ class ConnectionClosedError extends Error {}
 /** etcd has answered something that cannot be right. */
 export class InvalidAnswerError extends Error {}
 
-/** What answers is etcd's gRPC proxy. */
-export class GrpcProxyError extends Error {}
+/** An endpoint that cannot be used as it is. The message goes on after "etcd at HOST". */
+class EndpointError extends Error {}
+
+/** The error of an endpoint that is etcd's gRPC proxy. */
+export function isGrpcProxy(): Error {
+  return new EndpointError(
+    "is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself",
+  );
+}
+
+/** The error of a watch of which nothing comes, though calls are answered. */
+export function isHeldBack(): Error {
+  return new EndpointError(
+    "answers calls, but nothing comes of a watch: a proxy in between that buffers responses must stop that " +
+      "(nginx: proxy_buffering off)",
+  );
+}
 
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
@@ -67,11 +82,7 @@ export function storeError(error: unknown, endpoint: string): StoreError {
   if (code === undefined && (error instanceof InvalidAnswerError || isRuntimeError(error))) {
     return new StoreError("unreachable", `etcd at ${host} sent an invalid answer: ${text.slice(0, 200)}`, cause);
   }
-  if (error instanceof GrpcProxyError) {
-    const message =
-      `${host} is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself`;
-    return new StoreError("unreachable", message, cause);
-  }
+  if (error instanceof EndpointError) return new StoreError("unreachable", `etcd at ${host} ${text}`, cause);
   if (code === "4") return new StoreError("unreachable", `etcd at ${host} does not answer`, cause);
   const answered = /etcdserver: (.*)/.exec(text)?.[1];
   if (answered !== undefined) {

@@ -1,7 +1,7 @@
 import { keyEvent, prefixRange } from "../codec.ts";
 import { type Clock, elapsed, type Instant } from "../../machine/clock.ts";
 import type { Patience, RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, deadlineExceeded } from "../errors.ts";
+import { cancelled, deadlineExceeded, isHeldBack } from "../errors.ts";
 import { type Json, keyValue } from "./json.ts";
 
 /** The part of the client that a watch needs. */
@@ -64,7 +64,7 @@ class GatewayWatch implements WatchHandle {
   async #read(): Promise<void> {
     const { prefix, patience } = this.#request;
     const { firstTimeoutMs } = patience();
-    this.#timer = setTimeout(() => this.#fail(timeout()), firstTimeoutMs);
+    this.#timer = setTimeout(() => this.#lookAround(firstTimeoutMs / 2), firstTimeoutMs / 2);
     const body = { create_request: prefixRange(prefix) };
     for await (const { result } of this.#client.lines("watch", body, firstTimeoutMs, this.#controller)) {
       if (this.#closed) return;
@@ -81,6 +81,15 @@ class GatewayWatch implements WatchHandle {
         this.#check();
       }
     }
+  }
+
+  /** The watch is late: whether a call is answered meanwhile tells why. */
+  #lookAround(leftMs: number): void {
+    const { prefix, patience } = this.#request;
+    let answered = false;
+    this.#timer = setTimeout(() => this.#fail(answered ? isHeldBack() : timeout()), leftMs);
+    const request = { ...prefixRange(prefix), limit: 1, keys_only: true };
+    this.#client.range(request, patience()).then(() => answered = true, () => {});
   }
 
   #probeLater(): void {
