@@ -8,6 +8,7 @@ import { agree, Candidate, stopAll } from "./support/candidate.ts";
 import { Certificates } from "./support/certificates.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
+import { transport } from "./support/transport.ts";
 import { follows, leads, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
@@ -58,6 +59,19 @@ Deno.test("TLS: with the right authority a candidate leads; otherwise it is told
   const b = new Candidate(etcd, "b", { transport, endpoints, tls: { ca, serverName: "localhost" } });
   await leads(b);
   await b.stop();
+});
+
+Deno.test("TLS: --cacert replaces the authorities that the runtime trusts", async () => {
+  await using files = await Certificates.make();
+  await files.authority("other");
+  await files.sign("server", "localhost", { ca: "other" });
+  await using etcd = await LocalEtcd.start({ tls: { cert: files.path("server.pem"), key: files.path("server.key") } });
+  const env = { DENO_CERT: files.path("other.pem") };
+  await using a = await TestNode.start(etcd, ["--transport", "gateway"], { env });
+  await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--transport", transport, "--cacert", files.path("ca.pem")], { env });
+  const { message } = await b.logs("etcd-failing");
+  assertStringIncludes(String(message), "its certificate is not signed by a trusted CA");
 });
 
 Deno.test("TLS: an expired certificate of etcd is named", async () => {

@@ -3,7 +3,7 @@ import { InvalidOptionError } from "../errors.ts";
 /** TLS options for etcd. All certificates and keys are PEM text. */
 export interface TlsOptions {
   /**
-   * The CA certificate(s) to verify etcd's certificate with.
+   * The CA certificate(s) to verify etcd's certificate with, instead of those that the runtime trusts.
    *
    * @default {the CAs that the runtime trusts}
    */

@@ -18,22 +18,17 @@ import type {
 import { current } from "../credentials.ts";
 import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, deadlineExceeded, isAuthDisabled } from "../errors.ts";
+import { type Http, openHttp } from "./http.ts";
 import { fromJson, type Json, rangeAnswer, toJson, txnAnswer } from "./json.ts";
 import { readLines, readText } from "./body.ts";
 import { watchByGateway } from "./watch.ts";
 import { whenLate } from "../turns.ts";
 
-/**
- * Milliseconds after which an idle connection is not used again: networks forget those without a word. Longer than from
- * one probe to the next.
- */
-const POOL_IDLE_MS = 4000;
-
-/** etcd over its JSON gateway, by `fetch`. */
+/** etcd over its JSON gateway. */
 export class GatewayClient implements EtcdClient {
   readonly endpoint: string;
   readonly #tls: TlsOptions | undefined;
-  #http: HttpClient | undefined;
+  #http: Http | undefined;
   readonly #user: Refreshable<UserOptions> | undefined;
   readonly #clock: Clock;
   readonly #pending = new Map<AbortController, Promise<unknown>>();
@@ -167,19 +162,11 @@ export class GatewayClient implements EtcdClient {
 
   #fetch(path: string, body: unknown, signal: AbortSignal, token: string | undefined): Promise<Response> {
     if (this.#closed) throw new Error("1 CANCELLED: the client was closed");
-    this.#http ??= createHttpClient(this.endpoint, this.#tls);
+    this.#http ??= openHttp(this.endpoint, this.#tls);
     // Makes a member that lost its quorum end our streams instead of falling silent.
     const headers: Record<string, string> = { "grpc-metadata-hasleader": "true" };
     if (token !== undefined) headers.authorization = token;
-    const init = {
-      method: "POST",
-      headers,
-      body: toJson(body),
-      signal,
-      redirect: "error",
-      client: this.#http,
-    } as const;
-    return fetch(`${this.endpoint}/v3/${path}`, init);
+    return this.#http.post(`${this.endpoint}/v3/${path}`, { headers, body: toJson(body), signal });
   }
 }
 
@@ -193,35 +180,6 @@ export const gateway: Transport = {
     await Promise.all(closing);
   },
 };
-
-interface HttpClient {
-  close(): void;
-}
-
-interface HttpClientOptions {
-  readonly proxy?: { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
-  readonly caCerts?: string[];
-  readonly cert?: string;
-  readonly key?: string;
-  readonly poolIdleTimeout: number;
-  readonly poolMaxIdlePerHost: number;
-}
-
-/** Deno's HTTP client; `fetch` of other runtimes does not support these options. */
-function createHttpClient(endpoint: string, tls: TlsOptions | undefined): HttpClient | undefined {
-  const { Deno: deno } = globalThis as { Deno?: { createHttpClient(options: HttpClientOptions): HttpClient } };
-  const { protocol, hostname, port } = new URL(endpoint);
-  // Bypasses HTTP_PROXY. Deno has no way to do so with TLS. An IPv6 address keeps its brackets here.
-  const proxy = { transport: "tcp", hostname, port: Number(port || 80) } as const;
-  return deno?.createHttpClient({
-    poolIdleTimeout: POOL_IDLE_MS,
-    // Many elections may renew at the same time: do not keep all of those connections.
-    poolMaxIdlePerHost: 8,
-    ...(protocol === "http:" ? { proxy } : {}),
-    ...(tls?.ca === undefined ? {} : { caCerts: [tls.ca] }),
-    ...(tls?.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
-  });
-}
 
 function leaseAnswer({ ID, TTL = "0" }: Json): LeaseAnswer {
   return { ID: String(ID), TTL: String(TTL) };
