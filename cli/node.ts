@@ -5,6 +5,7 @@ import { type NodeServer, serve } from "../http/server.ts";
 import { lostGraceMs, stopBudgetMs, watchdogDeadline } from "../supervise/budgets.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 import { checkProgram } from "../supervise/program.ts";
+import type { Children } from "../supervise/children.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
@@ -61,6 +62,8 @@ class Node implements NodeHandlerOptions {
   #watchdog: Watchdog | undefined;
   #supervisor: Supervisor | undefined;
   #command: CommandHost | undefined;
+  /** Of a node without a command, if there are any. */
+  #children: Children | undefined;
   #control: Control | undefined;
   #interrupted: { readonly times: number; readonly loggedAt?: number } = { times: 0 };
 
@@ -102,7 +105,7 @@ class Node implements NodeHandlerOptions {
   }
 
   async run(): Promise<number> {
-    this.#prepare();
+    await this.#prepare();
     this.#listen();
     await this.#hostCommand();
     await this.#startWatchdog();
@@ -114,14 +117,16 @@ class Node implements NodeHandlerOptions {
     return code;
   }
 
-  #prepare(): void {
+  async #prepare(): Promise<void> {
     checkPrivileges(this.#config);
     onStopSignal(
       (signal) => this.#ending.resolve({ code: 0, because: { signal } }),
       () => this.#die(),
     );
-    dropPrivileges(this.#config);
     const { command } = this.#config;
+    // Before the permission for that is dropped.
+    if (!command) this.#children = (await import("../supervise/children.ts")).Children.inherited();
+    dropPrivileges(this.#config);
     if (command) checkProgram(command.argv[0]!);
   }
 
@@ -188,7 +193,7 @@ class Node implements NodeHandlerOptions {
         log: { format, level, id: this.#id },
       },
       this.#log,
-      this.#command?.children,
+      this.#command?.children ?? this.#children,
     );
   }
 
@@ -330,6 +335,7 @@ class Node implements NodeHandlerOptions {
     await Promise.all([logged, shown, commandEnded, this.#watchdog?.close()]);
     this.#command?.close();
     await this.#server.close(HTTP_GRACE_MS);
+    this.#children?.[Symbol.dispose]();
     this.#log("info", "stopped");
   }
 }

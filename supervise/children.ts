@@ -14,13 +14,25 @@ export class Children implements Disposable {
   readonly former: readonly number[];
   readonly #own = new Set<number>();
   readonly #awaited = new Map<number, (exit: ExitStatus) => void>();
-  readonly #reaper: Reaper | undefined;
+  #reaper: Reaper | undefined;
   /** Told when one has ended. */
   onEnd = () => {};
 
-  constructor() {
+  /** Has all orphans of those below come to this process. */
+  static adopting(): Children {
+    return new Children(becomeSubreaper().ok);
+  }
+
+  /** Of a process that starts no command: if it is PID 1, or had children before it became this program. */
+  static inherited(): Children | undefined {
+    if (Deno.build.os !== "linux") return undefined;
+    // To load the C library takes memory.
+    return Deno.pid === 1 || childrenOf(Deno.pid)?.length ? new Children(false) : undefined;
+  }
+
+  private constructor(adopts: boolean) {
     this.former = Deno.build.os === "linux" ? childrenOf(Deno.pid) ?? [] : [];
-    this.adopts = becomeSubreaper().ok;
+    this.adopts = adopts;
     this.#reaper = Reaper.start({
       isOwn: (pid) => this.#own.has(pid),
       reaped: (pid, exit) => {
@@ -37,6 +49,8 @@ export class Children implements Disposable {
       return await exitOf(child);
     } finally {
       this.#own.delete(child.pid);
+      // It may have hidden others that had ended.
+      this.#reaper?.reap();
       this.onEnd();
     }
   }
@@ -49,5 +63,6 @@ export class Children implements Disposable {
 
   [Symbol.dispose](): void {
     this.#reaper?.[Symbol.dispose]();
+    this.#reaper = undefined;
   }
 }

@@ -16,7 +16,7 @@ const SECRETS = [
 
 /** What a process needs that runs a command: its environment, its children, and by what the command is known. */
 export class CommandHost {
-  readonly children = new Children();
+  readonly children = Children.adopting();
   readonly #mark = crypto.randomUUID();
   readonly #cgroup = Cgroup.create(`leader-node-${this.#mark}`);
 

@@ -1,6 +1,5 @@
 import { decodeStatus, type ExitStatus } from "./exit_status.ts";
 import { loadLibc } from "./libc.ts";
-import { childrenOf } from "./processes.ts";
 
 const P_ALL = 0;
 const WNOHANG = 1;
@@ -39,7 +38,10 @@ export class Reaper implements Disposable {
     this.reap();
   }
 
-  /** Reaps all that can be reaped now; of very many, the rest a little later. */
+  /**
+   * Reaps all that can be reaped now; of very many, the rest a little later. To be called whenever the runtime has
+   * reaped one of its own.
+   */
   reap(): void {
     clearTimeout(this.#rest);
     for (let count = 0, pid = this.#next(); pid !== undefined; count++, pid = this.#next()) {
@@ -47,10 +49,8 @@ export class Reaper implements Disposable {
         this.#rest = setTimeout(this.#onSignal);
         return;
       }
-      if (this.#take(pid)) continue;
-      // Until the runtime has reaped this one of its own, it hides the others from `waitid`.
-      for (const child of childrenOf(Deno.pid) ?? []) this.#take(child);
-      return;
+      // One of the runtime's own hides the others from `waitid` until the runtime has reaped it.
+      if (!this.#take(pid)) return;
     }
   }
 

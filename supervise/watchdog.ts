@@ -52,10 +52,10 @@ export class Watchdog {
   /** A watchdog has ended: what was below it has come to the node. */
   onEnd = () => {};
 
-  /** With `children`, where orphans can be adopted, the watchdog can start the command. */
+  /** With `children` that adopt orphans, the watchdog can start the command. */
   constructor(node: WatchdogMessage & { type: "node" }, log: Log, children?: Children) {
     this.#log = log;
-    this.#children = children?.adopts ? children : undefined;
+    this.#children = children;
     this.#last.set("node", node);
     this.#start();
     this.#checks = setInterval(() => this.#check(), CHECK_MS);
@@ -91,7 +91,7 @@ export class Watchdog {
    */
   async start(message: Omit<StartMessage, "type" | "sentAt">): Promise<number | undefined> {
     const running = this.#running;
-    if (!running || !this.#children) return undefined;
+    if (!running || !this.#children?.adopts) return undefined;
     this.#ends.clear();
     const starting = this.#starting = Promise.withResolvers<WatchdogAnswer | undefined>();
     const late = setTimeout(() => starting.resolve({ type: "late" }), message.withinMs);
@@ -128,7 +128,8 @@ export class Watchdog {
   #start(): void {
     try {
       const startedAt = performance.now();
-      const running = this.#running = this.#children ? startWithPipes(this.#children, this.#receive) : startPlain();
+      const children = this.#children;
+      const running = this.#running = children?.adopts ? startWithPipes(children, this.#receive) : startPlain(children);
       for (const message of this.#last.values()) running.outbox.send(message);
       running.outbox.flushed().then(() => this.#informed = running);
       const settled = setTimeout(() => this.#settled(), SETTLED_MS);
@@ -223,7 +224,7 @@ function startWithPipes(children: Children, receive: (answer: WatchdogAnswer) =>
 }
 
 /** A watchdog that only guards. */
-function startPlain(): Running {
+function startPlain(children?: Children): Running {
   const process = new Deno.Command(EXECUTABLE, {
     args: [...programArgs(), "watchdog"],
     stdin: "piped",
@@ -237,7 +238,12 @@ function startPlain(): Running {
     write: (bytes: Uint8Array) => writer.write(bytes),
     close: () => void writer.close().catch(() => {}),
   };
-  return { pid: process.pid, outbox: new Outbox(sink), ended: process.status, kill: () => kill(process) };
+  return {
+    pid: process.pid,
+    outbox: new Outbox(sink),
+    ended: children?.own(process) ?? process.status,
+    kill: () => kill(process),
+  };
 }
 
 function kill(process: Deno.ChildProcess): void {

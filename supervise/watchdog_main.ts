@@ -26,7 +26,7 @@ export async function runWatchdog(
   const guard = new WatchdogAgent({
     ...options,
     answer: (answer) => outbox?.send(answer),
-    children: pipes && new Children(),
+    children: pipes && Children.adopting(),
   });
   for await (const message of inbox<WatchdogMessage>(input)) {
     if (message.type === "done") return await guard.endLog();

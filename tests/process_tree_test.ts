@@ -130,6 +130,20 @@ test("a subreaper reaps what it adopted, and leaves the runtime its own: no zomb
   await noZombies(host.pid);
 });
 
+test("an orphan that ended together with a child of the runtime's own is reaped", async () => {
+  await using pids = await Pids.create();
+  await using host = await TreeHost.start();
+  for (let round = 0; round < 20; round++) {
+    const away = `away${round}`;
+    const main = await host.spawn("sh", "-c", `(setsid ${pids.sleeper(away)} &); exec ${pids.sleeper(`main${round}`)}`);
+    const both = [main, await pids.of(away), await pids.of(`main${round}`)];
+    host.kill("SIGSTOP");
+    for (const pid of both) Deno.kill(pid, "SIGKILL");
+    host.kill("SIGCONT");
+    await noZombies(host.pid);
+  }
+});
+
 test("as PID 1 of a container, all orphans are reaped", async () => {
   await using host = await TreeHost.start({
     subreaper: false,

@@ -21,15 +21,15 @@ if (options.subreaper) {
   const become = becomeSubreaper();
   if (!become.ok) throw new Error(become.reason);
 }
-if (options.reap) {
-  Reaper.start({
+const reaper = options.reap
+  ? Reaper.start({
     isOwn: (pid) => own.has(pid) || pid === host?.pid,
     reaped: (pid, exit) => {
       reaped[pid] = exit;
       tree.poke();
     },
-  });
-}
+  })
+  : undefined;
 const cgroup = options.cgroup ? Cgroup.create(options.cgroup) : undefined;
 const tree = new ProcessTree({
   mark: options.mark,
@@ -53,6 +53,7 @@ const orders: Record<string, (body: Record<string, unknown>) => unknown> = {
     own.add(child.pid);
     exitOf(child).then((exit) => {
       exits[child.pid] = exit;
+      reaper?.reap();
       tree.poke();
     });
     if (other) options.foreign.push(child.pid);
