@@ -1,4 +1,5 @@
 import { loadLibc } from "./libc.ts";
+import { isShortage } from "./processes.ts";
 
 /** Where a process is among the control groups of version 2, and whether sub-groups may be made there. */
 export interface CgroupPlace {
@@ -71,9 +72,13 @@ export class Cgroup {
       .then(() => true, () => false);
   }
 
-  /** The living processes in it and in the groups that they made below it. */
-  pids(): number[] {
-    return [this.folder, ...this.#below(this.folder)].flatMap(pidsIn);
+  /** The living processes in it and in the groups that they made below it; undefined if they cannot be read now. */
+  pids(): number[] | undefined {
+    try {
+      return [this.folder, ...foldersBelow(this.folder)].flatMap(pidsIn);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Kills all processes in it and below it, in one step that none can fork away from. */
@@ -88,23 +93,32 @@ export class Cgroup {
 
   /** Removes it, with those below it, if no process is left in them. */
   remove(): void {
-    for (const folder of [...this.#below(this.folder).reverse(), this.folder]) {
-      try {
-        Deno.removeSync(folder);
-      } catch {
-        // Something lives in it, or it is gone.
-      }
+    try {
+      for (const folder of [...foldersBelow(this.folder).reverse(), this.folder]) Deno.removeSync(folder);
+    } catch {
+      // Something lives in one of them, or it is gone.
     }
   }
+}
 
-  /** The folders below one, parents first. */
-  #below(folder: string): string[] {
-    try {
-      const folders = [...Deno.readDirSync(folder)].filter(({ isDirectory }) => isDirectory);
-      return folders.flatMap(({ name }) => [`${folder}/${name}`, ...this.#below(`${folder}/${name}`)]);
-    } catch {
-      return [];
-    }
+/** The folders below one, parents first. */
+function foldersBelow(folder: string): string[] {
+  const folders = readable(() => [...Deno.readDirSync(folder)]).filter(({ isDirectory }) => isDirectory);
+  return folders.flatMap(({ name }) => [`${folder}/${name}`, ...foldersBelow(`${folder}/${name}`)]);
+}
+
+function pidsIn(folder: string): number[] {
+  const lines = readable(() => Deno.readTextFileSync(`${folder}/cgroup.procs`).split("\n"));
+  return lines.filter(Boolean).map(Number);
+}
+
+/** What is read; nothing of a group that is gone, or has threads only. */
+function readable<T>(read: () => T[]): T[] {
+  try {
+    return read();
+  } catch (error) {
+    if (isShortage(error)) throw error;
+    return [];
   }
 }
 
@@ -114,14 +128,6 @@ function ownPlace(): CgroupPlace | undefined {
     return parsePlace(Deno.readTextFileSync("/proc/self/cgroup"), Deno.readTextFileSync("/proc/self/mountinfo"));
   } catch {
     return undefined;
-  }
-}
-
-function pidsIn(folder: string): number[] {
-  try {
-    return Deno.readTextFileSync(`${folder}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
-  } catch {
-    return [];
   }
 }
 

@@ -3,11 +3,15 @@ import {
   allPids,
   childrenOf,
   describe,
+  exists,
+  isSame,
+  isShortage,
   listsChildren,
   processesByPs,
   type ProcessInfo,
   processInfo,
   trySignal,
+  unseen,
 } from "./processes.ts";
 
 /** The environment variable by which processes of a command are known that are found in no other way. */
@@ -80,7 +84,7 @@ export class ProcessTree {
 
   /** Adds a process that may not be found otherwise: the command's first, or one that another process found. */
   add(pid: number): void {
-    const info = processInfo(pid) ?? stub(pid);
+    const info = processInfo(pid) ?? unseen(pid);
     this.#members.set(pid, info);
     if (info.group === pid || Deno.build.os !== "linux") this.#leaders.add(pid);
   }
@@ -94,31 +98,38 @@ export class ProcessTree {
   /**
    * One look. It is given each process that certainly is a member as soon as that is known. Says whether nothing can
    * have been missed: who has ended since its parent's children were listed may have left children of its own, which
-   * then were with an adopter whose list had been read before.
+   * then were with an adopter whose list had been read before. What cannot be read, since files are short for example,
+   * says nothing.
    */
   async #look(listed: (pid: number) => void): Promise<boolean> {
     const { adopters, cgroup } = this.#options;
     const slice = new Slice();
     const source = this.#options.source?.() ?? await openSource(slice);
+    if (!source) return false;
     const found = new Map<number, ProcessInfo>();
     const dead = new Map<number, string>();
     const not = this.#strangers();
     let certain = true;
-    const walk = async (pids: readonly number[]) => {
-      const queue = pids.filter((pid) => !not.has(pid));
+    const read = (pids: readonly number[] | undefined) => {
+      if (!pids) certain = false;
+      return (pids ?? []).filter((pid) => !not.has(pid));
+    };
+    const walk = async (pids: readonly number[] | undefined) => {
+      const queue = read(pids);
       queue.forEach(listed);
       for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
         if (slice.isOver) await slice.next();
         if (found.has(pid)) continue;
-        const info = source.info(pid) ?? hidden(pid);
+        const info = source.info(pid);
         if (!info || info.dead) {
           if (!info || this.#dead.get(pid) !== info.started) certain = false;
           if (info) dead.set(pid, info.started);
           continue;
         }
-        found.set(pid, info);
+        // Which process it is, we may have seen before.
+        found.set(pid, info.started === "" ? this.#members.get(pid) ?? info : info);
         if (info.group === pid) this.#leaders.add(pid);
-        const children = source.children(info).filter((child) => !not.has(child));
+        const children = read(source.children(info));
         children.forEach(listed);
         queue.push(...children);
       }
@@ -127,11 +138,11 @@ export class ProcessTree {
     if (cgroup) await walk(cgroup.pids());
     // Where orphans come to us, parents lead to all. A group's number may have become another program's since.
     if (this.#options.mayEscape()) await walk(source.inGroups(this.#leaders));
-    for (const [pid, { started }] of this.#members) {
+    for (const [pid, member] of this.#members) {
       if (slice.isOver) await slice.next();
       if (found.has(pid)) continue;
-      const info = source.info(pid) ?? hidden(pid);
-      if (info && (started === "" || info.started === started)) await walk([pid]);
+      const info = source.info(pid);
+      if (info && isSame(info, member)) await walk([pid]);
     }
     this.#members = found;
     this.#dead = dead;
@@ -147,7 +158,7 @@ export class ProcessTree {
       certain = await this.#look(() => {}) ? certain + 1 : 0;
       if (this.#members.size > 0 || looks > MAX_LOOKS) return true;
     }
-    if (this.#options.mayEscape()) await this.#addMarked();
+    if (this.#options.mayEscape() && !await this.#addMarked()) return true;
     return this.#members.size > 0;
   }
 
@@ -213,10 +224,10 @@ export class ProcessTree {
   async #anyOfLastLook(): Promise<boolean> {
     const slice = new Slice();
     const members = this.#members;
-    for (const [pid, { started }] of members) {
+    for (const [pid, member] of members) {
       if (slice.isOver) await slice.next();
       const now = processInfo(pid);
-      if (now && !now.dead && now.started === started) return true;
+      if (now && !now.dead && isSame(now, member)) return true;
       // Where only a look can tell, it must start from these.
       if (Deno.build.os === "linux") members.delete(pid);
     }
@@ -239,22 +250,29 @@ export class ProcessTree {
     return new Set([Deno.pid, ...this.#options.adopters(), ...this.#options.foreign()]);
   }
 
-  /** Finds processes by the mark in their environment, which they may have overwritten. */
-  async #addMarked(): Promise<void> {
-    if (Deno.build.os !== "linux") return;
+  /** Finds processes by the mark in their environment, which they may have overwritten. Says whether it could read. */
+  async #addMarked(): Promise<boolean> {
+    if (Deno.build.os !== "linux") return true;
     this.#marksReadAt = performance.now();
     const text = `${RUN_VARIABLE}=${this.#options.mark}\0`;
     const not = this.#strangers();
-    const pids = allPids().filter((pid) => !this.#members.has(pid) && !not.has(pid));
+    let certain = true;
+    const unread = (error: unknown) => {
+      if (isShortage(error)) certain = false;
+      return "";
+    };
+    const pids = allPids()?.filter((pid) => !this.#members.has(pid) && !not.has(pid));
+    if (!pids) return false;
     const check = async () => {
       for (let pid = pids.pop(); pid !== undefined; pid = pids.pop()) {
-        const environment = await Deno.readTextFile(`/proc/${pid}/environ`).catch(() => "");
+        const environment = await Deno.readTextFile(`/proc/${pid}/environ`).catch(unread);
         if (!environment.includes(text)) continue;
         const info = processInfo(pid);
         if (info && !info.dead) this.#members.set(pid, info);
       }
     };
     await Promise.all(Array.from({ length: 8 }, check));
+    return certain;
   }
 
   async #pause(ms: number): Promise<void> {
@@ -266,31 +284,36 @@ export class ProcessTree {
   }
 }
 
-/** Where a look reads from. */
+/** Where a look reads from. Children are undefined if they cannot be read. */
 export interface Source {
   info(pid: number): ProcessInfo | undefined;
-  children(info: ProcessInfo): readonly number[];
-  childrenOf(pid: number): readonly number[];
+  children(info: ProcessInfo): readonly number[] | undefined;
+  childrenOf(pid: number): readonly number[] | undefined;
   /** Those in these groups, where it costs nothing to tell. */
   inGroups(groups: ReadonlySet<number>): readonly number[];
 }
 
-async function openSource(slice: Slice): Promise<Source> {
+/** Nothing if there is no way to read any now. */
+async function openSource(slice: Slice): Promise<Source | undefined> {
+  if (Deno.build.os === "linux" && listsChildren()) {
+    return {
+      info: processInfo,
+      children: ({ pid, threads }) => childrenOf(pid, threads),
+      childrenOf,
+      inGroups: () => [],
+    };
+  }
   if (Deno.build.os === "windows") return tableSource([]);
-  if (Deno.build.os !== "linux") return tableSource(await processesByPs());
-  if (!listsChildren()) return tableSource(await scan(slice));
-  return {
-    info: processInfo,
-    children: ({ pid, threads }) => childrenOf(pid, threads) ?? [],
-    childrenOf: (pid) => childrenOf(pid) ?? [],
-    inGroups: () => [],
-  };
+  const all = Deno.build.os === "linux" ? await scan(slice) : await processesByPs();
+  return all && tableSource(all);
 }
 
 /** All processes at once, for kernels that do not list children. */
-async function scan(slice: Slice): Promise<ProcessInfo[]> {
+async function scan(slice: Slice): Promise<ProcessInfo[] | undefined> {
+  const pids = allPids();
+  if (!pids) return undefined;
   const all: ProcessInfo[] = [];
-  for (const pid of allPids()) {
+  for (const pid of pids) {
     if (slice.isOver) await slice.next();
     const info = processInfo(pid);
     if (info) all.push(info);
@@ -304,22 +327,11 @@ export function tableSource(all: readonly ProcessInfo[]): Source {
   const byParent = Map.groupBy(all, ({ parent }) => parent);
   const childrenOf = (pid: number) => byParent.get(pid)?.map((info) => info.pid) ?? [];
   return {
-    info: (pid) => byPid.get(pid),
+    info: (pid) => byPid.get(pid) ?? (exists(pid) ? unseen(pid) : undefined),
     children: ({ pid }) => childrenOf(pid),
     childrenOf,
     inGroups: (groups) => all.filter(({ group }) => groups.has(group)).map(({ pid }) => pid),
   };
-}
-
-/** A process that is there, but whose /proc cannot be read: another user's, where /proc hides those. */
-function hidden(pid: number): ProcessInfo | undefined {
-  const there = trySignal(pid, 0);
-  const seen = Deno.build.os === "windows" ? there === "sent" : there === "refused";
-  return seen ? stub(pid) : undefined;
-}
-
-function stub(pid: number): ProcessInfo {
-  return { pid, parent: 0, group: 0, dead: false, started: "", threads: 1 };
 }
 
 /** A share of the event loop's time. */

@@ -5,7 +5,7 @@ export interface ProcessInfo {
   readonly group: number;
   /** Whether it has ended and only waits to be reaped. */
   readonly dead: boolean;
-  /** With the pid, this tells it from a later process with the same pid. */
+  /** With the pid, this tells it from a later process with the same pid; empty if it could not be looked at. */
   readonly started: string;
   readonly threads: number;
 }
@@ -28,43 +28,71 @@ export function parseStat(text: string): ProcessInfo {
   };
 }
 
-/** What is known of a process; nothing if it is gone, or hidden from this user. */
+/** What is known of a process; nothing if it is gone. One that cannot be looked at is not gone. */
 export function processInfo(pid: number): ProcessInfo | undefined {
   const text = read(`/proc/${pid}/stat`);
-  return text === undefined ? undefined : parseStat(text);
+  if (text !== undefined) return parseStat(text);
+  return exists(pid) ? unseen(pid) : undefined;
 }
 
-/** The children of a process and all its threads; nothing where the kernel does not list them, or it is gone. */
+/** A process of which nothing is known but that it is there: it is hidden from this user, or files are short. */
+export function unseen(pid: number): ProcessInfo {
+  return { pid, parent: 0, group: 0, dead: false, started: "", threads: 1 };
+}
+
+/** Whether both may be the same process; they have the same pid. */
+export function isSame(a: ProcessInfo, b: ProcessInfo): boolean {
+  return a.started === b.started || a.started === "" || b.started === "";
+}
+
+/** The children of a process and all its threads, none if it is gone; undefined if they cannot be read now. */
 export function childrenOf(pid: number, threads = Infinity): number[] | undefined {
-  const first = listed(pid, pid);
-  if (!first || threads <= 1) return first;
   try {
+    const first = listed(pid, pid);
+    if (threads <= 1) return first;
     for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-      if (Number(name) !== pid) first.push(...listed(pid, Number(name)) ?? []);
+      if (Number(name) !== pid) first.push(...listed(pid, Number(name)));
     }
-  } catch {
-    // It has ended meanwhile.
+    return first;
+  } catch (error) {
+    return isGone(error) ? [] : undefined;
   }
-  return first;
 }
 
-function listed(pid: number, thread: number): number[] | undefined {
-  return read(`/proc/${pid}/task/${thread}/children`)?.split(" ").filter(Boolean).map(Number);
+function listed(pid: number, thread: number): number[] {
+  return Deno.readTextFileSync(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number);
 }
 
 /** Whether this kernel lists children; if not, all processes must be read. */
 export function listsChildren(): boolean {
-  return read(`/proc/self/task/${Deno.pid}/children`) !== undefined;
+  try {
+    listed(Deno.pid, Deno.pid);
+    return true;
+  } catch (error) {
+    return !isGone(error);
+  }
 }
 
-/** All process ids, where the system has /proc. */
-export function allPids(): number[] {
-  const pids: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    const pid = Number(name);
-    if (Number.isInteger(pid)) pids.push(pid);
+/** Whether what was to be read is not there, or no more; not if it cannot be read for another reason. */
+export function isGone(error: unknown): boolean {
+  // ESRCH, of a process that ends while it is read, has no class and no code.
+  return error instanceof Deno.errors.NotFound || (error instanceof Error && error.message.includes("(os error 3)"));
+}
+
+const SHORTAGES: ReadonlySet<unknown> = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
+
+/** Whether something failed for want of files, processes or memory. */
+export function isShortage(error: unknown): boolean {
+  return error instanceof Error && "code" in error && SHORTAGES.has(error.code);
+}
+
+/** All process ids, where the system has /proc; undefined if it cannot be read now. */
+export function allPids(): number[] | undefined {
+  try {
+    return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Number.isInteger);
+  } catch {
+    return undefined;
   }
-  return pids;
 }
 
 /** Whether there is a process with this id, of whatever user; a zombie is one. */
@@ -95,11 +123,15 @@ export function parsePs(text: string): ProcessInfo[] {
     }));
 }
 
-/** Reads all processes by `ps`, for systems without /proc. */
-export async function processesByPs(): Promise<ProcessInfo[]> {
+/** Reads all processes by `ps`, for systems without /proc; undefined if that cannot be started now. */
+export async function processesByPs(): Promise<ProcessInfo[] | undefined> {
   const args = ["-axo", "pid=,ppid=,pgid=,stat=,lstart="];
-  const { stdout } = await new Deno.Command("ps", { args, stdin: "null", stderr: "null" }).output();
-  return parsePs(new TextDecoder().decode(stdout));
+  try {
+    const { stdout } = await new Deno.Command("ps", { args, stdin: "null", stderr: "null" }).output();
+    return parsePs(new TextDecoder().decode(stdout));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The user whose process it is and its command line, for people. */

@@ -1,3 +1,5 @@
+import { isShortage } from "./processes.ts";
+
 /** A command that cannot be run; the message is one line for the user, the code is what shells give. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
@@ -34,13 +36,6 @@ export function checkProgram(program: string): void {
       126,
     );
   }
-}
-
-const SHORTAGES: ReadonlySet<unknown> = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
-
-/** Whether a program could not be started for want of files, processes or memory. */
-function isShortage(error: unknown): boolean {
-  return error instanceof Error && "code" in error && SHORTAGES.has(error.code);
 }
 
 /** What it means that a program could not be started. */

@@ -1,7 +1,7 @@
 import { type ExitStatus, parseExit } from "./exit_status.ts";
 import { DirectLauncher, type Launched, type Launcher, type LaunchFacts, nodesTree } from "./launcher.ts";
 import { RUN_VARIABLE } from "./process_tree.ts";
-import { parseStat } from "./processes.ts";
+import { exists, parseStat } from "./processes.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** How often it is looked after a command whose watchdog may not tell of its end, or may not know its processes. */
@@ -96,6 +96,7 @@ function stateOf(pid: number): "alive" | "gone" | ExitStatus {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
     return parseStat(stat).dead ? parseExit(stat) : "alive";
   } catch {
-    return "gone";
+    // What cannot be read may be there all the same.
+    return exists(pid) ? "alive" : "gone";
   }
 }

@@ -89,6 +89,10 @@ export class TreeHost implements AsyncDisposable {
     return this.#ask("ended", { ms });
   }
 
+  endedWithoutFiles(ms: number): Promise<{ alive: boolean; ended: boolean }> {
+    return this.#ask("endedWithoutFiles", { ms });
+  }
+
   endAll(): Promise<void> {
     return this.#ask("kill");
   }

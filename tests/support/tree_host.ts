@@ -71,6 +71,19 @@ const orders: Record<string, (body: Record<string, unknown>) => unknown> = {
   look: () => tree.look(),
   signal: ({ signal }) => tree.signal(signal as Deno.Signal),
   ended: ({ ms }) => tree.ended(ms as number),
+  /** The same while no file can be opened. */
+  async endedWithoutFiles({ ms }) {
+    const held: Deno.FsFile[] = [];
+    try {
+      for (;;) held.push(Deno.openSync("/dev/null"));
+    } catch {
+      // None is left.
+    }
+    const alive = await tree.isAlive();
+    const ended = await tree.ended(ms as number);
+    for (const file of held) file.close();
+    return { alive, ended };
+  },
   kill: () => tree.kill((refused) => refusals.push([...refused])),
   state: () => ({ exits, reaped, refusals, cgroup: cgroup?.pids(), longestGap }),
   async timed({ times }) {
