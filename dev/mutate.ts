@@ -119,7 +119,7 @@ try {
       throw new RangeError(`${USAGE}, not ${JSON.stringify(arg)}`);
     },
   }) as { files?: string; seeds?: string; _: unknown[] };
-  if (stray.length > 0 || !/^[1-9]\d{0,6}$/.test(seeds)) throw new RangeError(USAGE);
+  if (stray.length > 0 || !/^\d{1,7}$/.test(seeds)) throw new RangeError(USAGE);
   Deno.exit(await new Mutation(Number(seeds)).run(matcher(files)));
 } catch (error) {
   if (!(error instanceof RangeError)) throw error;

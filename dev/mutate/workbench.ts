@@ -50,9 +50,10 @@ export class Workbench {
   }
 
   /** Whether the simulation finds nothing. */
-  simulates(): Promise<boolean> {
+  async simulates(): Promise<boolean> {
+    if (this.#seeds === 0) return true;
     const args = ["run", "-A", "--quiet", "--no-check", `${SIMULATION}/main.ts`, "--seeds", String(this.#seeds)];
-    return this.#ends(args, this.limits.simulation);
+    return await this.#ends(args, this.limits.simulation);
   }
 
   remove(): void {

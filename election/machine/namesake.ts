@@ -17,7 +17,7 @@ export function trackNamesake(before: Core, core: Core): Core {
   const found = changed ? view.queue.find(({ id, key }) => id === self.id && key !== own) : core.namesake?.candidate;
   const namesake = found && seen(core.namesake, found, view.contact.monotonic);
   if (!namesake) return core.namesake ? { ...core, namesake: undefined } : core;
-  const limit = Math.max(ttlMs, leaseOf(core)?.ttlMs ?? 0) + EXPIRY_SLACK_MS;
+  const limit = Math.max(ttlMs, leaseOf(core)?.grantedMs ?? 0) + EXPIRY_SLACK_MS;
   const lives = namesake.lives || found.url !== self.url || view.contact.monotonic - namesake.since > limit;
   return { ...core, namesake: { ...namesake, lives } };
 }

@@ -45,11 +45,11 @@ export function leaseOf({ campaign }: Core): Lease | undefined {
 }
 
 /**
- * The TTL to count with: etcd raises short ones to the least that the member which answers has, and another member may
- * have less. Whatever member leads next, it is no less than what was asked for.
+ * A lease as etcd has answered it. etcd raises short TTLs to the least that the member which answers has, and the next
+ * raft leader may have less. No member has less than what was asked for.
  */
-export function countedTtlMs({ settings }: Core, answeredMs: number): number {
-  return Math.min(answeredMs, settings.ttlMs);
+export function leaseFrom({ settings }: Core, id: bigint, grantedMs: number, sentAt: Instant): Lease {
+  return { id, ttlMs: Math.min(grantedMs, settings.ttlMs), grantedMs, sentAt };
 }
 
 /** The key of a lease in this election. */

@@ -1,7 +1,7 @@
 import type { TermEndReason } from "../errors.ts";
 import type { Instant } from "./clock.ts";
 import { renewEveryMs } from "./deadline.ts";
-import { countedTtlMs, isFirst, keyOf, leaseOf } from "./queries.ts";
+import { isFirst, keyOf, leaseFrom, leaseOf } from "./queries.ts";
 import { keepLease, recordDraining } from "./record_draining.ts";
 import { recordQueued } from "./record_queued.ts";
 import { recordNotice } from "./record_view.ts";
@@ -22,7 +22,7 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
       return core.term || isFirst(core) ? leave(core, "resigned", now, actions, event.to) : core;
     case "granted": {
       if (campaign.stage !== "granting") return core;
-      const lease = { id: event.leaseId, ttlMs: countedTtlMs(core, event.ttlMs), sentAt: event.sentAt };
+      const lease = leaseFrom(core, event.leaseId, event.ttlMs, event.sentAt);
       return { ...core, campaign: { stage: "enqueueing", lease, call: { since: now, afterMs: 0 } } };
     }
     case "grant-failed":

@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
-import { countedTtlMs, keyOf } from "./queries.ts";
+import { keyOf, leaseFrom } from "./queries.ts";
 import { lose, retry } from "./transitions.ts";
 import type { Action, Core, In, KeptLease, MachineEvent } from "./types.ts";
 
@@ -25,7 +25,7 @@ export function recordDraining(
     case "renewed": {
       const { leaseId, ttlMs } = event.answer;
       if (leaseId !== lease.id || ttlMs <= 0) return lose(core, now);
-      const renewed = { id: leaseId, ttlMs: countedTtlMs(core, ttlMs), sentAt: event.sentAt };
+      const renewed = leaseFrom(core, leaseId, ttlMs, event.sentAt);
       const renewal = { since: event.sentAt, afterMs: renewEveryMs(renewed.ttlMs) };
       return { ...core, campaign: { ...campaign, lease: renewed, kept: { ...kept, renewal } } };
     }

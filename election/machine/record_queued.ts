@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
-import { claims, countedTtlMs, keyOf } from "./queries.ts";
+import { claims, keyOf, leaseFrom } from "./queries.ts";
 import { closeWatch, endTerm, lose, retry } from "./transitions.ts";
 import type { Action, Core, In, MachineEvent } from "./types.ts";
 
@@ -17,7 +17,7 @@ export function recordQueued(
     case "renewed": {
       const { leaseId, ttlMs } = event.answer;
       if (leaseId !== lease.id || ttlMs <= 0) return lose(core, now);
-      const renewed = { id: leaseId, ttlMs: countedTtlMs(core, ttlMs), sentAt: event.sentAt };
+      const renewed = leaseFrom(core, leaseId, ttlMs, event.sentAt);
       const renewal = { since: event.sentAt, afterMs: renewEveryMs(renewed.ttlMs) };
       return { ...core, campaign: { ...campaign, lease: renewed, renewal } };
     }

@@ -30,7 +30,10 @@ export type Call = "sent" | Due;
 /** The lease of one campaign. */
 export interface Lease {
   readonly id: bigint;
+  /** The TTL that counts: what etcd granted, but no more than was asked for. */
   readonly ttlMs: number;
+  /** How long etcd keeps the key of a node that died. */
+  readonly grantedMs: number;
   /** Just before the last successful grant or renewal was sent. */
   readonly sentAt: Instant;
 }

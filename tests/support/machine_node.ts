@@ -68,13 +68,13 @@ export class Node {
     return found as machine.Action & { type: T };
   }
 
-  list(queue: Candidate[], revision: bigint): void {
-    const notice = { type: "listed", queue, revision, sentAt: this.clock.now() } as const;
+  list(queue: Candidate[], revision: bigint, sentAt = this.clock.now()): void {
+    const notice = { type: "listed", queue, revision, sentAt } as const;
     this.send({ type: "watch", generation: this.#generation, notice });
   }
 
-  alive(): void {
-    const notice = { type: "alive", sentAt: this.clock.now() } as const;
+  alive(sentAt = this.clock.now()): void {
+    const notice = { type: "alive", sentAt } as const;
     this.send({ type: "watch", generation: this.#generation, notice });
   }
 
@@ -82,7 +82,7 @@ export class Node {
     this.changed(this.core.view!.queue.filter((candidate) => candidate.key !== key), revision);
   }
 
-  changed(queue: Candidate[], revision: bigint, more = false): void {
+  changed(queue: readonly Candidate[], revision: bigint, more = false): void {
     this.send({ type: "watch", generation: this.#generation, notice: { type: "changed", queue, revision, more } });
   }
 
@@ -94,20 +94,25 @@ export class Node {
     this.send({ type: "guarded", leaseId: LEASE, asFirst, sentAt, answer: { held, first, revision } });
   }
 
+  /** The watch ends. */
+  lost(): void {
+    this.send({ type: "watch", generation: this.#generation, notice: { type: "lost" } });
+  }
+
   /** Through grant and enqueueing; `first` is the first key of the queue then. */
-  queue(first = "jobs/0"): this {
-    this.send({ type: "granted", sentAt: this.clock.now(), leaseId: LEASE, ttlMs: TTL });
+  queue({ ttlMs = TTL, first = "jobs/0" } = {}): this {
+    this.send({ type: "granted", sentAt: this.clock.now(), leaseId: LEASE, ttlMs });
     this.send({ type: "enqueued", leaseId: LEASE, token: TOKEN, first });
     return this;
   }
 
   /** Through everything; the key is a while old. */
-  lead(): this {
-    this.queue();
+  lead({ ttlMs = TTL } = {}): this {
+    this.queue({ ttlMs });
     this.list([me], TOKEN);
     this.guarded();
     this.pass(1000);
-    this.renewed();
+    this.renewed({ ttlMs });
     this.guarded();
     assert(this.leads);
     this.did();
@@ -117,4 +122,5 @@ export class Node {
 
 export const me: Candidate = { key: KEY, token: TOKEN, id: "me" };
 export const other: Candidate = { key: "jobs/a", token: 5n, id: "other" };
+export const second: Candidate = { key: "jobs/aa", token: 6n, id: "second" };
 export const later: Candidate = { key: "jobs/b", token: 15n, id: "later" };

@@ -9,7 +9,7 @@ const handed: Candidate = { ...me, after: { token: other.token, left: "resigned"
 
 /** Second in the queue, with a renewal and a guard that were answered just now. */
 function next(settings: Partial<machine.MachineSettings> = {}): Node {
-  const node = new Node(settings).queue(other.key);
+  const node = new Node(settings).queue({ first: other.key });
   node.list([other, me, later], TOKEN);
   node.wait(TTL / 3);
   assertEquals(node.did().slice(-2), ["renew", "guard"]);
@@ -28,7 +28,7 @@ Deno.test("the second in the queue sends a guard with each renewal, the third do
   second.wait(TTL / 3);
   const [, guard] = second.actions();
   assert(guard?.type === "guard" && !guard.asFirst);
-  const third = new Node().queue(other.key);
+  const third = new Node().queue({ first: other.key });
   third.list([other, { ...later, token: 6n }, me], TOKEN);
   third.did();
   third.wait(TTL / 3);
@@ -86,7 +86,7 @@ Deno.test("a term after a handoff counts from the older of the last renewal and 
 });
 
 Deno.test("a guard counts from when it was sent", () => {
-  const node = new Node().queue(other.key);
+  const node = new Node().queue({ first: other.key });
   node.list([other, me], TOKEN);
   node.wait(TTL / 3);
   const sentAt = node.clock.now();
@@ -122,7 +122,7 @@ Deno.test("no term begins at a handoff if the lease or the guard alone is too ol
 
 Deno.test("a handoff to another one is none to us", () => {
   const second = { ...later, token: 6n };
-  const node = new Node().queue(other.key);
+  const node = new Node().queue({ first: other.key });
   node.list([other, second, me], TOKEN);
   node.changed([{ ...second, after: handed.after }, me], 20n);
   assert(!node.leads);
@@ -208,7 +208,7 @@ Deno.test("without its watch, one who was handed the leadership does not lead on
 });
 
 Deno.test("who waits is not thrown out of the queue because its guards are not answered", () => {
-  const node = new Node().queue(other.key);
+  const node = new Node().queue({ first: other.key });
   node.list([other, me], TOKEN);
   for (let round = 0; round < 9; round++) {
     node.wait(TTL / 3 - (round && 1000));
@@ -255,7 +255,7 @@ Deno.test("the transaction that queues counts from its first attempt: any of the
 
 Deno.test("a leader that leaves before its first list waits for it, but not for long", () => {
   const leave = () => {
-    const node = new Node().queue(KEY);
+    const node = new Node().queue({ first: KEY });
     node.did();
     node.send({ type: "resign" });
     node.send({ type: "drained", leaseId: LEASE });
