@@ -18,7 +18,7 @@ import type { Action, Core, In } from "./types.ts";
 
 /** Decides what to do, given all facts and the clock. */
 export function decide(core: Core, now: Instant, actions: Action[]): Core {
-  if (core.term && !leads(core, now)) core = endTerm(core, "expired");
+  if (!leads(core, now)) core = endTerm(core, "expired");
   core = decideLoss(core, now, actions);
   if (!core.watch.open && !core.stopping && isDue(core.watch.next, now)) {
     const generation = core.watch.generation + 1;
@@ -49,34 +49,34 @@ function decideLoss(core: Core, now: Instant, actions: Action[]): Core {
   return lose(core, now);
 }
 
-function decideCampaign(core: Core, now: Instant, actions: Action[]): Pick<Core, "campaign" | "term"> {
-  const { campaign, stopping, settings, term } = core;
+function decideCampaign(core: Core, now: Instant, actions: Action[]): Partial<Core> {
+  const { campaign, stopping, settings } = core;
   switch (campaign.stage) {
     case "idle":
-      if (stopping) return { campaign: { stage: "off" }, term };
+      if (stopping) return { campaign: { stage: "off" } };
       if (!isDue(campaign.next, now)) break;
       actions.push({ type: "grant", ttlMs: settings.ttlMs, timeoutMs: callTimeoutMs(settings.ttlMs) });
-      return { campaign: { stage: "granting", failures: campaign.failures }, term };
+      return { campaign: { stage: "granting", failures: campaign.failures } };
     case "enqueueing": {
-      if (stopping) return { campaign: withdraw(core, withdrawing(campaign.lease, undefined, now), actions), term };
+      if (stopping) return { campaign: withdraw(core, withdrawing(campaign.lease, undefined, now), actions) };
       if (!isDue(campaign.call, now)) break;
       const { id, ttlMs } = campaign.lease;
       actions.push({ type: "enqueue", leaseId: id, key: keyOf(core, id), timeoutMs: callTimeoutMs(ttlMs) });
-      return { campaign: { ...campaign, call: "sent", since: campaign.since ?? now }, term };
+      return { campaign: { ...campaign, call: "sent", since: campaign.since ?? now } };
     }
     case "queued":
       return decideQueued(core, campaign, now, actions);
     case "draining": {
       const { lease, token, drained, leaving, to } = campaign;
       const waits = !drained || viewWaitMs(core, campaign, now) > 0;
-      if (waits && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions), term };
-      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions), term };
+      if (waits && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions) };
+      return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions) };
     }
     case "withdrawing":
-      if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions), term };
+      if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions) };
       break;
   }
-  return { campaign, term };
+  return {};
 }
 
 function decideQueued(

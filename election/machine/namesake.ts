@@ -16,8 +16,8 @@ export function trackNamesake(before: Core, core: Core): Core {
   const changed = view.queue !== before.view?.queue || own !== ownKey(before);
   const found = changed ? view.queue.find(({ id, key }) => id === self.id && key !== own) : core.namesake?.candidate;
   const namesake = found && seen(core.namesake, found, view.contact.monotonic);
-  if (!namesake) return core.namesake ? { ...core, namesake: undefined } : core;
-  const limit = Math.max(ttlMs, leaseOf(core)?.grantedMs ?? 0) + EXPIRY_SLACK_MS;
+  if (!namesake) return { ...core, namesake: undefined };
+  const limit = Math.max(ttlMs, leaseOf(core)?.grantedMs ?? ttlMs) + EXPIRY_SLACK_MS;
   const lives = namesake.lives || found.url !== self.url || view.contact.monotonic - namesake.since > limit;
   return { ...core, namesake: { ...namesake, lives } };
 }

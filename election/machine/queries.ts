@@ -63,7 +63,7 @@ export function keyOf({ settings }: Core, leaseId: bigint): string {
  */
 export function observedLeader({ view, namesake, settings: { candidate, self } }: Core): Candidate | undefined {
   const first = view?.queue[0];
-  const isOurs = candidate && first?.id === self.id && first.url === self.url;
+  const isOurs = candidate && first?.id === self.id;
   return isOurs && !(namesake?.lives && namesake.candidate.key === first.key) ? undefined : first;
 }
 
@@ -90,9 +90,7 @@ export function isNext(core: Core): boolean {
 
 function isAt(core: Core, place: number): boolean {
   const { campaign, view } = core;
-  const candidate = view?.queue[place];
-  return campaign.stage === "queued" && candidate !== undefined && candidate.token === campaign.token &&
-    candidate.key === keyOf(core, campaign.lease.id);
+  return campaign.stage === "queued" && view?.queue[place]?.key === keyOf(core, campaign.lease.id);
 }
 
 /** Milliseconds for which a lease is guaranteed; 0 or less when it may have expired. */

@@ -40,7 +40,7 @@ export type Queue = readonly Candidate[];
 
 /** Sorts candidates by create revision, the order in which they become leader. */
 export function sortQueue(candidates: Iterable<Candidate>): Queue {
-  return [...candidates].sort((a, b) => a.token < b.token ? -1 : a.token > b.token ? 1 : 0);
+  return [...candidates].sort((a, b) => Number(a.token - b.token));
 }
 
 /** The queue after `changes`, which are ordered by revision. */
@@ -83,9 +83,9 @@ export function isQueued(queue: Queue, key: string, token: bigint): boolean {
     if (queue[middle]!.token < token) from = middle + 1;
     else to = middle;
   }
-  // Keys created in one transaction share a token.
-  while (queue[from]?.token === token && queue[from]!.key !== key) from++;
-  return queue[from]?.token === token;
+  // A candidate creates its key alone: no other key has this token, unless etcd has lost data.
+  const found = queue[from];
+  return found?.token === token && found.key === key;
 }
 
 function replaced(queue: Queue, candidate: Candidate): Candidate[] {
