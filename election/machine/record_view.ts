@@ -1,4 +1,5 @@
 import type { Instant } from "./clock.ts";
+import { claims } from "./queries.ts";
 import { closeWatch } from "./transitions.ts";
 import type { Core, View, WatchNotice } from "./types.ts";
 
@@ -28,10 +29,10 @@ export function recordNotice(core: Core, generation: number, notice: WatchNotice
   }
 }
 
-/** A guard is due at once, which is sent if this candidate may lead: only that can tell now that the key is gone. */
+/** Sends a guard at once if this candidate may lead: without the watch, only that can tell that the key is gone. */
 function askAtOnce(core: Core, now: Instant): Core {
   const { campaign } = core;
-  if (campaign.stage !== "queued" || campaign.guard === "sent") return core;
+  if (campaign.stage !== "queued" || !claims(core) || campaign.guard === "sent") return core;
   return { ...core, campaign: { ...campaign, guard: { since: now, afterMs: 0 } } };
 }
 

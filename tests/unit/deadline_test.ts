@@ -1,6 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { elapsed } from "../../election/machine/clock.ts";
-import { callTimeoutMs, remaining, RENEW_RETRY_MS, renewEveryMs } from "../../election/machine/deadline.ts";
+import { elapsed, systemClock } from "../../election/machine/clock.ts";
+import {
+  callTimeoutMs,
+  defaultStopBudgetMs,
+  firstCallTimeoutMs,
+  probeEveryMs,
+  remaining,
+  RENEW_RETRY_MS,
+  renewEveryMs,
+} from "../../election/machine/deadline.ts";
 import { FakeClock } from "../support/clock.ts";
 
 Deno.test("a lease holds for its TTL less one percent, from the moment of sending", () => {
@@ -33,4 +41,30 @@ Deno.test("a renewal that fails can be tried again before the lease ends, for ev
     const secondTryEnds = renewEveryMs(ttl) + 2 * callTimeoutMs(ttl) + RENEW_RETRY_MS;
     assert(secondTryEnds < ttl * 0.99, `TTL ${ttl}: the second try ends after ${secondTryEnds} ms`);
   }
+});
+
+Deno.test("what follows from a TTL, for short and for long ones", () => {
+  const table = [1000, 2000, 4000, 5000, 8000, 20_000, 60_000].map((ttl) => [
+    ttl,
+    callTimeoutMs(ttl),
+    firstCallTimeoutMs(ttl),
+    probeEveryMs(ttl),
+    defaultStopBudgetMs(ttl),
+  ]);
+  assertEquals(table, [
+    [1000, 250, 1000, 500, 100],
+    [2000, 500, 1000, 1000, 200],
+    [4000, 1000, 1000, 2000, 400],
+    [5000, 1000, 1250, 2500, 500],
+    [8000, 1000, 2000, 2500, 800],
+    [20_000, 1000, 5000, 2500, 2000],
+    [60_000, 1000, 5000, 2500, 6000],
+  ]);
+});
+
+Deno.test("the system's clock reads both clocks of the machine", () => {
+  const before = { monotonic: performance.now(), wall: Date.now() };
+  const { monotonic, wall } = systemClock.now();
+  assert(before.monotonic <= monotonic && monotonic <= performance.now());
+  assert(before.wall <= wall && wall <= Date.now());
 });

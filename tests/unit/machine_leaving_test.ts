@@ -100,6 +100,44 @@ Deno.test("work that has ended is not waited for, and answers to others' calls d
   assertEquals(machine.drainRemaining(node.core, now(node)), 0);
 });
 
+Deno.test("a leader resigns also while its view does not show it as the first", () => {
+  const node = new Node().lead();
+  node.list([other, me], TOKEN);
+  node.send({ type: "resign" });
+  assertEquals([node.core.ended, node.core.campaign.stage], ["resigned", "draining"]);
+});
+
+Deno.test("the work of a term may go on until the lease ends, which counts from the last renewal", () => {
+  const node = new Node().lead();
+  node.clock.pass(1000);
+  node.send({ type: "resign" });
+  assertEquals(machine.drainRemaining(node.core, now(node)), 3950);
+});
+
+Deno.test("a term that ended by the clock has no lease that would be kept", () => {
+  const node = new Node({ drainMs: 60_000 }).lead();
+  node.pass(4500);
+  assertEquals(node.core.ended, "expired");
+  node.send({ type: "renew-failed", leaseId: LEASE, failure: "unreachable" });
+  node.send({ type: "guard-failed", leaseId: LEASE });
+  node.send({ type: "resign" });
+  node.did();
+  node.pass(300);
+  assertEquals(node.did(), []);
+  node.pass(150);
+  assertEquals(node.did(), ["withdraw"]);
+});
+
+Deno.test("a kept lease that is lost is not withdrawn but forgotten: a new campaign begins", () => {
+  for (const answer of [{ ttlMs: 0 }, { leaseId: 99n }]) {
+    const node = new Node({ drainMs: TTL }).lead();
+    node.send({ type: "resign" });
+    node.did();
+    node.renewed(answer);
+    assertEquals(node.did(), ["grant"]);
+  }
+});
+
 Deno.test("without drainMs nothing keeps the lease of a term that ended", () => {
   const node = new Node().lead();
   node.send({ type: "resign" });
@@ -135,9 +173,13 @@ Deno.test("a lease that is kept for the work has what is kept of it: calls on th
   assertEquals(node.did(), ["renew", "guard"]);
   const sentAt = now(node);
   node.clock.pass(300);
-  node.renewed({ sentAt });
+  node.renewed();
   node.guarded({ sentAt });
   assertEquals(machine.drainRemaining(node.core, now(node)), 4950 - 300);
+  node.renewed({ sentAt });
+  node.guarded();
+  assertEquals(machine.drainRemaining(node.core, now(node)), 4950 - 300);
+  node.guarded({ sentAt });
   node.pass(1366);
   assertEquals(node.did(), []);
   node.pass(1);
@@ -163,7 +205,8 @@ Deno.test("while the work ends, the older of the last renewal and the last guard
     node.send({ type: "resign" });
     node.clock.pass(1000);
     node[answered]();
-    assertEquals(machine.drainRemaining(node.core, now(node)), 3950, answered);
+    node.clock.pass(500);
+    assertEquals(machine.drainRemaining(node.core, now(node)), 3450, answered);
   }
 });
 
@@ -172,16 +215,19 @@ Deno.test("drainMs counts from the end of the term, and a lease is not kept long
   node.pass(1000);
   node.renewed();
   node.guarded();
+  node.alive();
   node.send({ type: "resign" });
   node.did();
   node.pass(1666);
   assertEquals(node.did(), []);
   node.pass(1);
   assertEquals(node.did(), [], "renewals are due now, and the time for them is over");
-  const longer = new Node({ drainMs: 1668 }).lead();
+  assertEquals(machine.nextTickMs(node.core, now(node)), 4950 - 1667);
+  const longer = new Node({ drainMs: 668 }).lead();
+  longer.pass(1000);
   longer.send({ type: "resign" });
   longer.did();
-  longer.pass(1667);
+  longer.pass(667);
   assertEquals(longer.did(), ["renew", "guard"]);
 });
 
@@ -201,4 +247,20 @@ Deno.test("a key that was not made after all is given up without a token", () =>
   node.send({ type: "stop" });
   const withdraw = node.take("withdraw");
   assertEquals([withdraw.key, withdraw.token, withdraw.handoff], [KEY, undefined, undefined]);
+});
+
+Deno.test("a guard that is answered too late gives the work no more time, though renewals were answered", () => {
+  for (const [late, left] of [[4949, 4501], [4950, 0]] as const) {
+    const node = new Node({ drainMs: 60_000 }).lead();
+    node.send({ type: "resign" });
+    for (let passed = 0; passed < 4500; passed += 500) {
+      node.pass(500);
+      node.renewed();
+    }
+    node.renewed();
+    // The process is stopped, and then sees the answer before its timers.
+    node.clock.pass(late - 4500);
+    node.guarded();
+    assertEquals(machine.drainRemaining(node.core, now(node)), left, `after ${late} ms`);
+  }
 });

@@ -96,7 +96,9 @@ Deno.test("an observer wakes to open its watch again, and when its view is too o
   const node = new Node({ candidate: false });
   node.list([other], 5n);
   assertEquals(machine.nextTickMs(node.core, node.clock.now()), TTL + 1);
-  node.wait(TTL);
+  node.wait(1000);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now()), TTL + 1 - 1000);
+  node.wait(TTL - 1000);
   assert(machine.viewIsCurrent(node.core, node.clock.now()));
   node.wait(1);
   assert(!machine.viewIsCurrent(node.core, node.clock.now()));
@@ -132,11 +134,16 @@ Deno.test("while the work ends, its lease wakes as a leader's does, as long as d
   node.send({ type: "guard-failed", leaseId: LEASE });
   waits(node, 250, ["guard"]);
   node.guarded();
+  node.send({ type: "renew-failed", leaseId: LEASE, failure: "unreachable" });
+  waits(node, 250, ["renew", "guard"]);
+  node.renewed();
+  node.guarded();
   assertEquals(machine.nextTickMs(node.core, node.clock.now()), 250);
-  node.wait(3000 - 1667 - 250);
+  const left = 3000 - 1667 - 250 - 250;
+  node.wait(left);
   node.did();
-  // 4950 ms after the renewal that was answered last.
-  waits(node, 4950 - (3000 - 1667), ["withdraw"]);
+  // 4950 ms after the calls that were answered last.
+  waits(node, 4950 - left, ["withdraw"]);
 });
 
 Deno.test("a machine that slept while the work ended leaves it no time", () => {

@@ -84,6 +84,7 @@ Deno.test("a key that was deleted and made again is another candidate", () => {
 Deno.test("an observer takes a key for a leader's whatever its name is, also its own", () => {
   const node = new Node({ candidate: false });
   node.list([{ ...other, id: "me" }], 5n);
+  assertEquals(node.core.campaign.stage, "off");
   assertEquals(machine.observedLeader(node.core)?.key, other.key);
   assertEquals(node.core.namesake, undefined);
 });
@@ -135,6 +136,20 @@ Deno.test("a key of our name made anew is given its time again; one whose value 
   node.clock.pass(6000);
   node.alive();
   assertEquals(node.core.namesake?.lives, false);
+});
+
+Deno.test("of several namesakes the first is watched, and one that lives does so also when a longer TTL is granted", () => {
+  const node = new Node().queue();
+  const [twin, third] = [{ ...other, id: "me" }, { ...later, id: "me" }];
+  node.list([twin, me, third], 15n);
+  assertEquals(node.core.namesake?.candidate, twin);
+  node.clock.pass(4000);
+  node.renewed();
+  node.clock.pass(2001);
+  node.alive();
+  assertEquals(node.core.namesake?.lives, true);
+  node.renewed({ ttlMs: 60_000 });
+  assertEquals(node.core.namesake?.lives, true);
 });
 
 Deno.test("a namesake that has gone is forgotten, and no other candidate is taken for one", () => {

@@ -1,7 +1,14 @@
 import { decodeCandidate, encodeCandidate, encodeSuccessor, keyBytes, keyText } from "../../election/etcd/codec.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { KeyEvent } from "../../election/etcd/client.ts";
-import { applyChanges, type Candidate, planHandoff, type Queue, sortQueue } from "../../election/machine/queue.ts";
+import {
+  applyChanges,
+  type Candidate,
+  isQueued,
+  planHandoff,
+  type Queue,
+  sortQueue,
+} from "../../election/machine/queue.ts";
 import { stagesOf } from "../../election/etcd/queue_watch.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -70,6 +77,30 @@ Deno.test("a handoff goes to the highest priority, the oldest of equals, or to t
     assertEquals(plan && indexes([plan.to as typeof queue[0]])[0], next, JSON.stringify(priorities));
     assertEquals(indexes((plan?.passed ?? []) as typeof queue), passed, JSON.stringify(priorities));
   }
+});
+
+Deno.test("a handoff passes no more candidates than fit into one transaction of etcd", () => {
+  const queue = queueOf(0, ...Array.from({ length: 150 }, (_, index) => index));
+  const [last, tooFar] = [queue[100]!, queue[101]!];
+  assertEquals(planHandoff(queue, 1n), { to: last, passed: queue.slice(1, 100) });
+  assertEquals(planHandoff(queue, 1n, last.token)?.to, last);
+  assertEquals(planHandoff(queue, 1n, tooFar.token), undefined);
+});
+
+Deno.test("a candidate is queued if its own key is there, as it was made", () => {
+  const queue = [2n, 5n, 9n].map((token) => ({ key: `jobs/${token}`, token, id: "" }));
+  for (const { key, token } of queue) assert(isQueued(queue, key, token));
+  assert(!isQueued(queue, "jobs/5", 4n), "deleted and made again");
+  assert(!isQueued(queue, "jobs/4", 5n), "another key has its token, since etcd lost data");
+  for (const token of [1n, 3n, 10n]) assert(!isQueued(queue, `jobs/${token}`, token));
+  assert(!isQueued([], "jobs/5", 5n));
+});
+
+Deno.test("a candidate in the middle of the queue whose value changes stays there, with what is new of it", () => {
+  const [first, middle, last] = queueOf(0, 0, 0) as [Candidate, Candidate, Candidate];
+  const candidate = { ...middle, since: new Date(2) };
+  const before = [first, { ...middle, since: new Date(1) }, last];
+  assertEquals(applyChanges(before, [{ type: "put", candidate }]), [first, candidate, last]);
 });
 
 Deno.test("of many changes at once the last queue is told, and each leader, however short its time was", () => {
@@ -143,7 +174,7 @@ Deno.test("keys that are no text are told apart", () => {
 });
 
 Deno.test("a change of very many keys takes time in proportion to the queue, not to its square", () => {
-  const size = 20_000;
+  const size = 5000;
   let reads = 0;
   const queue: Candidate[] = Array.from({ length: size }, (_, index) => ({
     get key() {
@@ -153,9 +184,16 @@ Deno.test("a change of very many keys takes time in proportion to the queue, not
     token: BigInt(index + 1),
     id: `${index}`,
   }));
-  const deletes = Array.from({ length: size - 1 }, (_, index) => ({ type: "delete", key: `jobs/${index}` } as const));
-  assertEquals(applyChanges(queue, deletes).map(({ id }) => id), [`${size - 1}`]);
+  const deletes = Array.from(
+    { length: size - 1 },
+    (_, index) => ({ type: "delete", key: `jobs/${index + 1}` } as const),
+  );
+  assertEquals(applyChanges(queue, deletes.toReversed()).map(({ id }) => id), ["0"]);
   assert(reads < 10 * size, `${reads} reads for ${size} keys`);
+  reads = 0;
+  const candidate = { key: "jobs/last", token: BigInt(size + 1), id: "last" };
+  assertEquals(applyChanges(queue, [{ type: "put", candidate }]).at(-1), candidate);
+  assertEquals(reads, 0, "a new candidate, which is the last, costs no look at the others");
 });
 
 Deno.test("many changes at once have the same result as one by one", () => {
