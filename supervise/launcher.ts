@@ -4,6 +4,9 @@ import type { ExitStatus } from "./exit_status.ts";
 import { ProcessTree, RUN_VARIABLE } from "./process_tree.ts";
 import { spawnProgram } from "./program.ts";
 
+/** What is asked of the processes of a command once it runs. */
+export type CommandTree = Pick<ProcessTree, "members" | "look" | "poke" | "isAlive" | "ended" | "signal" | "kill">;
+
 /** A command that runs. */
 export interface Launched {
   /** Its first process. */
@@ -11,7 +14,7 @@ export interface Launched {
   /** How its first process ends. */
   readonly exit: Promise<ExitStatus>;
   /** All its processes. */
-  readonly tree: ProcessTree;
+  readonly tree: CommandTree;
   /** Called when nothing of it runs any more. */
   close(): void;
 }

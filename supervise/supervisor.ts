@@ -1,8 +1,8 @@
 import type { Term } from "../election/mod.ts";
 import { killBeforeMs } from "./budgets.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import type { Launched, Launcher } from "./launcher.ts";
-import type { ProcessTree, Refusal } from "./process_tree.ts";
+import type { CommandTree, Launched, Launcher } from "./launcher.ts";
+import type { Refusal } from "./process_tree.ts";
 import { CommandError, withOriginalPath } from "./program.ts";
 
 const FIRST_RESTART_MS = 100;
@@ -131,7 +131,7 @@ export class Supervisor {
   }
 
   /** Asks it to end, and gives it the time that there is: the grace, if the lease holds for so long. */
-  async #stop(tree: ProcessTree, term: Term): Promise<void> {
+  async #stop(tree: CommandTree, term: Term): Promise<void> {
     const { stopGraceMs, ttlMs } = this.#options;
     const from = performance.now();
     const left = () => Math.min(from + stopGraceMs - performance.now(), term.stopWithin() - killBeforeMs(ttlMs));
