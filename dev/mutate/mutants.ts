@@ -178,7 +178,7 @@ function* timesOf(node: ts.Expression): Generator<Change> {
   if (ts.isPropertyAccessExpression(node)) {
     const name = node.name.text;
     if (name === "sentAt") yield { kind: "moment", replacement: "now" };
-    if (name === "ttlMs" && text !== "core.settings.ttlMs") yield { kind: "ttl", replacement: "core.settings.ttlMs" };
+    if (name === "ttlMs" && !/\bsettings\.ttlMs$/.test(text)) yield { kind: "ttl", replacement: "core.settings.ttlMs" };
     const { parent } = node;
     const isTwin = ts.isBinaryExpression(parent) && /^\w+\.(monotonic|wall)$/.test(text);
     const other = name === "wall" ? "monotonic" : "wall";

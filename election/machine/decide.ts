@@ -74,7 +74,6 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Partial<Co
     }
     case "withdrawing":
       if (isDue(campaign.call, now)) return { campaign: withdraw(core, campaign, actions) };
-      break;
   }
   return {};
 }

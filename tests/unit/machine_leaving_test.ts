@@ -37,6 +37,13 @@ Deno.test("a leader tells its successor why it leaves, also when that is the nex
   assertEquals(handoff(alone), undefined);
 });
 
+Deno.test("a leader whose key goes while its work ends has nothing to hand over", () => {
+  const node = new Node().lead();
+  node.send({ type: "resign" });
+  node.deleted(KEY, 20n);
+  assertEquals(handoff(node), undefined);
+});
+
 Deno.test("a term that ended by the clock is nobody's to hand over: others may lead already", () => {
   const node = new Node().lead();
   node.list([me, next, best], 16n);
