@@ -5,7 +5,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { interrupted } from "./interrupted.ts";
 import { Equivalents } from "./mutate/equivalents.ts";
-import { applyMutant, keyOf, type Mutant, mutantsOf } from "./mutate/mutants.ts";
+import { applyMutant, type Mutant, mutantsOf } from "./mutate/mutants.ts";
 import { filesOf, TARGETS } from "./mutate/targets.ts";
 import { TypeChecker } from "./mutate/type_checker.ts";
 import { Workbench } from "./mutate/workbench.ts";
@@ -76,14 +76,14 @@ class Mutation {
   async #try(bench: Workbench, { mutant, source, tests, simulated }: Job): Promise<Outcome> {
     using _ = bench.put(mutant.file, source, applyMutant(source, mutant));
     if (!await bench.passes(tests)) return "unit";
-    if (this.#equivalents.take(keyOf(mutant))) return "equivalent";
+    if (this.#equivalents.take(mutant.key)) return "equivalent";
     return !simulated || await bench.simulates() ? "unexplained" : "simulation";
   }
 
   #record({ mutant }: Job, outcome: Outcome): void {
     this.#counts[outcome]++;
-    const { file, line, kind, was, became } = mutant;
-    if (outcome === "unexplained") console.log(`${file}:${line} [${kind}] ${was} => ${became}\n  ${keyOf(mutant)}`);
+    const { file, line, kind, was, became, key } = mutant;
+    if (outcome === "unexplained") console.log(`${file}:${line} [${kind}] ${was} => ${became}\n  ${key}`);
     if (performance.now() - this.#told < PROGRESS_EVERY_MS) return;
     this.#told = performance.now();
     console.error(`${file}:${line}: ${this.#summary}`);

@@ -86,11 +86,10 @@ export class Supervisor {
   async kill(withinMs: number): Promise<readonly number[]> {
     const tree = this.#running?.tree;
     if (!tree) return [];
-    const killed = tree.kill().then(() => true);
     const late = pause(withinMs);
-    const dead = await Promise.race([killed, late.done.then(() => false)]);
+    await Promise.race([tree.kill(), late.done]);
     late.cancel();
-    return dead ? [] : tree.members.map(({ pid }) => pid);
+    return tree.members.map(({ pid }) => pid);
   }
 
   /** Its exit code if it ended by itself. */

@@ -6,8 +6,6 @@ export interface Mutant {
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** The line that it begins in, trimmed. */
-  readonly text: string;
   readonly kind: string;
   readonly start: number;
   readonly end: number;
@@ -15,6 +13,8 @@ export interface Mutant {
   readonly was: string;
   readonly became: string;
   readonly replacement: string;
+  /** What tells it from others, also when lines have moved: its file, the text of its line, what changes. */
+  readonly key: string;
 }
 
 /** A change within one node: from `start` to `end`, else all of it. */
@@ -71,23 +71,23 @@ export function mutantsOf(file: string, source: string): Mutant[] {
   const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
   const lines = source.split("\n");
   const found: Mutant[] = [];
+  const numbers = new Map<string, number>();
   const visit = (node: ts.Node) => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
     if (ts.isTypeAliasDeclaration(node) || ts.isInterfaceDeclaration(node)) return;
     for (const { kind, replacement, start = node.getStart(), end = node.end } of changesOf(node, tree)) {
       const { line } = tree.getLineAndCharacterOfPosition(start);
       const [was, became] = [oneLine(source.slice(start, end)), oneLine(replacement) || "nothing"];
-      found.push({ file, line: line + 1, text: lines[line]!.trim(), kind, start, end, was, became, replacement });
+      const unnumbered = `${file} | ${lines[line]!.trim()} | [${kind}] ${was} => ${became}`;
+      const number = (numbers.get(unnumbered) ?? 0) + 1;
+      numbers.set(unnumbered, number);
+      const key = number > 1 ? `${unnumbered} (${number})` : unnumbered;
+      found.push({ file, line: line + 1, kind, start, end, was, became, replacement, key });
     }
     ts.forEachChild(node, visit);
   };
   visit(tree);
   return found;
-}
-
-/** What tells a mutant from others, also when lines have moved. */
-export function keyOf({ file, text, kind, was, became }: Mutant): string {
-  return `${file} | ${text} | [${kind}] ${was} => ${became}`;
 }
 
 /** The source with a mutant in it. */

@@ -206,6 +206,21 @@ Deno.test("while the work ends, each renewal has a guard beside it, and a guard 
   assertEquals(node.did(), ["renew"]);
 });
 
+Deno.test("while the work ends, a guard alone is due a third of the TTL after the last was sent", () => {
+  const node = new Node({ drainMs: 60_000 }).lead();
+  node.send({ type: "resign" });
+  node.pass(1000);
+  const sentAt = now(node);
+  node.pass(300);
+  node.guarded({ sentAt });
+  node.renewed();
+  node.did();
+  node.pass(1366);
+  assertEquals(node.did(), []);
+  node.pass(1);
+  assertEquals(node.did(), ["guard"]);
+});
+
 Deno.test("while the work ends, the older of the last renewal and the last guard decides how long it may take", () => {
   for (const answered of ["renewed", "guarded"] as const) {
     const node = new Node({ drainMs: 60_000 }).lead();

@@ -78,9 +78,11 @@ class Bench implements Disposable {
   readonly commands: Command[] = [];
   /** What starting one more comes to. */
   failure: Error | undefined;
+  /** What starting takes. */
+  launching = Promise.resolve();
   /** Milliseconds that the lease holds from now on. */
   left = 4950;
-  readonly #term = new OwnTerm("jobs/1f", 7n, () => Math.max(0, this.left - MARGIN - GRACE));
+  #term = this.#newTerm();
   readonly supervisor: Supervisor;
   readonly #began = this.time.now;
   result: number | undefined | "running" = "running";
@@ -98,7 +100,7 @@ class Bench implements Disposable {
           tell(`launch ${argv.join(" ")} ${JSON.stringify(env)} within ${withinMs}`);
           if (this.failure) return Promise.reject(this.failure);
           this.commands.push(new Command());
-          return Promise.resolve(this.command.launched);
+          return this.launching.then(() => this.command.launched);
         },
       },
       hooks: {
@@ -133,6 +135,17 @@ class Bench implements Disposable {
     const from = this.time.now;
     this.#term.end("expired", () => this.left - (this.time.now - from));
     await this.time.settle();
+  }
+
+  /** Leads again. */
+  async again(left = 4950): Promise<void> {
+    this.left = left;
+    this.#term = this.#newTerm();
+    await this.run();
+  }
+
+  #newTerm(): OwnTerm {
+    return new OwnTerm("jobs/1f", 7n, () => Math.max(0, this.left - MARGIN - GRACE));
   }
 
   [Symbol.dispose](): void {
@@ -190,6 +203,25 @@ Deno.test("a command is killed at once when the lease leaves no time to ask it",
     await bench.end(left);
     assertEquals(bench.command.log, ["kill"]);
   }
+});
+
+Deno.test("a command is asked to end if there is a millisecond for it", async () => {
+  using bench = await new Bench().run();
+  await bench.end(MARGIN + 1);
+  assertEquals(bench.command.log, ["SIGTERM"]);
+  await bench.time.pass(1);
+  assertEquals(bench.command.log, ["SIGTERM", "kill"]);
+});
+
+Deno.test("a term that ends while the command is being started ends it", async () => {
+  using bench = new Bench();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.launching = promise;
+  await bench.run();
+  await bench.end(GRACE + MARGIN);
+  resolve();
+  await bench.time.settle();
+  assertEquals(bench.command.log, ["SIGTERM"]);
 });
 
 Deno.test("a lease that is renewed while a command ends leaves it its grace, but no more", async () => {
@@ -267,6 +299,13 @@ Deno.test("a command that is to run always starts again, after growing pauses if
   assertEquals(bench.commands.length, 12, "one that ran longer starts again at once");
 });
 
+Deno.test("a command that was ended with its term starts with the next one at once", async () => {
+  using bench = await new Bench({ restart: true }).run();
+  await bench.end(0);
+  await bench.again();
+  assertEquals(bench.commands.length, 2);
+});
+
 Deno.test("when the term ends in such a pause, the command does not start again", async () => {
   using bench = await new Bench({ restart: true }).run();
   bench.command.exits(1);
@@ -285,11 +324,15 @@ Deno.test("a pause is kept by the next term too", async () => {
   assertEquals(bench.commands.length, 2);
 });
 
-Deno.test("nothing is started for a term that has ended already", async () => {
+Deno.test("a term that has ended already has no command; one that lasts a millisecond has", async () => {
   using bench = new Bench();
   await bench.end(GRACE + MARGIN);
   await bench.run();
   assertEquals([bench.result, bench.told], [undefined, []]);
+  await bench.again(MARGIN + GRACE + 1);
+  bench.command.exits(3);
+  await bench.time.settle();
+  assertEquals(bench.result, 3, "it ended by itself");
 });
 
 Deno.test("a command that cannot be run is told of, with the exit code of shells", async () => {
@@ -347,8 +390,9 @@ Deno.test("a supervisor leaves no listener at the signal of a term, however ofte
   let listeners = 0;
   const { signal } = bench;
   const [add, remove] = [signal.addEventListener, signal.removeEventListener];
-  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add.apply(signal, args));
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove.apply(signal, args));
+  const count = (type: string, change: number) => listeners += type === "abort" ? change : 0;
+  signal.addEventListener = (...args: Parameters<typeof add>) => (count(args[0], 1), add.apply(signal, args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (count(args[0], -1), remove.apply(signal, args));
   await bench.run();
   for (let round = 0; round < 3; round++) {
     bench.command.exits(0);
