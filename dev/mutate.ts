@@ -26,7 +26,9 @@ interface Job {
 class Mutation {
   readonly #root = new URL("../", import.meta.url).pathname;
   readonly #seeds: number;
-  readonly #equivalents = Equivalents.read(new URL("mutate/equivalents.txt", import.meta.url));
+  readonly #equivalents = new Equivalents(
+    Deno.readTextFileSync(new URL("mutate/equivalents.txt", import.meta.url)),
+  );
   readonly #counts: Record<Outcome, number> = { unit: 0, simulation: 0, equivalent: 0, unexplained: 0 };
   readonly #began = performance.now();
   #told = this.#began;

@@ -3,14 +3,10 @@ export class Equivalents {
   readonly #untaken: Set<string>;
   readonly #keys: ReadonlySet<string>;
 
-  private constructor(text: string) {
+  constructor(text: string) {
     const keys = text.split("\n").filter((line) => line.startsWith("  ")).map((line) => line.trim());
     this.#keys = new Set(keys);
     this.#untaken = new Set(keys);
-  }
-
-  static read(path: URL): Equivalents {
-    return new Equivalents(Deno.readTextFileSync(path));
   }
 
   /** Whether a mutant that survived is in the list. */
