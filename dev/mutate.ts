@@ -57,7 +57,7 @@ class Mutation {
     } finally {
       for (const bench of benches) bench.remove();
     }
-    return this.#report(files);
+    return this.#report(wanted);
   }
 
   /** The mutants whose types are sound, each when a bench is free for it. */
@@ -98,8 +98,8 @@ class Mutation {
       `unexplained ${unexplained}`;
   }
 
-  #report(files: readonly string[]): number {
-    const stale = this.#equivalents.untaken.filter((key) => files.some((file) => key.startsWith(`${file} `)));
+  #report(wanted: (file: string) => boolean): number {
+    const stale = this.#equivalents.untaken.filter((key) => wanted(key.split(" | ", 1)[0]!));
     for (const key of stale) console.log(`not a mutant that survives, though listed as equivalent:\n  ${key}`);
     const seconds = ((performance.now() - this.#began) / 1000).toFixed(0);
     console.log(`${this.#summary}. ${this.#unsound} more have wrong types. ${this.#seeds} seeds, ${seconds} s`);

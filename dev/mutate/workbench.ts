@@ -16,6 +16,7 @@ const PATIENCE_MS = 5000;
 export class Workbench {
   readonly #root = Deno.makeTempDirSync({ prefix: "leader-node-mutate-" });
   readonly #seeds: number;
+  #running: Program | undefined;
   /** How long it takes without a mutant, in milliseconds. */
   limits = { tests: Infinity, simulation: Infinity };
 
@@ -60,12 +61,14 @@ export class Workbench {
   }
 
   remove(): void {
+    this.#running?.kill("SIGKILL");
     Deno.removeSync(this.#root, { recursive: true });
   }
 
   /** Whether a program ends well, and in time. */
   async #ends(args: readonly string[], withinMs: number): Promise<boolean> {
     const program = Program.start(Deno.execPath(), args, { cwd: this.#root, silent: true });
+    this.#running = program;
     const timer = withinMs < Infinity ? setTimeout(() => program.kill("SIGKILL"), withinMs) : undefined;
     const { success } = await program.status;
     clearTimeout(timer);
