@@ -183,8 +183,8 @@ export class Runner {
     }
     const leaseId = machine.leaseOf(before)?.id;
     const left = reason === "key-gone" ? 0 : machine.termRemaining(before, endedAt);
-    // Nothing is left once the key or the lease is gone, also if that happens while the work stops.
-    const holds = () => machine.leaseOf(this.#core)?.id === leaseId;
+    // Nothing is left once the key or the lease is gone, or etcd was asked to delete them, whatever the clocks say then.
+    const holds = () => machine.leaseOf(this.#core)?.id === leaseId && this.#core.campaign.stage !== "withdrawing";
     term.end(reason, () => holds() ? Math.max(0, left - elapsed(endedAt, this.now())) : 0);
   }
 

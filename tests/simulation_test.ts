@@ -7,7 +7,7 @@ const SEEDS = 1000;
 /** How many worlds a sabotage may take to be found. */
 const SABOTAGED = 1000;
 /** Where to begin: a world that shows it is rare, one in some thousands. */
-const FIRST_SEED: Partial<Record<Sabotage, number>> = { "count-from-answer": 1501 };
+const FIRST_SEED: Partial<Record<Sabotage, number>> = { "count-from-answer": 101, "count-from-handoff": 1401 };
 
 Deno.test(`in ${SEEDS} simulated worlds of faults nobody leads beside another, and somebody always leads at the end`, async () => {
   let terms = 0;
