@@ -5,6 +5,8 @@ interface LeaderAnswer {
   readonly leads: boolean;
   readonly token: number | null;
   readonly leader: string | null;
+  /** The node's lease, whether it leads or not. */
+  readonly lease: string | undefined;
   readonly askedAt: number;
   readonly toldAt: number;
 }
@@ -16,7 +18,7 @@ interface Asked {
 
 /**
  * Asks all nodes, over and over, who leads, and holds their answers against each other: once anybody has
- * said that it leads with a token, nobody may ever say so with a smaller one.
+ * said that it leads with a token, nobody may ever say so with a smaller one, as long as etcd keeps its data.
  */
 export class Referee<Node extends Asked> implements AsyncDisposable {
   /** What must not be, and was. */
@@ -29,6 +31,9 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
   readonly #frozen = new Map<Node, { readonly from: number; to: number }>();
   /** The first claim of each token: who made it, and when it was heard. */
   readonly #terms = new Map<number, { readonly node: Node; readonly toldAt: number }>();
+  /** When the leases end that were granted before etcd lost its data; all others that were heard of are not there. */
+  readonly #formerLeases = new Map<string, number>();
+  readonly #leases = new Set<string>();
   readonly #heard = new EventTarget();
   readonly #watched = new Set<Node>();
   readonly #asking: Promise<void>[] = [];
@@ -58,6 +63,17 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
     this.#frozen.get(node)!.to = at;
   }
 
+  /**
+   * etcd has lost its data: tokens begin anew. Nodes cannot know that before they hear from etcd again, so they may lead
+   * for as long as their leases would have lasted, even beside a new leader, and no longer.
+   */
+  lostData(ttlMs: number): void {
+    const end = performance.now() + ttlMs;
+    for (const lease of this.#leases) this.#formerLeases.set(lease, end);
+    this.#leases.clear();
+    this.#terms.clear();
+  }
+
   /** The longest time without a claim since this was last asked. */
   takeGapMs(): number {
     const gap = this.#gapMs;
@@ -73,7 +89,8 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
       if (answers.some(([, answer]) => !answer || answer.askedAt < from)) return undefined;
       const leaders = answers.filter(([, answer]) => answer!.leads);
       const tokens = new Set(answers.map(([, answer]) => answer!.token));
-      return leaders.length === 1 && tokens.size === 1 ? leaders[0]![0] : undefined;
+      const former = leaders.some(([, { lease } = {}]) => this.#formerLeases.has(lease!));
+      return leaders.length === 1 && tokens.size === 1 && !former ? leaders[0]![0] : undefined;
     });
   }
 
@@ -113,8 +130,8 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
       const askedAt = performance.now();
       try {
         const response = await fetch(`http://127.0.0.1:${node.port}/status`, { client, signal });
-        const { is_leader: leads, token, leader } = await response.json();
-        this.#hear(node, { leads, token, leader, askedAt, toldAt: performance.now() });
+        const { is_leader: leads, token, leader, lease } = await response.json();
+        this.#hear(node, { leads, token, leader, lease: lease?.id, askedAt, toldAt: performance.now() });
       } catch {
         // It was killed, or all is over.
       }
@@ -125,15 +142,24 @@ export class Referee<Node extends Asked> implements AsyncDisposable {
   #hear(node: Node, answer: LeaderAnswer): void {
     if (!this.#watched.has(node)) return;
     this.#last.set(node, answer);
+    const { lease } = answer;
+    if (lease !== undefined && !this.#formerLeases.has(lease)) this.#leases.add(lease);
     if (answer.leads) this.#judge(node, answer);
     this.#heard.dispatchEvent(new Event("answer"));
   }
 
-  #judge(node: Node, { token, askedAt, toldAt }: LeaderAnswer): void {
+  #judge(node: Node, { token, lease, askedAt, toldAt }: LeaderAnswer): void {
     this.claims++;
     // What it was asked before, it may have said before, though it was not heard until it went on.
     const { from, to } = this.#frozen.get(node) ?? { from: 0, to: 0 };
     const saidAt = askedAt > from ? Math.max(askedAt, to) : askedAt;
+    const end = this.#formerLeases.get(lease!);
+    if (end !== undefined) {
+      if (saidAt > end) {
+        this.violations.push(`port ${node.port} leads by a lease that etcd has forgotten, after its end`);
+      }
+      return;
+    }
     for (const [other, term] of this.#terms) {
       if (other === token && term.node !== node) {
         this.violations.push(`ports ${node.port} and ${term.node.port} both lead with token ${token}`);

@@ -229,6 +229,21 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "etcd killed and started again without its data",
+    group: "members",
+    members: 1,
+    boundMs: 2 * AFTER_LOSS_MS,
+    async round(stage) {
+      const [etcd] = stage.etcds;
+      await stage.settle();
+      await etcd!.stop("SIGKILL");
+      await etcd!.loseData();
+      stage.referee.lostData(TTL * 1000);
+      await etcd!.start();
+      await stage.settle();
+    },
+  },
+  {
     name: "raft leader killed (3 members)",
     group: "members",
     members: 3,
