@@ -177,6 +177,8 @@ export class World {
     this.trace(`-- etcd starts with ${backup ? `the data of revision ${backup.revision}` : "no data"}`);
     this.etcd.restore(backup);
     this.#restored = true;
+    // A second restoration may bring back what the first one has lost.
+    for (const { key, token } of this.etcd.keys) this.#disowned.delete(`${key} ${token}`);
     this.disown(before.filter(({ key }) => !this.etcd.keys.some((kept) => kept.key === key)));
     // Tokens begin again where the backup ends.
     this.#lastTerm = undefined;
