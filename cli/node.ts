@@ -278,7 +278,7 @@ class Node implements NodeHandlerOptions {
     if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
     if (event.type === "queued") watchdog.send({ type: "place", key: event.key, token: String(event.token) });
     if ((event.type === "term-extended" || event.type === "stop-changed") && command) {
-      watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs));
+      watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs, Date.now()));
     }
   }
 

@@ -6,6 +6,22 @@ const STOP_SIGNALS: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.
 /** Signals that come so soon after the first mean the same: `deno task` passes on what the terminal sends as well. */
 const SAME_MS = 500;
 
+/** What a process does at a stop signal. */
+export type SignalOrder = "stop" | "exit" | "ignore";
+
+/** What has been ordered before: when the first stop signal came, and whether another one ends the process already. */
+export interface Signalled {
+  readonly firstAt?: number;
+  readonly exiting?: boolean;
+}
+
+/** What a stop signal means that comes now. */
+export function stopSignal({ firstAt, exiting }: Signalled, now: number): { order: SignalOrder; next: Signalled } {
+  if (firstAt === undefined) return { order: "stop", next: { firstAt: now } };
+  const same = exiting || now - firstAt <= SAME_MS;
+  return same ? { order: "ignore", next: { firstAt, exiting } } : { order: "exit", next: { firstAt, exiting: true } };
+}
+
 /**
  * Calls `first` on the first stop signal. On a later one, calls `beforeExit` and exits at once with the exit code that
  * shells give, 128 plus the number of the signal.
@@ -13,20 +29,15 @@ const SAME_MS = 500;
 export function onStopSignal(first: (signal: Deno.Signal) => void, beforeExit: () => void | Promise<void>): void {
   // nohup asks for that. It must be read before any listener is added: the runtime resets it then.
   const hangUpIgnored = isIgnored(readStatus(), 1);
-  let firstAt: number | undefined;
-  let dying = false;
+  let signalled: Signalled = {};
   for (const [name, number] of Object.entries(STOP_SIGNALS)) {
     const signal = name as Deno.Signal;
     Deno.addSignalListener(signal, () => {
       if (signal === "SIGHUP" && hangUpIgnored) return;
-      const now = performance.now();
-      if (firstAt === undefined) {
-        firstAt = now;
-        first(signal);
-      } else if (now - firstAt > SAME_MS && !dying) {
-        dying = true;
-        Promise.resolve(beforeExit()).finally(() => Deno.exit(128 + number));
-      }
+      const { order, next } = stopSignal(signalled, performance.now());
+      signalled = next;
+      if (order === "stop") first(signal);
+      if (order === "exit") Promise.resolve(beforeExit()).finally(() => Deno.exit(128 + number));
     });
   }
   // Its default would end the process.

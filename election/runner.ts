@@ -214,7 +214,8 @@ export class Runner {
     }
     if (this.#ended && before.campaign.stage === "draining") {
       const [was, is] = [machine.drainRemaining(before, now), machine.drainRemaining(core, now)];
-      const lost = core.campaign.stage !== "draining" && !before.campaign.drained;
+      const over = core.campaign.stage !== "draining" || (core.campaign.lapsed && !before.campaign.lapsed);
+      const lost = over && !before.campaign.drained;
       if (is > was || lost) this.#hooks.event({ type: "stop-changed", term: this.#ended });
       if (core.campaign.stage !== "draining") this.#ended = undefined;
     }

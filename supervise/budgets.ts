@@ -19,16 +19,37 @@ export function stopBudgetMs(stopGraceMs: number, ttlMs: number): number {
   return lostGraceMs(stopGraceMs, ttlMs) + killBeforeMs(ttlMs);
 }
 
+/** Milliseconds for which a command may still be started in a term: one that starts at its end could not be ended. */
+export function mayStartForMs(term: Pick<Term, "validFor">, ttlMs: number): number {
+  return term.validFor() - killBeforeMs(ttlMs);
+}
+
+/** How a command is being stopped by its node. */
+export interface Stopping {
+  /** Milliseconds since it was asked to end. */
+  readonly forMs: number;
+  /** Milliseconds for which the lease holds: see `stopWithin` of a term. */
+  readonly leaseMs: number;
+  readonly stopGraceMs: number;
+  readonly ttlMs: number;
+}
+
+/** Milliseconds that it still has before it is killed: what is left of the grace, if the lease holds for so long. */
+export function graceLeftMs({ forMs, leaseMs, stopGraceMs, ttlMs }: Stopping): number {
+  return Math.min(stopGraceMs - forMs, leaseMs - killBeforeMs(ttlMs));
+}
+
 /** When the watchdog must act on the command of this term: a little later than the node itself would. */
 export function watchdogDeadline(
-  term: Term,
+  term: Pick<Term, "stopWithin">,
   stopGraceMs: number,
   ttlMs: number,
+  sentAt: number,
 ): WatchdogMessage & { type: "deadline" } {
   const left = term.stopWithin();
   return {
     type: "deadline",
-    sentAt: Date.now(),
+    sentAt,
     stopMs: left - stopBudgetMs(stopGraceMs, ttlMs),
     killMs: left - killBeforeMs(ttlMs) / 2,
   };

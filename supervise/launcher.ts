@@ -4,17 +4,16 @@ import type { ExitStatus } from "./exit_status.ts";
 import { ProcessTree, RUN_VARIABLE } from "./process_tree.ts";
 import { spawnProgram } from "./program.ts";
 
-/** What is asked of the processes of a command once it runs. */
-export type CommandTree = Pick<ProcessTree, "members" | "look" | "poke" | "isAlive" | "ended" | "signal" | "kill">;
+/** All processes of a command, as the supervisor needs them. */
+export type CommandProcesses = Pick<ProcessTree, "members" | "isAlive" | "ended" | "signal" | "kill">;
 
 /** A command that runs. */
-export interface Launched {
+export interface Launched<Processes = CommandProcesses> {
   /** Its first process. */
   readonly pid: number;
   /** How its first process ends. */
   readonly exit: Promise<ExitStatus>;
-  /** All its processes. */
-  readonly tree: CommandTree;
+  readonly tree: Processes;
   /** Called when nothing of it runs any more. */
   close(): void;
 }
@@ -22,11 +21,16 @@ export interface Launched {
 /** Starts a command in one of the ways that there are. */
 export interface Launcher {
   /**
-   * Starts it with `env` added to the environment, within this time.
+   * Starts it with `env` added to the environment, as long as `mayStartForMs` says that it may still be started; gives
+   * nothing if that took too long.
    *
    * @throws {CommandError} If it cannot be run.
    */
-  launch(argv: readonly string[], env: Readonly<Record<string, string>>, withinMs: number): Promise<Launched>;
+  launch(
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    mayStartForMs: () => number,
+  ): Promise<Launched | undefined>;
 }
 
 /** What all launchers know of the command's processes. */
@@ -58,7 +62,7 @@ export class DirectLauncher implements Launcher {
     this.#facts = facts;
   }
 
-  async launch(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Launched> {
+  async launch(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Launched<ProcessTree>> {
     const { children, cgroup, mark } = this.#facts;
     const child = spawnProgram(argv, { ...env, [RUN_VARIABLE]: mark });
     const exit = children.own(child);

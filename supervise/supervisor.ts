@@ -1,7 +1,8 @@
 import type { Term } from "../election/mod.ts";
-import { killBeforeMs } from "./budgets.ts";
+import { systemTime, type Time } from "../election/internal.ts";
+import { graceLeftMs, mayStartForMs } from "./budgets.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import type { CommandTree, Launched, Launcher } from "./launcher.ts";
+import type { CommandProcesses, Launched, Launcher } from "./launcher.ts";
 import type { Refusal } from "./process_tree.ts";
 import { CommandError, withOriginalPath } from "./program.ts";
 
@@ -37,11 +38,14 @@ export interface SupervisorOptions {
   /** Whether to start it again when it ends by itself. */
   readonly restart: boolean;
   readonly hooks: SupervisorHooks;
+  /** For the simulation. */
+  readonly time?: Time;
 }
 
 /** Runs a command while a term lasts, never longer. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #time: Time;
   #running: Launched | undefined;
   #starts = 0;
   #lastExit: ExitStatus | undefined;
@@ -53,6 +57,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
   }
 
   get status(): { running: boolean; pid?: number; starts: number; lastExit?: ExitStatus } {
@@ -66,12 +71,12 @@ export class Supervisor {
    */
   async during(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
     for (;;) {
-      if (this.#pauseMs > 0) await ends(term.signal, pause(this.#pauseMs));
+      if (this.#pauseMs > 0) await ends(term.signal, this.#pause(this.#pauseMs));
       if (term.validFor() <= 0) return undefined;
-      const startedAt = performance.now();
+      const startedAt = this.#now();
       const code = await this.#once(term, env);
       if (code === undefined) return undefined;
-      const settled = performance.now() - startedAt > SETTLED_MS;
+      const settled = this.#now() - startedAt > SETTLED_MS;
       this.#pauseMs = settled ? 0 : Math.min(MAX_RESTART_MS, Math.max(FIRST_RESTART_MS, 2 * this.#pauseMs));
       if (!this.#options.restart && !this.#shortage) return code;
     }
@@ -86,7 +91,7 @@ export class Supervisor {
   async kill(withinMs: number): Promise<readonly number[]> {
     const tree = this.#running?.tree;
     if (!tree) return [];
-    const late = pause(withinMs);
+    const late = this.#pause(withinMs);
     await Promise.race([tree.kill(), late.done]);
     late.cancel();
     return tree.members.map(({ pid }) => pid);
@@ -94,11 +99,11 @@ export class Supervisor {
 
   /** Its exit code if it ended by itself. */
   async #once(term: Term, env: Readonly<Record<string, string>>): Promise<number | undefined> {
-    const { hooks, launcher, argv } = this.#options;
-    let launched: Launched;
+    const { hooks, launcher, argv, ttlMs } = this.#options;
+    let launched: Launched | undefined;
     this.#shortage = false;
     try {
-      launched = await launcher.launch(withOriginalPath(argv), env, term.validFor());
+      launched = await launcher.launch(withOriginalPath(argv), env, () => mayStartForMs(term, ttlMs));
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       this.#shortage = error.temporary;
@@ -106,6 +111,7 @@ export class Supervisor {
       hooks.failed(error);
       return error.exitCode;
     }
+    if (!launched) return undefined;
     const { pid, exit, tree } = launched;
     this.#running = launched;
     this.#starts++;
@@ -130,10 +136,10 @@ export class Supervisor {
   }
 
   /** Asks it to end, and gives it the time that there is: the grace, if the lease holds for so long. */
-  async #stop(tree: CommandTree, term: Term): Promise<void> {
+  async #stop(tree: CommandProcesses, term: Term): Promise<void> {
     const { stopGraceMs, ttlMs } = this.#options;
-    const from = performance.now();
-    const left = () => Math.min(from + stopGraceMs - performance.now(), term.stopWithin() - killBeforeMs(ttlMs));
+    const from = this.#now();
+    const left = () => graceLeftMs({ forMs: this.#now() - from, leaseMs: term.stopWithin(), stopGraceMs, ttlMs });
     if (left() <= 0) return;
     const refusals = await tree.signal("SIGTERM");
     if (refusals.length > 0) this.#options.hooks.refused(refusals);
@@ -144,18 +150,21 @@ export class Supervisor {
       if (await Promise.race([tree.ended(left()), recheck])) return;
     }
   }
+
+  #now(): number {
+    return this.#time.now().monotonic;
+  }
+
+  #pause(ms: number): Wait {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    return { done: promise, cancel: this.#time.after(ms, resolve) };
+  }
 }
 
 /** Something to wait for that can be given up. */
 interface Wait {
   readonly done: Promise<unknown>;
   cancel(): void;
-}
-
-function pause(ms: number): Wait {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  return { done: promise, cancel: () => clearTimeout(timer) };
 }
 
 /** Resolves when the signal fires, or something else is done; leaves nothing behind at the signal. */

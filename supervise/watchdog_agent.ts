@@ -1,14 +1,13 @@
 import { Cgroup } from "./cgroup.ts";
 import type { Children } from "./children.ts";
+import { deadlineOf, guard, type Guarded } from "./guard.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
 import type { EtcdSource } from "./etcd_source.ts";
-import { elapsed, EtcdLink, type EtcdOptions, EtcdStore, type Instant, systemClock } from "../election/internal.ts";
+import { EtcdLink, type EtcdOptions, EtcdStore, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
 import { CommandError, spawnProgram } from "./program.ts";
 import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
-/** The node sends SIGTERM itself, if it can: so much later it is done for it. */
-const STOP_SLACK_MS = 50;
 const REVOKE_TIMEOUT_MS = 1000;
 const REVOKE_RETRY_MS = 100;
 /** How long the revoke waits for the word why, some milliseconds as a rule. */
@@ -38,8 +37,7 @@ export class WatchdogAgent {
   #tree: ProcessTree | undefined;
   /** The tree of the last command that was started here. */
   #startedTree: ProcessTree | undefined;
-  #command: { readonly pid?: number; stopping?: boolean } = {};
-  #deadline: { readonly since: Instant; readonly stopMs: number; readonly killMs: number } | undefined;
+  #guarded: Guarded = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nodeDied = false;
 
@@ -69,20 +67,16 @@ export class WatchdogAgent {
         this.#start(message);
         break;
       case "command":
-        this.#command = message;
+        this.#guarded = { pid: message.pid, stopping: message.stopping, deadline: this.#guarded.deadline };
         if (message.pid === undefined) this.#tree = undefined;
         else if (!this.#tree) this.#guard(message.pid);
         break;
       case "members":
         for (const pid of message.pids) this.#guard(pid);
         break;
-      case "deadline": {
-        const { monotonic, wall } = systemClock.now();
-        // It may have waited in the pipe.
-        const since = { monotonic: monotonic - Math.max(0, wall - message.sentAt), wall: message.sentAt };
-        this.#deadline = { since, stopMs: message.stopMs, killMs: message.killMs };
+      case "deadline":
+        this.#guarded = { ...this.#guarded, deadline: deadlineOf(message, systemClock.now()) };
         break;
-      }
     }
     this.#check();
   }
@@ -126,7 +120,7 @@ export class WatchdogAgent {
     const tree = this.#tree = this.#startedTree = this.#newTree(command);
     children.onEnd = () => tree.poke();
     tree.add(pid);
-    this.#command = { pid };
+    this.#guarded = { pid, deadline: this.#guarded.deadline };
     const started = () => answer({ type: "started", pid });
     if (command.cgroup === undefined) started();
     else new Cgroup(command.cgroup).add(pid).then(started);
@@ -153,27 +147,21 @@ export class WatchdogAgent {
     return tree;
   }
 
-  /** Ends a command that the node lets run for too long: it is frozen, or stuck in its own code. */
+  /** Ends a command that the node lets run for too long. */
   #check(): void {
     clearTimeout(this.#timer);
-    const { pid, stopping } = this.#command;
+    const { pid } = this.#guarded;
     const tree = this.#tree;
-    if (pid === undefined || !tree || !this.#deadline) return;
-    const { since, stopMs, killMs } = this.#deadline;
-    const age = elapsed(since, systemClock.now());
-    if (age >= killMs) {
-      this.#command = {};
-      this.#kill(tree, Infinity);
-      this.#log("warn", "node-stuck", { pid, message: "its command outlived its term; killed" });
-      return;
-    }
-    if (!stopping && age >= stopMs + STOP_SLACK_MS) {
-      this.#command = { pid, stopping: true };
-      tree.signal("SIGTERM");
-      this.#log("warn", "node-stuck", { pid, message: "it does not stop its command; sending SIGTERM" });
-    }
-    const next = this.#command.stopping ? killMs : stopMs + STOP_SLACK_MS;
-    this.#timer = setTimeout(() => this.#check(), Math.max(0, next - age));
+    if (!tree) return;
+    const { guarded, signal, againMs } = guard(this.#guarded, systemClock.now());
+    this.#guarded = guarded;
+    if (signal === "SIGKILL") this.#kill(tree, Infinity);
+    else if (signal) tree.signal(signal);
+    const message = signal === "SIGKILL"
+      ? "its command outlived its term; killed"
+      : "it does not stop its command; sending SIGTERM";
+    if (signal) this.#log("warn", "node-stuck", { pid, message });
+    if (againMs !== undefined) this.#timer = setTimeout(() => this.#check(), againMs);
   }
 
   /** Kills all of a command; says whether nothing of it lives any more, at the latest after `withinMs`. */

@@ -1,6 +1,6 @@
 import { type ExitStatus, parseExit } from "./exit_status.ts";
 import { DirectLauncher, type Launched, type Launcher, type LaunchFacts, nodesTree } from "./launcher.ts";
-import { RUN_VARIABLE } from "./process_tree.ts";
+import { type ProcessTree, RUN_VARIABLE } from "./process_tree.ts";
 import { exists, parseStat } from "./processes.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -24,12 +24,17 @@ export class WatchdogLauncher implements Launcher {
     this.#facts = facts;
   }
 
-  async launch(argv: readonly string[], env: Readonly<Record<string, string>>, termMs: number): Promise<Launched> {
+  async launch(
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    mayStartForMs: () => number,
+  ): Promise<Launched | undefined> {
     const { mark, children } = this.#facts;
     const parent = this.#watchdog.pid;
-    const withinMs = Math.min(START_MS, termMs);
+    const withinMs = Math.min(START_MS, mayStartForMs());
     const pid = await this.#watchdog.start({ argv, env: { ...env, [RUN_VARIABLE]: mark }, withinMs });
-    const launched = pid === undefined ? await this.#direct(argv, env) : this.#adopt(pid);
+    const launched = pid === undefined ? await this.#direct(argv, env, mayStartForMs) : this.#adopt(pid);
+    if (!launched) return undefined;
     const { tree } = launched;
     const tellMembers = async () => {
       if (pid !== undefined && this.#watchdog.pid === parent) return;
@@ -53,13 +58,19 @@ export class WatchdogLauncher implements Launcher {
     };
   }
 
-  async #direct(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Launched> {
+  async #direct(
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    mayStartForMs: () => number,
+  ): Promise<Launched<ProcessTree> | undefined> {
     // The watchdog may have started something before it died.
     await nodesTree(this.#facts).kill();
+    // To wait for it may have taken all the time that there was.
+    if (mayStartForMs() <= 0) return undefined;
     return await new DirectLauncher(this.#facts).launch(argv, env);
   }
 
-  #adopt(pid: number): Launched {
+  #adopt(pid: number): Launched<ProcessTree> {
     const tree = nodesTree(this.#facts);
     tree.add(pid);
     const { promise: exit, resolve } = Promise.withResolvers<ExitStatus>();

@@ -2,7 +2,7 @@ import { elapsed, type Instant } from "./clock.ts";
 import { callTimeoutMs, remaining } from "./deadline.ts";
 import {
   claims,
-  drainRemaining,
+  drainWait,
   isFirst,
   isNext,
   keyOf,
@@ -69,7 +69,7 @@ function decideCampaign(core: Core, now: Instant, actions: Action[]): Partial<Co
     case "draining": {
       const { lease, token, drained, leaving, to } = campaign;
       const waits = !drained || viewWaitMs(core, campaign, now) > 0;
-      if (waits && drainRemaining(core, now) > 0) return { campaign: keep(core, campaign, now, actions) };
+      if (waits && drainWait(core, now) > 0) return { campaign: keep(core, campaign, now, actions) };
       return { campaign: withdraw(core, { ...withdrawing(lease, token, now), leaving, to }, actions) };
     }
     case "withdrawing":

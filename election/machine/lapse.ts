@@ -10,9 +10,9 @@ import type { Action, Core } from "./types.ts";
  */
 export function dropLapsed(core: Core, now: Instant, actions: Action[]): Core {
   const { campaign } = core;
-  if (campaign.stage === "draining" && campaign.kept && drainRemaining(core, now) <= 0) {
-    const { lease, token, leaving, to } = campaign;
-    return { ...core, campaign: { ...withdrawing(lease, token, now), leaving, to } };
+  if (campaign.stage === "draining" && !campaign.lapsed && drainRemaining(core, now) <= 0) {
+    // Perhaps only by the wall clock, which was set forward: the work, which has no time left now, ends first.
+    return { ...core, campaign: { ...campaign, since: now, kept: undefined, lapsed: true } };
   }
   if (campaign.stage !== "enqueueing" && campaign.stage !== "queued") return core;
   const { lease } = campaign;

@@ -2,7 +2,7 @@ import { elapsed, type Instant } from "./clock.ts";
 import { wallCheckMs } from "./deadline.ts";
 import {
   claims,
-  drainRemaining,
+  drainWait,
   leaseRemaining,
   stopBudgetMs,
   termRemaining,
@@ -29,7 +29,7 @@ export function nextTickMs(core: Core, now: Instant): number {
       if (core.term) waits.push(wallCheckMs(stopBudgetMs(core)), termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
-      waits.push(drainRemaining(core, now));
+      waits.push(drainWait(core, now));
       if (campaign.drained) waits.push(viewWaitMs(core, campaign, now));
       if (campaign.kept && elapsed(campaign.kept.endedAt, now) < (core.settings.drainMs ?? 0)) {
         waits.push(wallCheckMs(stopBudgetMs(core)));

@@ -21,7 +21,8 @@ export function termRemaining({ campaign }: Core, now: Instant): number {
 /** Milliseconds for which the work of a term that ended may go on; 0 or less when another node may lead. */
 export function drainRemaining({ campaign }: Core, now: Instant): number {
   if (campaign.stage !== "draining") return 0;
-  const { lease, since, kept } = campaign;
+  const { lease, since, kept, lapsed } = campaign;
+  if (lapsed) return 0;
   if (!kept) return remaining(since, lease.ttlMs, now);
   return Math.min(leaseRemaining(lease, now), remaining(kept.guardedAt, lease.ttlMs, now));
 }
@@ -32,6 +33,14 @@ export function drainRemaining({ campaign }: Core, now: Instant): number {
  */
 export function viewWaitMs({ view, watch }: Core, { lease, leaving, leftAt }: In<"draining">, now: Instant): number {
   return view || !watch.open || !leaving ? 0 : Math.max(0, callTimeoutMs(lease.ttlMs) - elapsed(leftAt, now));
+}
+
+/** Milliseconds for which the end of the work is waited for. */
+export function drainWait(core: Core, now: Instant): number {
+  const { campaign } = core;
+  return campaign.stage === "draining" && campaign.lapsed
+    ? remaining(campaign.since, campaign.lease.ttlMs, now)
+    : drainRemaining(core, now);
 }
 
 /** Whether the queue is recent enough to name a leader. */

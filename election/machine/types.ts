@@ -74,6 +74,8 @@ export type Campaign =
     readonly drained: boolean;
     /** Present while the lease is still renewed, since the work may need longer than it holds. */
     readonly kept?: KeptLease;
+    /** Whether the lease may have expired: no time is left for the work, which is only waited for. */
+    readonly lapsed?: true;
     /** Why it leaves; absent if it did not lead. */
     readonly leaving?: LeaveReason;
     /** The token of the requested next leader, if any. */

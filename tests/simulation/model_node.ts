@@ -12,6 +12,7 @@ import {
   type StoreNotice,
   type WithdrawOptions,
 } from "../../election/store.ts";
+import type { ElectionEvent } from "../../election/events.ts";
 import type { Term } from "../../election/term.ts";
 import type { ModelEtcd } from "./model_etcd.ts";
 import type { Random } from "./random.ts";
@@ -124,6 +125,10 @@ export class ModelNode implements Store, Time {
   onStep = (_acted: boolean) => {};
   /** Called when the node finds that etcd has lost its data. */
   onDataLoss = () => {};
+  /** Called for each event of the election. */
+  onEvent = (_event: ElectionEvent) => {};
+  /** What is done in a term, instead of the usual. */
+  work: ((term: Term) => Promise<void>) | undefined;
 
   constructor(id: string, settings: Omit<machine.MachineSettings, "self">, world: Surroundings) {
     this.id = id;
@@ -177,10 +182,11 @@ export class ModelNode implements Store, Time {
     this.#life++;
     this.#stopped = false;
     const settings = { ...this.#settings, self: { id: this.id, priority: this.#priority } };
-    const onEvent = ({ type }: { type: string }) => {
-      if (type === "etcd-data-lost") this.onDataLoss();
-    };
     const life = this.#life;
+    const onEvent = (event: ElectionEvent) => {
+      if (event.type === "etcd-data-lost") this.onDataLoss();
+      if (life === this.#life) this.onEvent(event);
+    };
     const step: typeof machine.step = (core, event, now) =>
       this.#life === life ? this.#step(core, event, now) : { core, actions: [] };
     this.#participant = new Participant({ settings, store: this, time: this, onEvent, step });
@@ -357,7 +363,7 @@ export class ModelNode implements Store, Time {
       try {
         for await (const state of participant) {
           if (life !== this.#life) return;
-          if (state.role === "leader") await this.#lead(state.term, life);
+          if (state.role === "leader") await (this.work?.(state.term) ?? this.#lead(state.term, life));
         }
         return;
       } catch (error) {

@@ -132,6 +132,8 @@ Deno.test("a term that ended by the clock has no lease that would be kept", () =
   node.pass(300);
   assertEquals(node.did(), []);
   node.pass(150);
+  assertEquals([node.did(), machine.drainRemaining(node.core, now(node))], [[], 0]);
+  node.send({ type: "drained", leaseId: LEASE });
   assertEquals(node.did(), ["withdraw"]);
 });
 
@@ -259,6 +261,7 @@ Deno.test("a kept lease that may have ended is withdrawn with the reason and the
   node.send({ type: "resign", to: 17n });
   node.did();
   node.pass(4950);
+  node.send({ type: "drained", leaseId: LEASE });
   const withdraw = node.take("withdraw");
   assertEquals([withdraw.token, withdraw.leaving, withdraw.handoff?.to.token], [TOKEN, "switchover", 17n]);
 });

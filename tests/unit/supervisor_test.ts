@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OwnTerm } from "../../election/term.ts";
 import type { ExitStatus } from "../../supervise/exit_status.ts";
-import type { CommandTree, Launched } from "../../supervise/launcher.ts";
+import type { CommandProcesses, Launched } from "../../supervise/launcher.ts";
 import type { Refusal } from "../../supervise/process_tree.ts";
 import { CommandError } from "../../supervise/program.ts";
 import { Supervisor, type SupervisorOptions } from "../../supervise/supervisor.ts";
@@ -13,7 +13,7 @@ const MARGIN = 500;
 const GRACE = 1000;
 
 /** A command whose processes end when they are told to. */
-class Command implements CommandTree {
+class Command implements CommandProcesses {
   readonly #exit = Promise.withResolvers<ExitStatus>();
   readonly #died = Promise.withResolvers<void>();
   #alive = [7];
@@ -96,8 +96,8 @@ class Bench implements Disposable {
       ttlMs: TTL,
       restart: false,
       launcher: {
-        launch: (argv, env, withinMs) => {
-          tell(`launch ${argv.join(" ")} ${JSON.stringify(env)} within ${withinMs}`);
+        launch: (argv, env, mayStartForMs) => {
+          tell(`launch ${argv.join(" ")} ${JSON.stringify(env)} within ${mayStartForMs()}`);
           if (this.failure) return Promise.reject(this.failure);
           this.commands.push(new Command());
           return this.launching.then(() => this.command.launched);
@@ -153,7 +153,7 @@ class Bench implements Disposable {
   }
 }
 
-const LAUNCH = `launch work hard {"LEADER":"me"} within 3450`;
+const LAUNCH = `launch work hard {"LEADER":"me"} within 2950`;
 
 Deno.test("a command runs until it ends by itself, and its exit code is told", async () => {
   using bench = await new Bench().run();
