@@ -8,6 +8,7 @@ import { checkProgram } from "../supervise/program.ts";
 import type { Children } from "../supervise/children.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
+import { nextMessage } from "../supervise/next_leader.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
 import { etcdOptions } from "./etcd_files.ts";
 import { ownIdentity } from "./identity.ts";
@@ -60,6 +61,10 @@ class Node implements NodeHandlerOptions {
   #logWriter: LogWriter | undefined;
   #server!: NodeServer;
   #watchdog: Watchdog | undefined;
+  /** The token of this node's key, while it has a watchdog. */
+  #token: bigint | undefined;
+  /** To whom the watchdog would hand over, as it was told last. */
+  #next: ReturnType<typeof nextMessage> | undefined;
   #supervisor: Supervisor | undefined;
   #command: CommandHost | undefined;
   /** Of a node without a command, if there are any. */
@@ -276,7 +281,15 @@ class Node implements NodeHandlerOptions {
     if (!watchdog) return;
     const { command } = this.#config;
     if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
-    if (event.type === "queued") watchdog.send({ type: "place", key: event.key, token: String(event.token) });
+    if (event.type === "queued") {
+      this.#token = event.token;
+      watchdog.send({ type: "place", key: event.key, token: String(event.token) });
+    }
+    if (event.type === "queue-changed" && this.#token !== undefined) {
+      const message = nextMessage(event.queue, this.#token);
+      if (JSON.stringify(message) !== JSON.stringify(this.#next)) watchdog.send(message);
+      this.#next = message;
+    }
     if ((event.type === "term-extended" || event.type === "stop-changed") && command) {
       watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs, Date.now()));
     }

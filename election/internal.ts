@@ -19,6 +19,7 @@ export { credentialsOf } from "./etcd/credentials.ts";
 export { checkName, checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "./options.ts";
 export { elapsed, type Instant, systemClock } from "./machine/clock.ts";
 export { systemTime, type Time } from "./runner.ts";
+export { type Handoff, planHandoff, type Queue } from "./machine/queue.ts";
 export { keyBytes } from "./etcd/codec.ts";
 export { storeError } from "./etcd/errors.ts";
 export { EtcdLink } from "./etcd/link.ts";

@@ -1,9 +1,10 @@
 import { Cgroup } from "./cgroup.ts";
 import type { Children } from "./children.ts";
 import { deadlineOf, guard, type Guarded } from "./guard.ts";
+import { handoffOf } from "./next_leader.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
 import type { EtcdSource } from "./etcd_source.ts";
-import { EtcdLink, type EtcdOptions, EtcdStore, systemClock } from "../election/internal.ts";
+import { EtcdLink, type EtcdOptions, EtcdStore, type Handoff, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
 import { CommandError, spawnProgram } from "./program.ts";
 import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
@@ -34,6 +35,7 @@ export class WatchdogAgent {
   #openLog: OpenLog | undefined;
   #lease: bigint | undefined;
   #place: { readonly key: string; readonly token: string } | undefined;
+  #next: Handoff | undefined;
   #tree: ProcessTree | undefined;
   /** The tree of the last command that was started here. */
   #startedTree: ProcessTree | undefined;
@@ -62,6 +64,10 @@ export class WatchdogAgent {
         break;
       case "place":
         this.#place = message;
+        this.#next = undefined;
+        break;
+      case "next":
+        this.#next = handoffOf(message);
         break;
       case "start":
         this.#start(message);
@@ -87,12 +93,15 @@ export class WatchdogAgent {
     this.#nodeDied = true;
     if (!this.#node) return;
     const { command, ttlMs } = this.#node;
-    const marked = this.#place && say(this.#store!, this.#place);
+    const marked = this.#next ? undefined : this.#place && say(this.#store!, this.#place);
     // Without a tree nothing runs, as far as the node has told.
     const killed = this.#tree ? this.#kill(this.#tree, ttlMs) : Promise.resolve(true);
     this.#log("warn", "node-died", { message: `${command ? "killing its command and " : ""}giving its lease back` });
     const [allDead] = await Promise.all([killed, marked]);
-    if (allDead && this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, ttlMs);
+    if (allDead) {
+      await this.#handOver();
+      if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, ttlMs);
+    }
     if (command?.cgroup) new Cgroup(command.cgroup).remove();
     await this.#link!.close();
   }
@@ -178,6 +187,15 @@ export class WatchdogAgent {
       const message = "this user may not kill it: it goes on, and another node may begin when the lease has expired";
       this.#log("error", "command-not-killable", { pid, user, command, message });
     }
+  }
+
+  /** Does what a leader that leaves does last: whoever is next may lead at once then. */
+  async #handOver(): Promise<void> {
+    const [place, handoff] = [this.#place, this.#next];
+    if (!place || !handoff) return;
+    const options = { leaving: "crashed", handoff } as const;
+    // If the queue has changed meanwhile, the revocation does what is left.
+    await this.#store!.withdraw(place.key, BigInt(place.token), REVOKE_TIMEOUT_MS, options).catch(() => {});
   }
 
   async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {

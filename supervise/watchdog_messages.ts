@@ -18,6 +18,8 @@ export type WatchdogMessage =
   | { readonly type: "lease"; readonly id: string }
   /** Where the node stands in the queue now. */
   | { readonly type: "place"; readonly key: string; readonly token: string }
+  /** To whom the node would hand over, and who would be passed; nobody if it is not the first in the queue. */
+  | { readonly type: "next"; readonly to?: NextLeader; readonly passed?: readonly KeyFacts[] }
   /** Starts the command, unless that comes too late. */
   | StartMessage
   /** The command runs, or is being stopped by the node, or does not run. */
@@ -28,6 +30,21 @@ export type WatchdogMessage =
   | { readonly type: "deadline"; readonly sentAt: number; readonly stopMs: number; readonly killMs: number }
   /** The node ends in good order: there is nothing left to guard. */
   | { readonly type: "done" };
+
+/** A key in the queue, its token as text: JSON has no big integers. */
+export interface KeyFacts {
+  readonly key: string;
+  readonly token: string;
+}
+
+/** The candidate that leads next, with all that its value holds. */
+export interface NextLeader extends KeyFacts {
+  readonly id: string;
+  readonly url?: string;
+  readonly priority?: number;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+}
 
 /** How the processes of a command are found. */
 export interface CommandFacts {

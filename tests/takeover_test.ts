@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Candidate } from "./support/candidate.ts";
+import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, isLeader, leads, until } from "./support/until.ts";
 
@@ -43,6 +44,25 @@ Deno.test("the next in line does not lead when the leader's key is deleted, befo
   await leads(b);
   await until(a, "not to lead", (state) => !isLeader(state));
   await Promise.all([a.stop(), b.stop()]);
+});
+
+Deno.test("the next in line leads as soon as the watchdog of a killed leader has handed over, and asks nothing", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using proxy = new Proxy(etcd.port);
+  await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "6", "--election", "jobs", "--watchdog"]);
+  await a.logs("leading");
+  const guarded = Promise.withResolvers<void>();
+  const onEvent = ({ type }: { type: string }) => type === "lease-renewed" && guarded.resolve();
+  const b = new Candidate(etcd, "b", { ttlSeconds: 6, endpoints: [proxy.endpoint], onEvent });
+  await follows(b, "a");
+  await guarded.promise;
+  while ((await (await a.get("/status")).json()).watchdog.pid === null);
+  proxy.stall("to-server");
+  a.kill("SIGKILL");
+  await leads(b);
+  assertEquals(b.status.queue[0]?.after?.left, "crashed");
+  proxy.heal();
+  await b.stop();
 });
 
 Deno.test("a first candidate leads with the transaction that queues it, and its list of the queue comes later", async () => {
