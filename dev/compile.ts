@@ -10,6 +10,15 @@ const ROOT = new URL("..", import.meta.url).pathname;
 /** How etcd3 loads the protocol when it starts; an executable has it parsed. */
 const LOADS_PROTOCOL = "loadSync)(`${__dirname}/../proto/rpc.proto`";
 
+/** What the bundler puts into each program, for the modules of npm: it takes 5 MB, and only the gRPC client needs it. */
+const REQUIRE = `import { createRequire as __deno_internal_createRequire } from "node:module";
+var __require = __deno_internal_createRequire(import.meta.url);
+`;
+const LAZY_REQUIRE = `var __createdRequire;
+var __require = (name) =>
+  (__createdRequire ??= process.getBuiltinModule("node:module").createRequire(import.meta.url))(name);
+`;
+
 /** What went wrong, in a line for the user. */
 export class CompileError extends Error {}
 
@@ -77,15 +86,20 @@ async function makeBundle(): Promise<Bundle> {
   const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
   const proto = new URL("../proto/rpc.proto", import.meta.resolve("etcd3")).pathname;
   const protocol = JSON.stringify(new protobuf.Root().loadSync(proto, { keepCase: true }).toJSON());
-  let found = 0;
+  const found = { protocol: 0, require: 0 };
   for await (const { name } of Deno.readDir(folder)) {
     const code = await Deno.readTextFile(`${folder}/${name}`);
-    found += code.split(LOADS_PROTOCOL).length - 1;
+    found.protocol += code.split(LOADS_PROTOCOL).length - 1;
+    found.require += code.split(REQUIRE).length - 1;
     const patched = code.replaceAll(LOADS_PROTOCOL, () => `fromJSON)(${protocol}`)
+      .replaceAll(REQUIRE, () => LAZY_REQUIRE)
       .replaceAll('"@COMMIT@"', JSON.stringify(commit.trim() || "@"));
     await Deno.writeTextFile(`${folder}/${name}`, patched);
   }
-  if (found !== 1) throw new CompileError(`etcd3 names its protocol file in ${found} places: expected 1`);
+  if (found.protocol !== 1) {
+    throw new CompileError(`etcd3 names its protocol file in ${found.protocol} places: expected 1`);
+  }
+  if (found.require !== 1) throw new CompileError(`the bundle makes require in ${found.require} places: expected 1`);
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 

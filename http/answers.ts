@@ -193,6 +193,9 @@ function warnings({ log, watchdog }: Pick<NodeSnapshot, "log" | "watchdog">): st
     const seconds = Math.round(log.stuckForMs / 1000);
     lines.push(`[!] the log has not been written for ${seconds} s, ${log.dropped} lines were dropped so far`);
   }
-  if (watchdog?.error !== undefined) lines.push(`[!] there is no watchdog: ${watchdog.error}`);
+  if (watchdog?.error !== undefined) {
+    const what = watchdog.pid === undefined ? "there is no watchdog" : "another watchdog could not be started";
+    lines.push(`[!] ${what}: ${watchdog.error}`);
+  }
   return lines;
 }

@@ -1,4 +1,7 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
+/** What messages are read from. */
+export interface ByteSource {
+  read(into: Uint8Array): Promise<number | null>;
+}
 
 /** What messages are written to. */
 export interface ByteSink {
@@ -53,14 +56,22 @@ export class Outbox<Message extends { readonly type: string }> {
   }
 }
 
-/** The messages that arrive, until the sender ends. */
-export async function* inbox<Message>(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Message> {
-  const text = bytes.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>);
-  for await (const line of text.pipeThrough(new TextLineStream())) {
-    const message = parse<Message>(line);
-    if (message !== undefined) yield message;
+/** The messages that arrive, until the sender ends. Without the runtime's streams, which take megabytes. */
+export async function* inbox<Message>(source: ByteSource): AsyncGenerator<Message> {
+  const decoder = new TextDecoder();
+  const bytes = new Uint8Array(BUFFER_BYTES);
+  let rest = "";
+  for (let size = await source.read(bytes); size !== null; size = await source.read(bytes)) {
+    const lines = (rest + decoder.decode(bytes.subarray(0, size), { stream: true })).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const message = parse<Message>(line);
+      if (message !== undefined) yield message;
+    }
   }
 }
+
+const BUFFER_BYTES = 16_384;
 
 async function writeAll(sink: ByteSink, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) {

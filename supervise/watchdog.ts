@@ -182,7 +182,7 @@ export class Watchdog {
   #check(): void {
     if (!this.#running) return;
     const missing = programFiles().find((path) => !isFile(path));
-    this.#error = missing && `${missing} is gone: another one could not be started`;
+    this.#error = missing && `${missing} is gone`;
     if (missing) this.#logOnce("watchdog-unavailable", missing, "this file is gone: another watchdog cannot start");
   }
 
@@ -218,8 +218,8 @@ function startWithPipes(children: Children, receive: (answer: WatchdogAnswer) =>
   }
   const ended = children.own(process);
   (async () => {
-    for await (const answer of inbox<WatchdogAnswer>(pipes.read.readable)) receive(answer);
-  })().catch(() => {});
+    for await (const answer of inbox<WatchdogAnswer>(pipes.read)) receive(answer);
+  })().catch(() => {}).finally(() => pipes.read.close());
   return { pid: process.pid, outbox: new Outbox(pipes.write), ended, kill: () => kill(process) };
 }
 

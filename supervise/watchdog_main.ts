@@ -16,7 +16,7 @@ export async function runWatchdog(
   pipes?: WatchdogPipes,
 ): Promise<void> {
   // Before anything else is started, which would inherit them.
-  const input = pipes ? openFd(pipes.read, { read: true }).readable : Deno.stdin.readable;
+  const input = pipes ? openFd(pipes.read, { read: true }) : Deno.stdin;
   const outbox = pipes && new Outbox<WatchdogAnswer>(openFd(pipes.write, { write: true }));
   // Whoever stops a whole group or service means the node; this one ends when the node has.
   const signals: Deno.Signal[] = Deno.build.os === "windows"

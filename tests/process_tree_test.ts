@@ -312,6 +312,26 @@ Deno.test("nothing is taken for dead while processes end as soon as they are see
   assertEquals(endless, true);
 });
 
+Deno.test("a process group's number that another program has now leads to nothing of it, where orphans come to us", async () => {
+  const [parent, leader, other] = [9_000_000, 9_000_001, 9_000_002];
+  const table = (...pids: { pid: number; parent: number; group: number }[]) =>
+    tableSource(pids.map((one) => ({ ...one, dead: false, started: String(one.pid), threads: 1 })));
+  const sources = [
+    table({ pid: leader, parent, group: leader }),
+    // Its number is the group of another program's process, which is no child of ours.
+    table({ pid: other, parent: 1, group: leader }),
+  ];
+  let looks = 0;
+  const source = () => sources[Math.min(looks++, 1)]!;
+  for (const [escape, found] of [[false, []], [true, [other]]] as [boolean, number[]][]) {
+    looks = 0;
+    const options = { mark: "", adopters: () => [parent], foreign: () => [], mayEscape: () => escape, source };
+    const tree = new ProcessTree(options);
+    assertEquals((await tree.look()).map(({ pid }) => pid), [leader]);
+    assertEquals((await tree.look()).map(({ pid }) => pid), found);
+  }
+});
+
 Deno.test("a process's state is read whatever its name is", () => {
   const rest = "1 7 7 0 -1 4194304 83 0 0 0 0 0 0 0 20 0 3 0 98765 2568192 199";
   const info = { pid: 42, parent: 1, group: 7, dead: false, started: "98765", threads: 3 };

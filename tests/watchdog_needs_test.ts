@@ -1,4 +1,4 @@
-import { assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort, Program } from "./support/program.ts";
 
@@ -19,6 +19,17 @@ Deno.test("an executable that is deleted: the node says that there can be no oth
   const watchdog = async (): Promise<number | null> => JSON.parse(await get("/status")).watchdog.pid;
   await says("command-started");
   const first = await watchdog();
+
+  await Deno.remove(executable);
+  const gone = `watchdog-unavailable reason=${executable}`;
+  await says(gone);
+  assertStringIncludes(
+    await get("/readyz?verbose"),
+    `[!] another watchdog could not be started: ${executable} is gone`,
+  );
+  await place();
+  await node.until("no more warning", async () => !(await get("/readyz?verbose")).includes("[!]"));
+  assertEquals(await watchdog(), first, "the same all the time");
 
   await Deno.remove(executable);
   Deno.kill(first!, "SIGKILL");
