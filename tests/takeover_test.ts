@@ -56,7 +56,7 @@ Deno.test("the next in line leads as soon as the watchdog of a killed leader has
   const b = new Candidate(etcd, "b", { ttlSeconds: 6, endpoints: [proxy.endpoint], onEvent });
   await follows(b, "a");
   await guarded.promise;
-  while ((await (await a.get("/status")).json()).watchdog.pid === null);
+  while (JSON.parse((await a.get("/status")).body).watchdog.pid === null);
   proxy.stall("to-server");
   a.kill("SIGKILL");
   await leads(b);
