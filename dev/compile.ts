@@ -4,9 +4,10 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import protobuf from "protobufjs";
+import { fileURLToPath } from "node:url";
 import { Program } from "./program.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** How etcd3 loads the protocol when it starts; an executable has it parsed. */
 const LOADS_PROTOCOL = "loadSync)(`${__dirname}/../proto/rpc.proto`";
 
@@ -84,7 +85,7 @@ async function makeBundle(): Promise<Bundle> {
     "main.ts",
   ]);
   const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
-  const proto = new URL("../proto/rpc.proto", import.meta.resolve("etcd3")).pathname;
+  const proto = fileURLToPath(new URL("../proto/rpc.proto", import.meta.resolve("etcd3")));
   const protocol = JSON.stringify(new protobuf.Root().loadSync(proto, { keepCase: true }).toJSON());
   const found = { protocol: 0, require: 0 };
   for await (const { name } of Deno.readDir(folder)) {

@@ -22,6 +22,8 @@ class Story {
   /** Whether all are being stopped: there is no more to tell of the lead. */
   over = false;
   etcdEnded = false;
+  /** Whether a node ended by itself, with an error. */
+  failed = false;
   readonly #ports: readonly number[];
   readonly #nodes = new Map<number, NodeProcess>();
   #leader: number | undefined;
@@ -52,6 +54,7 @@ class Story {
     this.#nodes.delete(port);
     this.#say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
     if (status.signal) this.#ceased(port, `was killed by ${status.signal}`);
+    else if (status.code !== 0) this.failed = true;
   }
 
   #ceased(port: number, why: string): void {
@@ -127,8 +130,7 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
   try {
     await using etcd = await LocalEtcd.start();
     tell(`etcd serves on ${etcd.endpoint}; starting nodes on ports ${ports.join(", ")}.`);
-    await runNodes(etcd, ports, stop);
-    return 0;
+    return await runNodes(etcd, ports, stop) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof EtcdNotFoundError)) throw error;
     console.error(`demo: ${error.message}`);
@@ -136,8 +138,8 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
   }
 }
 
-/** Runs the nodes until `stop`, or until none is left. */
-async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise<void>): Promise<void> {
+/** Runs the nodes until `stop`, or until none is left, and gives whether none of them failed. */
+async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise<void>): Promise<boolean> {
   const story = new Story(ports);
   const nodes = ports.map((port) => {
     const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint, "--watchdog"];
@@ -163,6 +165,7 @@ async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise
   await allEnded;
   clearTimeout(late);
   tell("All nodes have ended, and so has the demo.");
+  return !story.failed;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -3,6 +3,7 @@
  * which changes no test notices. Exit code 0 if there are none besides those in `mutate/equivalents.txt`.
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { fileURLToPath } from "node:url";
 import { interrupted } from "./interrupted.ts";
 import { Equivalents } from "./mutate/equivalents.ts";
 import { applyMutant, type Mutant, mutantsOf } from "./mutate/mutants.ts";
@@ -24,7 +25,7 @@ interface Job {
 }
 
 class Mutation {
-  readonly #root = new URL("../", import.meta.url).pathname;
+  readonly #root = fileURLToPath(new URL("../", import.meta.url));
   readonly #seeds: number;
   readonly #equivalents = new Equivalents(
     Deno.readTextFileSync(new URL("mutate/equivalents.txt", import.meta.url)),

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { Program } from "./program.ts";
 
 /** One line of a node's log. */
@@ -9,7 +10,7 @@ export interface LogLine {
   readonly [field: string]: string | number | boolean;
 }
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** What else a node may run with. */
 export interface NodeProcessOptions {

@@ -1,8 +1,9 @@
 /** `deno task npm [FOLDER]`: makes the npm package of the library, for Node.js 20 and newer, by default in `npm/`. */
+import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
 import { Program } from "./program.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const PACKAGE = {
   name: "leader-node",

@@ -56,7 +56,7 @@ Deno.test({
     // Neither parents nor marks lead to what has left.
     await using host = await TreeHost.start({ subreaper: false, cgroup: `leader-node-${crypto.randomUUID()}` });
     const first = "until [ -e go ]; do sleep 0.01; done";
-    await host.spawn("sh", "-c", `cd ${pids.folder}; ${first}; (env -i setsid ${pids.sleeper("away")} &); exit 0`);
+    await host.spawn("sh", "-c", `cd ${pids.word}; ${first}; (env -i setsid ${pids.sleeper("away")} &); exit 0`);
     await Deno.writeTextFile(`${pids.folder}/go`, "");
     const away = await pids.of("away");
     assert((await host.state()).cgroup!.includes(away));

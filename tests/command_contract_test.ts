@@ -1,8 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const ROOT = Deno.build.os === "linux" && Deno.uid() === 0;
 
 /** What a node with this command prints, and its exit code; `shell` starts the node, by "$@". */

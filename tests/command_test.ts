@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
 import { gone, pair, status, takesOver } from "./support/command_pair.ts";
@@ -87,7 +88,7 @@ Deno.test("a leader that is frozen: the watchdog ends its command before the nex
 Deno.test("a leader whose own code blocks it: the watchdog ends its command before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
-  const preload = new URL("./support/faulty_machine.ts", import.meta.url).pathname;
+  const preload = fileURLToPath(new URL("./support/faulty_machine.ts", import.meta.url));
   const [a, b] = await pair(etcd, beats, { preload });
   await using _a = a;
   await using _b = b;
@@ -194,7 +195,7 @@ Deno.test("a command that cannot be run is one line, with the exit code of shell
       "run",
       "-A",
       "--quiet",
-      new URL("../main.ts", import.meta.url).pathname,
+      fileURLToPath(new URL("../main.ts", import.meta.url)),
       "--port",
       "0",
       "--",

@@ -1,17 +1,20 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { OddFolder } from "./support/odd_folder.ts";
 import { freePort, Program } from "./support/program.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PATH = "/usr/bin:/bin";
 
 /** A folder with an executable in it, an empty home and an empty place to work in. */
 class Workshop implements AsyncDisposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "leader-node-executable-" });
-  readonly executable = `${this.folder}/leader-node`;
+  readonly #place = new OddFolder();
+  readonly folder = this.#place.path;
+  readonly executable = `${this.folder}leader-node`;
 
-  async make(...flags: string[]): Promise<void> {
-    const args = ["run", "-A", "--quiet", `${ROOT}dev/compile.ts`, "--output", this.executable, ...flags];
+  async make(root: string, ...flags: string[]): Promise<void> {
+    const args = ["run", "-A", "--quiet", `${root}dev/compile.ts`, "--output", this.executable, ...flags];
     const { code, stderr } = await Program.run(Deno.execPath(), args);
     assertEquals(code, 0, stderr);
   }
@@ -29,7 +32,7 @@ class Workshop implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
+    await this.#place[Symbol.asyncDispose]();
   }
 }
 
@@ -39,7 +42,7 @@ function files(folder: string): string[] {
 
 Deno.test("the executable elects, fails over and runs a command, in an empty folder with an empty home", async () => {
   await using shop = new Workshop();
-  await shop.make();
+  await shop.make(ROOT);
   const alone = shop.home();
   const version = await shop.run(["--version"], alone);
   assertMatch(version.stdout, /^leader-node \d+\.\d+\.\d+ \([0-9a-f]{7,}\)\n$/, version.stderr);
@@ -92,7 +95,10 @@ Deno.test("the executable elects, fails over and runs a command, in an empty fol
 
 Deno.test("a self-extracting executable unpacks once, whole, and where nobody else can write", async () => {
   await using shop = new Workshop();
-  await shop.make("--self-extracting");
+  {
+    await using folder = await OddFolder.withRepository();
+    await shop.make(folder.path, "--self-extracting");
+  }
   const version = ["--version"];
 
   const fresh = shop.home();
@@ -143,14 +149,14 @@ Deno.test("a self-extracting executable unpacks once, whole, and where nobody el
     assertEquals(readOnly.code, 1);
     assertMatch(
       readOnly.stderr,
-      /^leader-node: cannot unpack itself: \S+ is on a read-only file system; XDG_CACHE_HOME/m,
+      /^leader-node: cannot unpack itself: .+ is on a read-only file system; XDG_CACHE_HOME/m,
     );
   }
 
   const full = shop.home();
   const limited = await Program.run("sh", ["-c", `ulimit -f 20000; exec "$0" --version`, shop.executable], full);
   assertEquals(limited.code, 1);
-  assertMatch(limited.stderr, /^leader-node: cannot unpack \d+ MB into \S+: free some space, or .* XDG_CACHE_HOME$/m);
+  assertMatch(limited.stderr, /^leader-node: cannot unpack \d+ MB into .+: free some space, or .* XDG_CACHE_HOME$/m);
   assertEquals(files(full.cache), []);
   assertEquals((await shop.run(version, full)).code, 0, "and as soon as there is room");
 
@@ -163,5 +169,5 @@ Deno.test("a self-extracting executable unpacks once, whole, and where nobody el
   await Deno.chmod(`${without.env.TMPDIR}/${temporary}`, 0o777);
   const unsafe = await shop.run(version, without);
   assertEquals(unsafe.code, 1);
-  assertMatch(unsafe.stderr, /^leader-node: cannot unpack itself: expected a folder of this user alone at \S+; XDG_/);
+  assertMatch(unsafe.stderr, /^leader-node: cannot unpack itself: expected a folder of this user alone at .+; XDG_/);
 });

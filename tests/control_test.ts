@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
 import { TestNode } from "./support/node.ts";
@@ -53,7 +54,7 @@ function cli(...args: string[]): Promise<{ code: number; out: string }> {
 
 /** The same with more in its environment. */
 async function cliWith(env: Record<string, string>, ...args: string[]): Promise<{ code: number; out: string }> {
-  const main = new URL("../main.ts", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", main, ...args],
     env: { ...CONTROLLED.env, ...env },

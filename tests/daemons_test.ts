@@ -5,6 +5,7 @@ import { pair, status, takesOver } from "./support/command_pair.ts";
 import { TestNode } from "./support/node.ts";
 import { zombiesOf } from "./support/tree.ts";
 import { within } from "./support/until.ts";
+import { shellWord } from "./support/shell_word.ts";
 
 const ignore = Deno.build.os !== "linux";
 
@@ -85,9 +86,10 @@ test("a command that ends by a real-time signal ends the node with 128 and its n
 test("what a command leaves when it ends by itself gets SIGTERM and the grace", async () => {
   await using etcd = await LocalEtcd.start();
   const file = await Deno.makeTempFile();
+  const word = shellWord(file);
   const child =
-    `trap "sleep 0.2; echo done >> ${file}; exit" TERM; echo begun >> ${file}; while :; do sleep 0.01; done`;
-  const script = `(setsid sh -c '${child}' &); until [ -s ${file} ]; do sleep 0.01; done; exit 4`;
+    `trap "sleep 0.2; echo done >> ${word}; exit" TERM; echo begun >> ${word}; while :; do sleep 0.01; done`;
+  const script = `(setsid sh -c '${child}' &); until [ -s ${word} ]; do sleep 0.01; done; exit 4`;
   await using a = await TestNode.start(etcd, ["--", "sh", "-c", script]);
   assertEquals((await within(10_000, "the node to end", a.exited)).code, 4);
   assertEquals(await Deno.readTextFile(file), "begun\ndone\n");

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { lines } from "../dev/lines.ts";
 import { freePort } from "../dev/local_etcd.ts";
+import { OddFolder } from "./support/odd_folder.ts";
 import { within } from "./support/until.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** A task of `dev/` in a process of its own, with what it prints. */
 class Task implements AsyncDisposable {
@@ -10,8 +14,8 @@ class Task implements AsyncDisposable {
   readonly #ended: Promise<Deno.CommandStatus>;
   readonly #line = new EventTarget();
 
-  constructor(name: string, args: readonly unknown[] = [], env: Record<string, string> = {}) {
-    const path = new URL(`../dev/${name}.ts`, import.meta.url).pathname;
+  constructor(name: string, args: readonly unknown[] = [], env: Record<string, string> = {}, root = ROOT) {
+    const path = `${root}dev/${name}.ts`;
     this.#process = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", path, ...args.map(String)],
       env: { NO_COLOR: "1", ...env },
@@ -81,9 +85,10 @@ async function curl(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/`, { client })).text();
 }
 
-Deno.test("the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
+Deno.test("in any folder, the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
   const ports = threePorts();
-  await using demo = new Task("demo", [ports[0]]);
+  await using folder = await OddFolder.withRepository();
+  await using demo = new Task("demo", [ports[0]], {}, folder.path);
   const [, leader] = await demo.prints(/The node on port (\d+) leads/);
   const [, pid] = await demo.prints(/kill -9 (\d+)/);
   assertEquals(await curl(Number(leader)), "I am the leader\n");
@@ -108,6 +113,14 @@ Deno.test("the demo shows an election, a crash, a handover, and leaves nothing b
   assertEquals(await demo.ends("SIGINT"), 0);
   for (const port of [...ports, Number(etcd)]) assert(!await listens(port), `port ${port} is free again`);
   for (const line of demo.printed) assert(!/^\s+at |Uncaught/.test(line), line);
+});
+
+Deno.test("a demo whose nodes do not live is a failure", async () => {
+  await using folder = await OddFolder.withRepository();
+  await Deno.remove(`${folder.path}main.ts`);
+  await using demo = new Task("demo", [threePorts()[0]], {}, folder.path);
+  assertEquals(await demo.ends(), 1);
+  await demo.prints(/ended with code 1/);
 });
 
 Deno.test("the demo says which port is taken", async () => {

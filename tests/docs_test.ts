@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { OddFolder } from "./support/odd_folder.ts";
 import { Program } from "./support/program.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -32,7 +34,7 @@ const EXAMPLES = await Promise.all(SOURCES.map(async (source) => {
 
 /** Runs Deno on files with these programs. */
 async function deno(args: string[], programs: readonly string[]): Promise<void> {
-  const folder = await Deno.makeTempDir({ dir: new URL("tests/", ROOT).pathname, prefix: "examples-" });
+  const folder = await Deno.makeTempDir({ dir: fileURLToPath(new URL("tests/", ROOT)), prefix: "examples-" });
   try {
     const files = programs.map((_, index) => `${folder}/${index}.ts`);
     await Promise.all(files.map((file, index) => Deno.writeTextFile(file, programs[index]!)));
@@ -62,8 +64,9 @@ for (const [source, programs] of EXAMPLES) {
   });
 }
 
-Deno.test("the README's line for production is enough to lead with", async () => {
+Deno.test("the README's line for production is enough to lead with, in any folder", async () => {
   await using etcd = await LocalEtcd.start();
+  await using folder = await OddFolder.withRepository();
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
     await Deno.readTextFile(new URL("README.md", ROOT)),
   )!;
@@ -74,7 +77,7 @@ Deno.test("the README's line for production is enough to lead with", async () =>
     npmCache,
   );
   await using node = Program.start("sh", ["-c", `${command} 0`, Deno.execPath()], {
-    cwd: ROOT.pathname,
+    cwd: folder.path,
     env: { LEADER_NODE_ENDPOINTS: etcd.endpoint },
   });
   await node.until("to lead", () => Promise.resolve(node.output.includes(" leading ")));

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { parse } from "@std/yaml";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
 
-const EXAMPLES = new URL("../examples/", import.meta.url).pathname;
-const APP = new URL("./support/app.ts", import.meta.url).pathname;
+const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
+const APP = fileURLToPath(new URL("./support/app.ts", import.meta.url));
 
 /** Three nodes, each of which would run a server on the port beside it. */
 async function nodesWithApps(etcd: LocalEtcd): Promise<{ nodes: TestNode[]; apps: number[] }> {

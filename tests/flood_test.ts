@@ -1,5 +1,6 @@
 /** Clients that are too many or ask too much: HTTP may suffer, the election does not. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import type { ElectionEvent } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
@@ -78,7 +79,7 @@ Deno.test("idle connections that leave hardly a file are cut before somebody els
 });
 
 Deno.test("a command that cannot start for want of files is tried again, and does not end the node", async () => {
-  const program = new URL("tests/support/short_of_files.ts", ROOT).pathname;
+  const program = fileURLToPath(new URL("tests/support/short_of_files.ts", ROOT));
   const run = ["-c", 'ulimit -n 64 && exec "$0" "$@"', Deno.execPath(), "run", "-A", "--quiet", program];
   const { stdout, stderr } = await Program.run("sh", run);
   assert(stdout !== "", stderr);
@@ -92,7 +93,7 @@ Deno.test("many clients that ask for a long queue: the leader keeps its term", a
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"]);
   await a.logs("leading");
   await fillQueue(etcd, 2000);
-  const clients = new URL("tests/support/clients.ts", ROOT).pathname;
+  const clients = fileURLToPath(new URL("tests/support/clients.ts", ROOT));
   const flood = ["run", "-A", "--quiet", "--no-config", clients, String(a.port), "/members", "1000", "12"];
   const { stdout, stderr } = await Program.run(Deno.execPath(), flood);
   assert(stdout !== "", stderr);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { keyText } from "../election/etcd/codec.ts";
 import { leftoverProblem } from "../http/leftover.ts";
@@ -6,7 +7,7 @@ import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
 import { askForUsers } from "./support/users.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** Runs `leader-node` as somebody would who looks. */
 function look(etcd: { endpoint: string }, ...args: string[]) {

@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { lines } from "../dev/lines.ts";
 import { LogWriter } from "../cli/log_writer.ts";
 import { within } from "./support/until.ts";
+import { shellWord } from "./support/shell_word.ts";
 
-const PROGRAM = new URL("./support/logging_program.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("./support/logging_program.ts", import.meta.url));
 const LONG = "x".repeat(1000);
 
 interface Status {
@@ -125,7 +127,7 @@ function assertNoLoss(log: Record<string, unknown>[], all: number): number {
 
 Deno.test("a log that is read is complete and in order, at the end too", async () => {
   const file = await Deno.makeTempFile();
-  await using program = new LoggingProgram(`2>${file}`);
+  await using program = new LoggingProgram(`2>${shellWord(file)}`);
   await program.log(200);
   // More at once than the buffer takes would be dropped.
   await program.until(({ stuckForMs }) => stuckForMs === 0);
@@ -137,7 +139,7 @@ Deno.test("a log that is read is complete and in order, at the end too", async (
 
 Deno.test("a pipe that nobody reads: the program goes on, says so, and tells what was dropped when it is read", async () => {
   await using pipe = await Pipe.create();
-  await using program = new LoggingProgram(`2>${pipe.path}`);
+  await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   // More than a pipe and the buffer can take.
   for (let i = 0; i < 10; i++) await program.log(100);
   const { dropped } = await program.until(({ stuckForMs }) => stuckForMs > 100);
@@ -155,7 +157,7 @@ Deno.test("a pipe that nobody reads: the program goes on, says so, and tells wha
 
 Deno.test("the end does not wait for a reader that is stuck", async () => {
   await using pipe = await Pipe.create();
-  await using program = new LoggingProgram(`2>${pipe.path}`);
+  await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   await program.log(100);
   assertEquals(await program.end(), false);
 });
@@ -165,7 +167,7 @@ Deno.test("a terminal that was stopped by Ctrl+S holds nothing up", async () => 
   const tty = `${folder}/tty`;
   // The terminal's other end; XOFF is what Ctrl+S sends.
   const terminal = new Deno.Command("script", {
-    args: ["-qc", `tty > ${tty}; exec sleep 100`, "/dev/null"],
+    args: ["-qc", `tty > ${shellWord(tty)}; exec sleep 100`, "/dev/null"],
     stdin: "piped",
     stdout: "null",
     stderr: "null",
@@ -200,7 +202,7 @@ Deno.test("a full disk: lines wait, then are dropped, and the end comes at once"
 
 Deno.test("a pipe whose reader has gone: lines wait, then are dropped, and the end comes at once", async () => {
   await using pipe = await Pipe.create();
-  await using program = new LoggingProgram(`2>${pipe.path}`);
+  await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   await program.log(0);
   pipe.close();
   await assertNothingTaken(program);

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Etcd3 } from "etcd3";
+import { fileURLToPath } from "node:url";
 import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode } from "./support/node.ts";
 import { Program } from "./support/program.ts";
 import { within } from "./support/until.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** Three nodes in the order of the queue; the first one leads. */
 async function threeNodes(etcd: LocalEtcd, flags: string[] = []): Promise<[TestNode, TestNode, TestNode]> {
@@ -385,7 +386,7 @@ Deno.test("an address that makes no URL is one line on stderr, with exit code 2"
 
 Deno.test("a watchdog or a command without the permissions that it needs is refused in a line", async () => {
   for (const [what, flags] of [["a watchdog", ["--watchdog"]], ["a command", ["--", "true"]]] as const) {
-    const main = new URL("../main.ts", import.meta.url).pathname;
+    const main = fileURLToPath(new URL("../main.ts", import.meta.url));
     const args = ["run", "--quiet", "--no-prompt", "--permission-set=node", main, "--port", "0", ...flags];
     const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
     const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.startsWith("leader-node"));

@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
 import { TestNode } from "./support/node.ts";
 import { lives, Pids } from "./support/tree.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const TTL_MS = 2000;
 
 /** Only root can make itself one who may not send signals to others. */

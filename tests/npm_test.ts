@@ -1,9 +1,8 @@
 import { assertEquals } from "@std/assert";
 import denoJson from "../deno.json" with { type: "json" };
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { OddFolder } from "./support/odd_folder.ts";
 import { hasProgram, Program } from "./support/program.ts";
-
-const ROOT = new URL("../", import.meta.url).pathname;
 
 /** A program of somebody who has Node.js: two candidates take turns, over a connection that is lost once. */
 const PROGRAM = `
@@ -40,12 +39,13 @@ Deno.test({
   ignore: !hasProgram("node") || !hasProgram("npm"),
   fn: async () => {
     await using etcd = await LocalEtcd.start();
+    await using repository = await OddFolder.withRepository();
     const folder = await Deno.makeTempDir({ prefix: "leader-node-npm-" });
     const run = async (name: string, ...args: string[]) => {
       const { code, stdout, stderr } = await Program.run(name, args, { cwd: folder });
       assertEquals(code, 0, stdout + stderr);
     };
-    await run(Deno.execPath(), "run", "-A", "--quiet", `${ROOT}dev/npm.ts`, `${folder}/package`);
+    await run(Deno.execPath(), "run", "-A", "--quiet", `${repository.path}dev/npm.ts`, `${folder}/package`);
     await run("npm", "pack", "./package");
     await Deno.writeTextFile(`${folder}/program.mjs`, PROGRAM);
     await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify({ private: true }));

@@ -74,8 +74,7 @@ test("a process that ignores SIGTERM is waited for, and killed", async () => {
 test("a stopped process gets SIGCONT with its SIGTERM, in the group and away from it", async () => {
   await using pids = await Pids.create();
   await using host = await TreeHost.start();
-  const traps = (name: string) =>
-    `trap "touch ${pids.folder}/${name}-got; exit" TERM; echo $$ > ${pids.folder}/${name}`;
+  const traps = (name: string) => `trap "touch ${pids.word}/${name}-got; exit" TERM; echo $$ > ${pids.word}/${name}`;
   const loop = "while :; do sleep 0.01; done";
   await host.spawn("sh", "-c", `setsid sh -c '${traps("away")}; ${loop}' & ${traps("main")}; ${loop}`);
   const stopped = await Promise.all([pids.of("main"), pids.of("away")]);
@@ -109,7 +108,7 @@ for (const mayEscape of [false, true]) {
 test("those of a process group get SIGTERM once, not twice", async () => {
   await using pids = await Pids.create();
   await using host = await TreeHost.start();
-  const count = `trap 'echo x >> ${pids.folder}/got' TERM; echo $$ > ${pids.folder}/main`;
+  const count = `trap 'echo x >> ${pids.word}/got' TERM; echo $$ > ${pids.word}/main`;
   await host.spawn("sh", "-c", `${count}; while :; do sleep 0.01; done`);
   await pids.of("main");
   await host.signal("SIGTERM");
@@ -126,7 +125,7 @@ test("processes that fork all the time are killed: a crowd, and some that are ne
   const comet = `perl -MPOSIX -e '$end = time + 10; $file = shift; while (time < $end) { exit if fork; setsid; ` +
     `next if $n++ % 20; open(F, ">>", $file); print F "$$\n"; close F }'`;
   const comets = ["a", "b", "c", "d", "e", "f"];
-  const start = comets.map((name) => `env -i setsid ${comet} ${pids.folder}/${name} &`).join(" ");
+  const start = comets.map((name) => `env -i setsid ${comet} ${pids.word}/${name} &`).join(" ");
   await host.spawn("sh", "-c", `${start} ${crowd}`);
   for (const name of comets) await pids.of(name);
   await host.endAll();
@@ -201,7 +200,7 @@ async function unprivileged(folder: string): Promise<TreeHost> {
 test("who may not be killed is named, and is not taken for dead", async () => {
   await using pids = await Pids.create();
   await using host = await unprivileged(pids.folder);
-  const root = `${pids.folder}/become --reuid=0 --clear-groups ${pids.sleeper("root")}`;
+  const root = `${pids.word}/become --reuid=0 --clear-groups ${pids.sleeper("root")}`;
   const main = await host.spawn("sh", "-c", `${root} & exec ${pids.sleeper("main")}`);
   const [pid] = await Promise.all([pids.of("root"), pids.of("main")]);
   await within(

@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { threeNodes } from "./support/node.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
 
-const EXAMPLE = new URL("../examples/prometheus/", import.meta.url).pathname;
+const EXAMPLE = fileURLToPath(new URL("../examples/prometheus/", import.meta.url));
 const ignore = !hasProgram("promtool") || !hasProgram("prometheus");
 
 async function promtool(args: string[], input = ""): Promise<string> {

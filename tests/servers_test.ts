@@ -4,6 +4,7 @@ import { freePort, hasProgram, Program } from "./support/program.ts";
 import { TestNode } from "./support/node.ts";
 import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
+import { shellWord } from "./support/shell_word.ts";
 
 /** Servers from Debian's packages, which daemonize and write over their environment. */
 const POSTGRES = [...folders("/usr/lib/postgresql").map((version) => `/usr/lib/postgresql/${version}/bin`)]
@@ -83,17 +84,17 @@ Deno.test({
     plays(async (folder) => {
       const port = freePort();
       const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) =>
-        `${name}_temp_path ${folder}/t;`
+        `${name}_temp_path "${folder}/t";`
       );
       await Deno.writeTextFile(
         `${folder}/nginx.conf`,
-        `daemon on; worker_processes 2; pid ${folder}/pid; error_log ${folder}/log; events {}
+        `daemon on; worker_processes 2; pid "${folder}/pid"; error_log "${folder}/log"; events {}
          http { access_log off; ${
           paths.join(" ")
         } server { listen 127.0.0.1:${port}; location / { return 200 ok; } } }`,
       );
       // The first process goes on, and has nothing to do with nginx any more.
-      const script = `env -i $(command -v nginx) -c ${folder}/nginx.conf; exec sleep 1000`;
+      const script = `env -i $(command -v nginx) -c ${shellWord(folder)}/nginx.conf; exec sleep 1000`;
       return {
         command: ["sh", "-c", script],
         pids: () => processIn(`${folder}/pid`),

@@ -1,13 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode } from "./support/node.ts";
 import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
+import { shellWord } from "./support/shell_word.ts";
 
 /** A command that writes into a file which signals it gets, and takes a moment to end. */
 function witness(file: string): string[] {
-  const trap = `trap 'echo TERM >> ${file}; sleep 0.3; echo done >> ${file}; exit 0' TERM`;
-  return ["--", "sh", "-c", `${trap}; echo begun >> ${file}; while :; do sleep 0.01; done`];
+  const word = shellWord(file);
+  const trap = `trap 'echo TERM >> ${word}; sleep 0.3; echo done >> ${word}; exit 0' TERM`;
+  return ["--", "sh", "-c", `${trap}; echo begun >> ${word}; while :; do sleep 0.01; done`];
 }
 
 async function begun(file: string): Promise<void> {
@@ -59,7 +62,7 @@ Deno.test("SIGUSR2 is ignored by the node and its watchdog", async () => {
 
 Deno.test("a node that was started by nohup goes on when its terminal is closed", async () => {
   await using etcd = await LocalEtcd.start();
-  const main = new URL("../main.ts", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const port = new URL(etcd.endpoint).port;
   const node = new Deno.Command("nohup", {
     args: [Deno.execPath(), "run", "-A", "--quiet", main, "--port", "0", "--endpoints", `127.0.0.1:${port}`],

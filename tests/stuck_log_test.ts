@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
 import { TestNode } from "./support/node.ts";
 import { within } from "./support/until.ts";
+import { shellWord } from "./support/shell_word.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** A node whose stderr is a pipe that nobody reads, and which is full from the start. */
 class MuteNode implements AsyncDisposable {
@@ -21,7 +23,7 @@ class MuteNode implements AsyncDisposable {
     const common = ["--port", `${this.port}`, "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint];
     const fill = 'dd if=/dev/zero bs=4k count=16 >&2 2>/dev/null; exec "$0" run -A --quiet "$@"';
     this.#process = new Deno.Command("sh", {
-      args: ["-c", `exec 2>${folder}/stderr; ${fill}`, Deno.execPath(), MAIN, ...common, ...flags],
+      args: ["-c", `exec 2>${shellWord(folder)}/stderr; ${fill}`, Deno.execPath(), MAIN, ...common, ...flags],
       stdin: "null",
       stdout: "null",
       stderr: "null",

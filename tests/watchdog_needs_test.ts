@@ -1,8 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort, Program } from "./support/program.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 Deno.test("an executable that is deleted: the node says that there can be no other watchdog, and keeps trying", async () => {
   await using etcd = await LocalEtcd.start();

@@ -2,6 +2,7 @@
  * `deno run -A dev/bench/floods.ts [--clients C] [--keys K] [--ttl T] [--seconds S]`: how long a leader's renewals take
  * while C clients ask it for one path again and again, with K keys of another program in the queue.
  */
+import { fileURLToPath } from "node:url";
 import { fillQueue } from "../../tests/support/foreign_keys.ts";
 import { endTogether } from "../children.ts";
 import { freePort, LocalEtcd } from "../local_etcd.ts";
@@ -9,7 +10,7 @@ import { NodeProcess } from "../node_process.ts";
 import { readNumbers } from "../number_flags.ts";
 import { metricIn } from "./server_process.ts";
 
-const CLIENTS = new URL("../../tests/support/clients.ts", import.meta.url).pathname;
+const CLIENTS = fileURLToPath(new URL("../../tests/support/clients.ts", import.meta.url));
 const PATHS = [undefined, "/livez", "/leader", "/", "/status", "/members", "/history", "/metrics"];
 
 const { clients, keys, ttl, seconds } = readNumbers("deno run -A dev/bench/floods.ts", {

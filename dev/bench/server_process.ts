@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { freePort, type LocalEtcd } from "../local_etcd.ts";
 import { residentMb } from "../process_stats.ts";
 import { Program } from "../program.ts";
@@ -30,7 +31,7 @@ export class ServerProcess {
   /** Starts a program that does nothing but hand over, or take over, `key`. */
   static bareNode(etcd: Pick<LocalEtcd, "endpoint">, key: string, role: "leader" | "next"): ServerProcess {
     const port = freePort();
-    const file = new URL("./bare_node.js", import.meta.url).pathname;
+    const file = fileURLToPath(new URL("./bare_node.js", import.meta.url));
     return ServerProcess.#startDeno(port, file, etcd.endpoint, key, String(port), role);
   }
 

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../../dev/local_etcd.ts";
 import { TestNode } from "../support/node.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -56,7 +57,7 @@ export class Testbed implements AsyncDisposable {
     const proxies = this.etcds.map(({ port }) => new Proxy(port));
     const endpoint = proxies.map(({ endpoint }) => endpoint).join(",");
     const node = await TestNode.start({ endpoint }, ["--ttl", String(TTL), ...this.#flags], {
-      preload: new URL("../support/faulty_machine.ts", import.meta.url).pathname,
+      preload: fileURLToPath(new URL("../support/faulty_machine.ts", import.meta.url)),
       env: { BLOCK_MS: String(BLOCK_MS), CLOCK_STEP_MS: String(CLOCK_STEP_MS) },
     });
     this.#proxies.set(node, proxies);

@@ -1,4 +1,5 @@
 import { assert } from "@std/assert";
+import { shellWord } from "./shell_word.ts";
 
 /** A file into which commands write, every few milliseconds, that they run, and for which term. */
 export class Beats implements AsyncDisposable {
@@ -17,8 +18,9 @@ export class Beats implements AsyncDisposable {
    * `$BEAT` to beat by.
    */
   command(more = ""): string[] {
-    const beat =
-      `for i in $(seq 2000); do echo "$LEADER_NODE_TOKEN $0 $(date +%s%N)" >> ${this.file}; sleep 0.01; done`;
+    const beat = `for i in $(seq 2000); do echo "$LEADER_NODE_TOKEN $0 $(date +%s%N)" >> ${
+      shellWord(this.file)
+    }; sleep 0.01; done`;
     return ["sh", "-c", `export BEAT='${beat}'\n${more}\n${beat}`, "main"];
   }
 

@@ -1,10 +1,12 @@
+import { fileURLToPath } from "node:url";
 import { lines } from "../../dev/lines.ts";
 import type { ExitStatus } from "../../supervise/exit_status.ts";
 import type { ProcessInfo } from "../../supervise/processes.ts";
 import type { Refusal } from "../../supervise/process_tree.ts";
+import { shellWord } from "./shell_word.ts";
 import { within } from "./until.ts";
 
-const PROGRAM = new URL("./tree_host.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("./tree_host.ts", import.meta.url));
 
 /** How a host treats what it starts. */
 export interface TreeHostOptions {
@@ -130,15 +132,18 @@ export class TreeHost implements AsyncDisposable {
 /** A folder in which each process of a test leaves its id under its name. */
 export class Pids implements AsyncDisposable {
   readonly folder: string;
+  /** The folder in a shell text. */
+  readonly word: string;
 
   private constructor(folder: string) {
     this.folder = folder;
+    this.word = shellWord(folder);
   }
 
   static async create(): Promise<Pids> {
     const folder = await Deno.makeTempDir();
     await Deno.chmod(folder, 0o777);
-    const place = `${folder}/$1`;
+    const place = `${shellWord(folder)}/$1`;
     const script = `echo $$ > ${place}.new; mv ${place}.new ${place}; exec sleep 30`;
     await Deno.writeTextFile(`${folder}/sleeper.sh`, script);
     return new Pids(folder);
@@ -146,7 +151,7 @@ export class Pids implements AsyncDisposable {
 
   /** A command line without quotes that leaves the id of its process under this name, and sleeps for a while. */
   sleeper(name: string): string {
-    return `sh ${this.folder}/sleeper.sh ${name}`;
+    return `sh ${this.word}/sleeper.sh ${name}`;
   }
 
   /** The id that was left under this name, now or later. */

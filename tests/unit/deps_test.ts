@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
 import { Program } from "../support/program.ts";
 
@@ -35,7 +36,7 @@ Deno.test("with the links, Deno sends no request to JSR", { ignore }, async () =
   });
   const program = STD.map(([name]) => `import "${name}";`).join("\n");
   const { code, stderr } = await Program.run(Deno.execPath(), ["eval", "--quiet", program], {
-    cwd: ROOT.pathname,
+    cwd: fileURLToPath(ROOT),
     env: { JSR_URL: `http://127.0.0.1:${jsr.addr.port}/` },
   });
   assertEquals([code, stderr, requests], [0, "", []]);

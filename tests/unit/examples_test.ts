@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { parse } from "@std/yaml";
+import { fileURLToPath } from "node:url";
 
-const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
+const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
 
 Deno.test("the systemd unit gives each machine an id of its own", async () => {
   const unit = await Deno.readTextFile(`${EXAMPLES}systemd/leader-node.service`);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../cli/command_line.ts";
 import { type Flag, UsageError } from "../../cli/flags.ts";
 import { helpText } from "../../cli/help.ts";
@@ -91,7 +92,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
   const https = "--endpoints https://a:1";
   const cases: [line: string, message: RegExp][] = [
     [`${https} --cacert /nowhere`, /^--cacert: invalid value "\/nowhere"; expected a readable PEM file/],
-    [`${https} --cacert ${new URL("../../deno.json", import.meta.url).pathname}`, /^--cacert: invalid value /],
+    [`${https} --cacert ${fileURLToPath(new URL("../../deno.json", import.meta.url))}`, /^--cacert: invalid value /],
     [`${https} --cert ${pem}`, /^--cert and --key must be given together/],
     [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name requires --transport grpc/],
     [`--cacert ${pem}`, /^TLS flags require https endpoints/],
