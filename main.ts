@@ -17,7 +17,7 @@ import { VERSION } from "./cli/version.ts";
 import type { LogOptions } from "./supervise/log.ts";
 import { CommandError } from "./supervise/program.ts";
 import { ListenError } from "./http/listen_error.ts";
-import { printable } from "./election/internal.ts";
+import { missingPermission, printable } from "./election/internal.ts";
 import { AskError } from "./cli/inspect/ask.ts";
 
 /**
@@ -25,7 +25,7 @@ import { AskError } from "./cli/inspect/ask.ts";
  * line, as `leader-node: <message>`.
  *
  * @param args The command line, without the program's name.
- * @returns 0 on success; 1 if the port, etcd or a node cannot be used; 2 for invalid usage; `status`, `members`:
+ * @returns 0 on success; 1 if the port, etcd or a node cannot be used; 2 for invalid usage or a missing permission; `status`, `members`:
  * 3 without a leader; with a command: its exit code, or 126 or 127 if it cannot be run.
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -80,7 +80,7 @@ async function say(line: string): Promise<void> {
 
 /** The exit code of an error that the user can correct; undefined for others. */
 function exitCode(error: unknown): number | undefined {
-  if (error instanceof UsageError || error instanceof Deno.errors.NotCapable) return 2;
+  if (error instanceof UsageError || missingPermission(String(error)) !== undefined) return 2;
   if (error instanceof CommandError) return error.exitCode;
   if (error instanceof ListenError || error instanceof AskError) return 1;
 }

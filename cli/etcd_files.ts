@@ -34,6 +34,7 @@ async function pem(pathOrText: string | undefined): Promise<string | undefined> 
 
 async function content(path: string, wanted: string, parse: (text: string) => string | undefined): Promise<string> {
   const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     throw new Error(`${path} cannot be read (${error instanceof Error ? error.name : error})`);
   });
   const value = parse(text);

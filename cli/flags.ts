@@ -104,11 +104,16 @@ export function similar(word: string, known: readonly string[]): string | undefi
   return isWithin(word, nearest, word.length > 3 ? 2 : 1) ? nearest : undefined;
 }
 
-/** Reads a file; undefined if that fails. */
+/**
+ * Reads a file; undefined if that fails.
+ *
+ * @throws {Deno.errors.NotCapable} If Deno's permission for it is missing.
+ */
 export function readFile(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { missingPermission } from "../election/internal.ts";
 import type { Candidate, Election, ElectionEvent, ElectionView } from "../election/mod.ts";
 import { NodeHandler, type NodeHandlerOptions } from "../http/handler.ts";
 import type { CommandStatus, Control } from "../http/mod.ts";
@@ -269,7 +270,12 @@ class Node implements NodeHandlerOptions {
     return (event) => {
       logEvent(event, this.#log);
       // A new connection to etcd may have failed for want of files.
-      if (event.type === "etcd-failing" || event.type === "renewal-failed") this.#server.freeFiles();
+      if (event.type === "etcd-failing" || event.type === "renewal-failed") {
+        this.#server.freeFiles();
+        // No retry helps.
+        const message = missingPermission(event.message);
+        if (message !== undefined) this.#ending.resolve({ code: 2, because: { code: 2, message } });
+      }
       this.#informWatchdog(event);
       this.#handler.onEvent(event);
     };

@@ -1,3 +1,4 @@
+import { missingPermission } from "../election/internal.ts";
 import type { ElectionEvent, ElectionView } from "../election/mod.ts";
 import type { Refusal } from "../supervise/process_tree.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
@@ -56,7 +57,8 @@ export function logEvent(event: ElectionEvent, log: Log): void {
       });
       break;
     case "etcd-failing":
-      log("warn", event.type, { message: `${event.message}; retrying until it answers` });
+      if (missingPermission(event.message)) log("error", event.type, { message: event.message });
+      else log("warn", event.type, { message: `${event.message}; retrying until it answers` });
       break;
     case "etcd-answers":
       log("info", event.type);

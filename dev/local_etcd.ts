@@ -1,8 +1,15 @@
+import { environmentWithout } from "./environment.ts";
 import { EtcdNotFoundError, type EtcdPrograms, findEtcd } from "./find_etcd.ts";
 import { freePort, portInUse } from "./ports.ts";
 import { Program } from "./program.ts";
 
 export { freePort, portInUse };
+
+/** What sets the flags of etcd and etcdctl. */
+const SETTINGS = /^ETCD(CTL)?_/;
+
+/** Older versions of etcd start only with this. */
+const ARM64 = { ETCD_UNSUPPORTED_ARCH: "arm64" };
 
 /** How a local etcd is to run. */
 export interface LocalEtcdOptions {
@@ -127,7 +134,8 @@ export class LocalEtcd implements AsyncDisposable {
     const ready = Promise.withResolvers<void>();
     let last = "";
     this.#process = Program.start(this.#programs.etcd, args, {
-      env: { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" },
+      clearEnv: true,
+      env: { ...environmentWithout(SETTINGS), ...(Deno.build.arch === "aarch64" ? ARM64 : {}) },
       onLine: (line) => {
         last = line;
         if (line.includes("ready to serve client requests")) ready.resolve();
@@ -176,7 +184,8 @@ export class LocalEtcd implements AsyncDisposable {
     }
     return new Deno.Command(etcdctl, {
       args,
-      env: { ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: this.endpoint },
+      clearEnv: true,
+      env: { ...environmentWithout(SETTINGS), ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: this.endpoint },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

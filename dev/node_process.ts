@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { environmentWithout } from "./environment.ts";
 import { Program } from "./program.ts";
 
 /** One line of a node's log. */
@@ -9,6 +10,9 @@ export interface LogLine {
   readonly event: string;
   readonly [field: string]: string | number | boolean;
 }
+
+/** What would set a node's flags. */
+const SETTINGS = /^(LEADER_NODE|ETCDCTL)_|^DENO_SERVE_ADDRESS$/;
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -46,7 +50,7 @@ export class NodeProcess {
     const own = ["run", ...permissions(flags, preload), "--quiet", ...preloading, MAIN, "--log-format", "json"];
     this.#program = Program.start(program!, [...before, ...own, ...flags], {
       clearEnv: true,
-      env: { ...ownEnvironment(), ...env },
+      env: { ...environmentWithout(SETTINGS), ...env },
       onLine: async (line) => {
         await this.#reading;
         onLine(parse(line));
@@ -75,12 +79,6 @@ export class NodeProcess {
 function permissions(flags: readonly string[], preload: string | undefined): string[] {
   const all = preload !== undefined || flags.includes("--") || flags.includes("--watchdog");
   return all ? ["-A"] : ["--permission-set=node", "--no-prompt"];
-}
-
-/** The environment without what would set a node's flags. */
-function ownEnvironment(): Record<string, string> {
-  const variables = Object.entries(Deno.env.toObject());
-  return Object.fromEntries(variables.filter(([name]) => !/^(LEADER_NODE|ETCDCTL)_/.test(name)));
 }
 
 function parse(line: string): LogLine | string {

@@ -38,13 +38,17 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** Whether somebody listens on the port. */
+/** Whether somebody listens on the port, of whichever family: `localhost` is one or the other. */
 export function portInUse(port: number): boolean {
-  try {
-    Deno.listen({ hostname: "0.0.0.0", port }).close();
-    return false;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return true;
-    throw error;
-  }
+  return ["0.0.0.0", "127.0.0.1", "::", "::1"].some((hostname) => {
+    try {
+      Deno.listen({ hostname, port }).close();
+      return false;
+    } catch (error) {
+      if (error instanceof Deno.errors.AddrInUse) return true;
+      // There may be no IPv6.
+      if (hostname.includes(":")) return false;
+      throw error;
+    }
+  });
 }

@@ -13,12 +13,14 @@ const ALONE = [
 /** What these look for may show once in many runs: a failure stands. */
 const NEVER_AGAIN = /^tests\/(chaos\/|simulation|unit\/)/;
 const jobs = Deno.env.get("DENO_JOBS") ?? String(Math.max(3, navigator.hardwareConcurrency));
+const LOOPBACK = `localhost,127.0.0.1,::1,${Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy") ?? ""}`;
 const hasPaths = Deno.args.some((arg) => arg.startsWith("tests/"));
 
 async function test(...args: string[]): Promise<{ readonly code: number; readonly output: string }> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--quiet", ...args, ...Deno.args],
-    env: { DENO_JOBS: jobs },
+    // The servers of the tests are here, and none of a proxy's business.
+    env: { DENO_JOBS: jobs, NO_PROXY: LOOPBACK, no_proxy: LOOPBACK },
     stdout: "piped",
   });
   const process = command.spawn();

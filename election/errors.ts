@@ -18,6 +18,14 @@ export function printable(text: string, maxLength = Infinity): string {
   return clean.length > maxLength ? clean.slice(0, maxLength) + "…" : clean;
 }
 
+/** What Deno says if a permission is missing. */
+const NOT_CAPABLE = /Requires \w+ access\b.*? run again with the --allow-\w+ flag/s;
+
+/** Deno's words for a permission that is missing, with the flag that gives it, if an error's text has them. */
+export function missingPermission(text: string): string | undefined {
+  return NOT_CAPABLE.exec(text)?.[0];
+}
+
 /** Base class of all errors of this library. */
 export class ElectionError extends Error {
   /** The name of the error's class. */

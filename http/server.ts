@@ -77,6 +77,10 @@ class PersistentServer implements NodeServer {
   #listen(port: number): number {
     const abort = new AbortController();
     const server = listen(this.#options, port, abort.signal);
+    if (!isAsAsked(server.addr, this.#options.hostname, port)) {
+      abort.abort();
+      throw new ListenError("DENO_SERVE_ADDRESS is set, which overrides --port and --hostname; unset it");
+    }
     this.#listening = { server, abort };
     server.finished.catch((error) => {
       if (this.#listening?.server === server) this.#interrupt(String(error instanceof Error ? error.message : error));
@@ -125,6 +129,18 @@ function listen(
   } catch (error) {
     throw new ListenError(`cannot listen on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
   }
+}
+
+/** Whether it listens where it should: Deno prefers `DENO_SERVE_ADDRESS`, which may even be no TCP. */
+function isAsAsked(addr: Deno.NetAddr, hostname: string, port: number): boolean {
+  if (addr.transport !== "tcp" || (port !== 0 && addr.port !== port)) return false;
+  const asked = canonical(hostname);
+  return !/^[\d.]+$|^\[/.test(asked) || canonical(addr.hostname) === asked;
+}
+
+/** An address in its usual form; a name stays a name. */
+function canonical(hostname: string): string {
+  return URL.parse(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}`)?.hostname ?? hostname;
 }
 
 function reason(error: unknown): string {

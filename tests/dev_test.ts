@@ -64,6 +64,15 @@ class Task implements AsyncDisposable {
   }
 }
 
+/** Settings of the user's own etcd and nodes, which are none of the demo's business. */
+const FOREIGN = {
+  ETCD_NAME: "mine",
+  ETCD_INITIAL_CLUSTER: "mine=http://127.0.0.1:1",
+  ETCD_LISTEN_CLIENT_URLS: "http://127.0.0.1:1",
+  LEADER_NODE_ELECTION: "mine",
+  DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1",
+};
+
 /** Three free ports in a row. */
 function threePorts(): [number, number, number] {
   const ports = [freePort(), freePort(), freePort()] as [number, number, number];
@@ -88,7 +97,7 @@ async function curl(port: number): Promise<string> {
 Deno.test("in any folder, the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
   const ports = threePorts();
   await using folder = await OddFolder.withRepository();
-  await using demo = new Task("demo", [ports[0]], {}, folder.path);
+  await using demo = new Task("demo", [ports[0]], FOREIGN, folder.path);
   const [, leader] = await demo.prints(/The node on port (\d+) leads/);
   const [, pid] = await demo.prints(/kill -9 (\d+)/);
   assertEquals(await curl(Number(leader)), "I am the leader\n");
@@ -124,13 +133,15 @@ Deno.test("a demo whose nodes do not live is a failure", async () => {
 });
 
 Deno.test("the demo says which port is taken", async () => {
-  const [first, second] = threePorts();
-  using _listener = Deno.listen({ hostname: "0.0.0.0", port: second });
-  await using demo = new Task("demo", [first]);
-  assertEquals(await demo.ends(), 1);
-  assertEquals(demo.printed, [
-    `demo: port ${second} in use; stop what listens there, or choose others: deno task demo 9080`,
-  ]);
+  for (const hostname of ["0.0.0.0", "127.0.0.1", "::1"]) {
+    const [first, second] = threePorts();
+    using _listener = Deno.listen({ hostname, port: second });
+    await using demo = new Task("demo", [first]);
+    assertEquals(await demo.ends(), 1);
+    assertEquals(demo.printed, [
+      `demo: port ${second} in use; stop what listens there, or choose others: deno task demo 9080`,
+    ]);
+  }
 });
 
 Deno.test("the demo refuses what is no port", async () => {

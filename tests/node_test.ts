@@ -384,6 +384,46 @@ Deno.test("an address that makes no URL is one line on stderr, with exit code 2"
   assertEquals([code, stderr.split(";")[0]], [2, "leader-node: the address of --hostname makes no URL"]);
 });
 
+Deno.test("a missing permission ends a node with code 2 and the flag that gives it, whatever asks for it", async () => {
+  // etcd3 reads its protocol, both transports connect, and HTTP listens.
+  const cases: [flags: string[], given: string[], wanted: string][] = [
+    [[], ["--allow-net", "--allow-read=/nowhere"], "read"],
+    [["--transport", "grpc"], ["--allow-net=0.0.0.0", "--allow-read"], "net"],
+    [["--transport", "gateway"], ["--allow-net=0.0.0.0", "--allow-read"], "net"],
+    [[], ["--allow-read"], "net"],
+    [["--control-token-file", "/etc/hosts"], ["--allow-net"], "read"],
+  ];
+  for (const [flags, given, wanted] of cases) {
+    const permissions = ["--allow-sys=hostname", "--allow-env=LEADER_NODE_*,ETCDCTL_*,GRPC_*", ...given];
+    const node = ["--port", "0", "--endpoints", "127.0.0.1:1", ...flags];
+    const args = ["run", "--quiet", "--no-prompt", ...permissions, MAIN, ...node];
+    const { code, stderr } = await Program.run(Deno.execPath(), args);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, `run again with the --allow-${wanted} flag`);
+  }
+});
+
+Deno.test("DENO_SERVE_ADDRESS, which would overrule --port, is refused in a line", async () => {
+  const env = { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${freePort()}` };
+  const node = await Program.run(Deno.execPath(), ["run", "-A", "--quiet", MAIN, "--port", `${freePort()}`], { env });
+  const line = "leader-node: DENO_SERVE_ADDRESS is set, which overrides --port and --hostname; unset it\n";
+  assertEquals([node.code, node.stderr], [1, line]);
+});
+
+Deno.test("what is on this machine is not asked through a proxy", async () => {
+  await using etcd = await LocalEtcd.start();
+  const nowhere = "http://127.0.0.1:1";
+  const env = { HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere, ALL_PROXY: nowhere, NO_PROXY: "", no_proxy: "" };
+  for (const transport of ["grpc", "gateway"]) {
+    const flags = ["--transport", transport, "--election", transport];
+    await using a = await TestNode.start(etcd, flags, { env });
+    await a.logs("leading");
+    const args = ["run", "-A", "--quiet", MAIN, "status", "--endpoints", etcd.endpoint, ...flags];
+    const { code, stdout, stderr } = await Program.run(Deno.execPath(), args, { env });
+    assertEquals([code, stdout.includes("follower"), stdout.includes(" ms ")], [0, false, true], stdout + stderr);
+  }
+});
+
 Deno.test("a watchdog or a command without the permissions that it needs is refused in a line", async () => {
   for (const [what, flags] of [["a watchdog", ["--watchdog"]], ["a command", ["--", "true"]]] as const) {
     const main = fileURLToPath(new URL("../main.ts", import.meta.url));

@@ -1,3 +1,4 @@
+import { missingPermission } from "../errors.ts";
 import { StoreError } from "../store.ts";
 
 /** The error of a watch that etcd cancelled. */
@@ -128,6 +129,8 @@ const TLS_REASONS: readonly [fragment: string, reason: string][] = [
 ];
 
 function shortReason(detail: string): string {
+  const missing = missingPermission(detail);
+  if (missing !== undefined) return missing;
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
   if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
   for (const [fragment, reason] of TLS_REASONS) if (detail.includes(fragment)) return reason;
