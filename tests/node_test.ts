@@ -397,17 +397,20 @@ Deno.test("a missing permission ends a node with code 2 and the flag that gives 
     const permissions = ["--allow-sys=hostname", "--allow-env=LEADER_NODE_*,ETCDCTL_*,GRPC_*", ...given];
     const node = ["--port", "0", "--endpoints", "127.0.0.1:1", ...flags];
     const args = ["run", "--quiet", "--no-prompt", ...permissions, MAIN, ...node];
-    const { code, stderr } = await Program.run(Deno.execPath(), args);
-    assertEquals(code, 2, stderr);
-    assertStringIncludes(stderr, `run again with the --allow-${wanted} flag`);
+    await using process = Program.start(Deno.execPath(), args);
+    const { code } = await within(10_000, "the node to end", process.drained);
+    assertEquals(code, 2, process.output);
+    assertStringIncludes(process.output, `run again with the --allow-${wanted} flag`);
   }
 });
 
 Deno.test("DENO_SERVE_ADDRESS, which would overrule --port, is refused in a line", async () => {
   const env = { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${freePort()}` };
-  const node = await Program.run(Deno.execPath(), ["run", "-A", "--quiet", MAIN, "--port", `${freePort()}`], { env });
+  const args = ["run", "-A", "--quiet", MAIN, "--port", `${freePort()}`];
+  await using node = Program.start(Deno.execPath(), args, { env });
+  const { code } = await within(10_000, "the node to end", node.drained);
   const line = "leader-node: DENO_SERVE_ADDRESS is set, which overrides --port and --hostname; unset it\n";
-  assertEquals([node.code, node.stderr], [1, line]);
+  assertEquals([code, node.output], [1, line]);
 });
 
 Deno.test("what is on this machine is not asked through a proxy", async () => {
