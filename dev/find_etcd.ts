@@ -1,4 +1,6 @@
+import { cacheFolders, findCache } from "./cache_folder.ts";
 import { Program } from "./program.ts";
+import { beside, isFile, onPath } from "./search_path.ts";
 
 /** There is no etcd, and it cannot be fetched; the message is for the user. */
 export class EtcdNotFoundError extends Error {
@@ -26,27 +28,32 @@ const HOW_TO_INSTALL = `no etcd found. Name one with ETCD=/path/to/etcd, or inst
 export async function findEtcd(): Promise<EtcdPrograms> {
   const named = Deno.env.get("ETCD");
   if (named) {
-    if (!await isFile(named)) throw new EtcdNotFoundError(`ETCD is ${named}: expected the path of an etcd program`);
-    const beside = named.replace(/[^/]*$/, "etcdctl");
-    return { etcd: named, etcdctl: await isFile(beside) ? beside : await onPath("etcdctl") };
+    if (!isFile(named)) throw new EtcdNotFoundError(`ETCD is ${named}: expected the path of an etcd program`);
+    const etcdctl = beside(named, "etcdctl");
+    return { etcd: named, etcdctl: isFile(etcdctl) ? etcdctl : onPath("etcdctl") };
   }
-  const etcd = await onPath("etcd");
-  if (etcd) return { etcd, etcdctl: await onPath("etcdctl") };
-  const cache = `${cacheFolder()}/etcd-from-debian`;
-  const cached = { etcd: `${cache}/usr/bin/etcd`, etcdctl: `${cache}/usr/bin/etcdctl` };
-  if (!await isFile(cached.etcd)) await fetchFromDebian(cache);
+  const etcd = onPath("etcd");
+  if (etcd) return { etcd, etcdctl: onPath("etcdctl") };
+  const cache = await findCache();
+  if (cache === undefined) {
+    // What others can write there is not run.
+    const expected = `expected a folder of this user alone at ${cacheFolders().join(" or ")}`;
+    throw new EtcdNotFoundError(`${HOW_TO_INSTALL}\nIt cannot be fetched: ${expected}`);
+  }
+  const fetched = `${cache}/etcd-from-debian`;
+  const cached = { etcd: `${fetched}/usr/bin/etcd`, etcdctl: `${fetched}/usr/bin/etcdctl` };
+  if (!isFile(cached.etcd)) await fetchFromDebian(cache, fetched);
   return cached;
 }
 
-async function fetchFromDebian(target: string): Promise<void> {
-  if (!await onPath("apt-get") || !await onPath("dpkg-deb")) throw new EtcdNotFoundError(HOW_TO_INSTALL);
-  await Deno.mkdir(cacheFolder(), { recursive: true });
+async function fetchFromDebian(cache: string, target: string): Promise<void> {
+  if (!onPath("apt-get") || !onPath("dpkg-deb")) throw new EtcdNotFoundError(HOW_TO_INSTALL);
   // One at a time: tests that run at once all ask for it, and apt-get has locks that it does not wait for.
-  using lock = await Deno.open(`${cacheFolder()}/etcd.lock`, { create: true, write: true });
+  using lock = await Deno.open(`${cache}/etcd.lock`, { create: true, write: true });
   await lock.lock(true);
-  if (await isFile(`${target}/usr/bin/etcd`)) return;
+  if (isFile(`${target}/usr/bin/etcd`)) return;
   console.error("Fetching etcd from Debian's packages into the cache, once ...");
-  const work = await Deno.makeTempDir({ dir: cacheFolder() });
+  const work = await Deno.makeTempDir({ dir: cache });
   try {
     const download = () => run(work, "apt-get", "-q", "download", "etcd-server", "etcd-client");
     if (!await download() && !(await run(work, "apt-get", "-q", "update") && await download())) {
@@ -66,23 +73,4 @@ async function fetchFromDebian(target: string): Promise<void> {
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<boolean> {
   return (await Program.run(command, args, { cwd })).code === 0;
-}
-
-function cacheFolder(): string {
-  const base = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") ?? "/tmp"}/.cache`;
-  return `${base}/leader-node`;
-}
-
-async function onPath(program: string): Promise<string | undefined> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
-    if (folder && await isFile(`${folder}/${program}`)) return `${folder}/${program}`;
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -8,8 +8,10 @@ export { freePort, portInUse };
 /** What sets the flags of etcd and etcdctl. */
 const SETTINGS = /^ETCD(CTL)?_/;
 
-/** Older versions of etcd start only with this. */
-const ARM64 = { ETCD_UNSUPPORTED_ARCH: "arm64" };
+/** The environment of an etcd that we start. Older versions need to be told to start on ARM. */
+export function etcdEnvironment(arch: typeof Deno.build.arch = Deno.build.arch): Record<string, string> {
+  return { ...environmentWithout(SETTINGS), ...(arch === "aarch64" ? { ETCD_UNSUPPORTED_ARCH: "arm64" } : {}) };
+}
 
 /** How a local etcd is to run. */
 export interface LocalEtcdOptions {
@@ -135,7 +137,7 @@ export class LocalEtcd implements AsyncDisposable {
     let last = "";
     this.#process = Program.start(this.#programs.etcd, args, {
       clearEnv: true,
-      env: { ...environmentWithout(SETTINGS), ...(Deno.build.arch === "aarch64" ? ARM64 : {}) },
+      env: etcdEnvironment(),
       onLine: (line) => {
         last = line;
         if (line.includes("ready to serve client requests")) ready.resolve();

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
 import { Program } from "./program.ts";
+import { onPath } from "./search_path.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -41,8 +42,8 @@ async function main([folder = `${ROOT}npm`]: string[]): Promise<void> {
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${folder}/${name}`);
   await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(PACKAGE, null, 2) + "\n");
   await Deno.writeTextFile(`${folder}/tsconfig.json`, JSON.stringify(TSCONFIG));
-  await run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts");
-  await run(folder, "npx", "tsc");
+  await run(folder, onPath("npm") ?? "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts");
+  await run(folder, onPath("npx") ?? "npx", "tsc");
 }
 
 /** Copies the library; its examples name the package. */

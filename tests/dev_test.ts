@@ -178,6 +178,24 @@ Deno.test("without an etcd the tasks say how to get one", async () => {
   }
 });
 
+Deno.test("an etcd in a cache that others can write to is not run", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "leader-node-planted-" });
+  const programs = `${folder}/leader-node/etcd-from-debian/usr/bin`;
+  await Deno.mkdir(programs, { recursive: true });
+  await Deno.writeTextFile(`${programs}/etcd`, `#!/bin/sh\n: > "${folder}/ran"\n`, { mode: 0o755 });
+  await Deno.chmod(`${folder}/leader-node`, 0o777);
+  await using etcd = new Task("etcd", [freePort()], {
+    ...{ PATH: "/nowhere", ETCD: "", XDG_CACHE_HOME: folder, TMPDIR: `${programs}/etcd`, DENO_DIR: await denoDir() },
+  });
+  assertEquals(await etcd.ends(), 1);
+  assertMatch(
+    etcd.printed.join("\n"),
+    /It cannot be fetched: expected a folder of this user alone at \S+leader-node or /,
+  );
+  assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "ran"));
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("the etcd task serves until it is interrupted, and says when its port is taken", async () => {
   const port = freePort();
   await using etcd = new Task("etcd", [port]);

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { isFile, onPath } from "../dev/search_path.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 
@@ -10,16 +11,9 @@ const EVIL = `<img src=x onerror="document.title='hacked'">`;
 
 /** Chromium, if it is there. */
 function findBrowser(): string | undefined {
-  const places = (Deno.env.get("PATH") ?? "").split(":").flatMap((folder) =>
-    ["chromium", "chromium-browser", "google-chrome"].map((name) => `${folder}/${name}`)
-  );
-  return [Deno.env.get("CHROMIUM"), ...places].find((path) => {
-    try {
-      return path && Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
+  const named = Deno.env.get("CHROMIUM");
+  if (named && isFile(named)) return named;
+  return ["chromium", "chromium-browser", "google-chrome"].map(onPath).find((path) => path !== undefined);
 }
 
 const executablePath = findBrowser();

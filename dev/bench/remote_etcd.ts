@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { findEtcd } from "../find_etcd.ts";
+import { etcdEnvironment } from "../local_etcd.ts";
 import type { LineQuality } from "./lossy_link.ts";
 import { Program } from "../program.ts";
 
@@ -42,8 +43,8 @@ export class RemoteEtcd implements AsyncDisposable {
       "--net", etcd, "--data-dir", `${data}/data`,
       "--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", `http://${FAR}:2379`,
     ];
-    const env = { ETCD_UNSUPPORTED_ARCH: Deno.build.arch === "aarch64" ? "arm64" : "" };
-    const process = Program.start("unshare", args, { env, silent: true, detached: true });
+    const env = etcdEnvironment();
+    const process = Program.start("unshare", args, { env, clearEnv: true, silent: true, detached: true });
     const far = new RemoteEtcd(process, line, data);
     try {
       await far.#connect();

@@ -1,17 +1,12 @@
 import { Program as AnyProgram, type StartOptions } from "../../dev/program.ts";
+import { onPath } from "../../dev/search_path.ts";
 import { within } from "./until.ts";
 
 export { freePort } from "../../dev/ports.ts";
 
 /** Whether a program is on the `PATH`. */
 export function hasProgram(name: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
-    try {
-      return Deno.statSync(`${folder}/${name}`).isFile;
-    } catch {
-      return false;
-    }
-  });
+  return onPath(name) !== undefined;
 }
 
 /** A program of a test. */
