@@ -6,6 +6,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import protobuf from "protobufjs";
 import { fileURLToPath } from "node:url";
 import { Program } from "./program.ts";
+import { tarOf } from "./tar.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** How etcd3 loads the protocol when it starts; an executable has it parsed. */
@@ -121,31 +122,14 @@ async function compile(folder: string, output: string, target?: string): Promise
 async function makeSelfExtracting(folder: string, output: string): Promise<void> {
   await Deno.copyFile(Deno.execPath(), `${folder}/leader-node`);
   await Deno.chmod(`${folder}/leader-node`, 0o755);
-  const archive = `${folder}.tar.gz`;
-  try {
-    // The same files make the same archive, and so the same hash.
-    await run("tar", [
-      "--sort=name",
-      "--owner=0",
-      "--group=0",
-      "--numeric-owner",
-      "--mtime=@0",
-      "-czf",
-      archive,
-      "-C",
-      folder,
-      ".",
-    ]);
-    const payload = await Deno.readFile(archive);
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", payload)).toHex().slice(0, 32);
-    const { size } = await Deno.stat(`${folder}/leader-node`);
-    const template = await Deno.readTextFile(new URL("self_extracting.sh", import.meta.url));
-    const stub = template.replace("@HASH@", hash).replace("@MEGABYTES@", String(Math.ceil(size / 1e6)))
-      .replace("@LINES@", String(template.split("\n").length));
-    await Deno.writeFile(output, new Blob([stub, payload]).stream(), { mode: 0o755 });
-  } finally {
-    await Deno.remove(archive).catch(() => {});
-  }
+  const archive = ReadableStream.from(tarOf(folder)).pipeThrough(new CompressionStream("gzip"));
+  const payload = await new Response(archive).bytes();
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", payload)).toHex().slice(0, 32);
+  const { size } = await Deno.stat(`${folder}/leader-node`);
+  const template = await Deno.readTextFile(new URL("self_extracting.sh", import.meta.url));
+  const stub = template.replace("@HASH@", hash).replace("@MEGABYTES@", String(Math.ceil(size / 1e6)))
+    .replace("@LINES@", String(template.split("\n").length));
+  await Deno.writeFile(output, new Blob([stub, payload]).stream(), { mode: 0o755 });
 }
 
 async function run(command: string, args: string[], { cwd = ROOT } = {}): Promise<string> {

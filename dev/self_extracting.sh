@@ -10,6 +10,12 @@ fail() {
   exit 1
 }
 
+need() {
+  for program; do
+    command -v "$program" >/dev/null 2>&1 || fail "cannot unpack itself without $program, which is not on the PATH"
+  done
+}
+
 # Whether a folder is ours alone to write to.
 is_ours() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && [ -z "$(find "$1" -prune \( -perm -020 -o -perm -002 \))" ]
@@ -50,6 +56,8 @@ clean_up_after() {
 }
 
 unpack() {
+  need tar gzip mktemp tail
+  mask=$(umask)
   umask 077
   # What was left by starts that were killed.
   find "$cache" -name ".new-*" -prune -mmin +60 -exec rm -rf {} + 2>/dev/null || :
@@ -68,9 +76,11 @@ unpack() {
   # Of two that do this at once, the second's ends up inside the first's, and goes.
   mv "$new" "$home" 2>/dev/null || :
   rm -rf "$home/${new##*/}" "$home/.broken" "$new"
+  umask "$mask"
   trap - EXIT INT TERM HUP
 }
 
+need find id
 find_cache
 home=$cache/$hash
 is_whole "$home" || unpack

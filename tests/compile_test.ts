@@ -123,6 +123,27 @@ Deno.test("a self-extracting executable unpacks once, whole, and where nobody el
   }
   assertEquals(files(fresh.cache), [unpacked]);
 
+  // The first start leaves the command what every later one does.
+  for (const home of [shop.home(), fresh]) {
+    const start = 'umask 027; exec "$0" --port 0 --endpoints 127.0.0.1:1';
+    await using node = Program.start("sh", ["-c", start, shop.executable], home);
+    await node.until("to listen", () => Promise.resolve(node.output.includes(" listening ")));
+    if (Deno.build.os === "linux") assertMatch(await Deno.readTextFile(`/proc/${node.pid}/status`), /^Umask:\t0027$/m);
+    await node.stop();
+  }
+
+  for (const missing of ["find", "gzip"]) {
+    const bare = shop.home();
+    for (const folder of PATH.split(":")) {
+      for (const name of files(folder)) {
+        if (name !== missing) await Deno.symlink(`${folder}/${name}`, `${bare.cwd}/${name}`).catch(() => {});
+      }
+    }
+    const { code, stderr } = await shop.run(version, { ...bare, env: { ...bare.env, PATH: bare.cwd } });
+    const line = `leader-node: cannot unpack itself without ${missing}, which is not on the PATH\n`;
+    assertEquals([code, stderr], [1, line]);
+  }
+
   const killed = shop.home();
   await Deno.writeTextFile(`${killed.cwd}/tar`, "#!/bin/sh\necho $$ > pid.new; mv pid.new pid; exec sleep 100", {
     mode: 0o755,
