@@ -189,7 +189,10 @@ export class ModelNode implements Store, Time {
     };
     const step: typeof machine.step = (core, event, now) =>
       this.#life === life ? this.#step(core, event, now) : { core, actions: [] };
-    this.#participant = new Participant({ settings, store: this, time: this, onEvent, step });
+    // What a crashed process was about to do is not done by the next one.
+    const after = (ms: number, run: () => void) => this.#life === life ? this.after(ms, run) : () => {};
+    const time = { now: () => this.now(), after };
+    this.#participant = new Participant({ settings, store: this, time, onEvent, step });
     this.#use(this.#participant, life);
   }
 
