@@ -77,6 +77,9 @@ Deno.test("a node that was started by nohup goes on when its terminal is closed"
   };
   await within(10_000, "the node to lead", until(" leading "));
   node.kill("SIGHUP");
+  // Answers that came later: it has seen the signal, and goes on.
+  const [, listens] = /listening .*port=(\d+)/.exec(text)!;
+  for (let round = 0; round < 3; round++) await (await fetch(`http://127.0.0.1:${listens}/leader`)).text();
   node.kill("SIGTERM");
   await within(5000, "the node to stop", until(" stopped"));
   assert(text.includes("signal=SIGTERM"), text);
