@@ -1,7 +1,7 @@
 /** Signals that mean to stop, as far as the system has them, with their numbers. */
-const STOP_SIGNALS: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os === "windows"
-  ? { SIGINT: 2, SIGBREAK: 15 }
-  : { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
+export function stopSignals(os: typeof Deno.build.os): Readonly<Partial<Record<Deno.Signal, number>>> {
+  return os === "windows" ? { SIGINT: 2, SIGBREAK: 15 } : { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
+}
 
 /** Signals that come so soon after the first mean the same: `deno task` passes on what the terminal sends as well. */
 const SAME_MS = 500;
@@ -30,7 +30,7 @@ export function onStopSignal(first: (signal: Deno.Signal) => void, beforeExit: (
   // nohup asks for that. It must be read before any listener is added: the runtime resets it then.
   const hangUpIgnored = isIgnored(readStatus(), 1);
   let signalled: Signalled = {};
-  for (const [name, number] of Object.entries(STOP_SIGNALS)) {
+  for (const [name, number] of Object.entries(stopSignals(Deno.build.os))) {
     const signal = name as Deno.Signal;
     Deno.addSignalListener(signal, () => {
       if (signal === "SIGHUP" && hangUpIgnored) return;

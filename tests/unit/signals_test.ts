@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isIgnored, stopSignal } from "../../cli/signals.ts";
+import { isIgnored, stopSignal, stopSignals } from "../../cli/signals.ts";
 
 Deno.test("whether a signal is ignored is read from the process's status", () => {
   const status = "Name:\tdeno\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\tffffffffffffffff\n";
@@ -15,4 +15,11 @@ Deno.test("a second stop signal means the same within half a second, and an end 
   const later = stopSignal(same.next, 1501);
   assertEquals(later.order, "exit");
   assertEquals(stopSignal(later.next, 9000).order, "ignore");
+});
+
+Deno.test("Windows has neither SIGTERM nor SIGHUP", () => {
+  assertEquals(Object.keys(stopSignals("windows")), ["SIGINT", "SIGBREAK"]);
+  for (const os of ["linux", "darwin"] as const) {
+    assertEquals(Object.keys(stopSignals(os)), ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"]);
+  }
 });
