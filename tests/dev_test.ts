@@ -166,7 +166,7 @@ Deno.test("without an etcd the tasks say how to get one", async () => {
     const empty = await Deno.makeTempDir();
     // Deno's own cache is below XDG_CACHE_HOME too, and stays where it is.
     await using bare = new Task(name, args, {
-      ETCD_DOWNLOAD_URL: "http://127.0.0.1:1",
+      ETCD_DOWNLOAD_URL: `http://127.0.0.1:${freePort()}`,
       PATH: empty,
       ETCD: "",
       XDG_CACHE_HOME: empty,
@@ -175,7 +175,7 @@ Deno.test("without an etcd the tasks say how to get one", async () => {
     assertEquals(await bare.ends(), 1);
     assertMatch(bare.printed.join("\n"), new RegExp(`^${name}: no etcd found`, "m"));
     assertStringIncludes(bare.printed.join("\n"), "apt-get install etcd-server etcd-client");
-    assertMatch(bare.printed.at(-1)!, /^ +http:\/\/127\.0\.0\.1:1\/v[\d.]+\/etcd-v\S+: .*refused/);
+    assertMatch(bare.printed.at(-1)!, /^ +http:\/\/127\.0\.0\.1:\d+\/v[\d.]+\/etcd-v\S+: .*refused/);
     await Deno.remove(empty, { recursive: true });
   }
 });
