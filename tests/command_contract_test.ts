@@ -79,7 +79,9 @@ Deno.test({
       `try { checkProgram("su"); } catch (error) { console.log(error.exitCode, error.message); }`;
     const folder = await Deno.makeTempDir();
     await Deno.chmod(folder, 0o755);
-    await Deno.copyFile(new URL("../supervise/program.ts", import.meta.url), `${folder}/program.ts`);
+    for (const name of ["program.ts", "processes.ts"]) {
+      await Deno.copyFile(new URL(`../supervise/${name}`, import.meta.url), `${folder}/${name}`);
+    }
     await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
     await Deno.writeTextFile(`${folder}/main.ts`, code.replace(/from ".*?"/, 'from "./program.ts"'));
     const args = [
