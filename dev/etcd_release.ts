@@ -127,6 +127,8 @@ function stalledError(): ReleaseError {
 }
 
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  // That of a failed fetch says no more than that.
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
   return text.includes("UnknownIssuer") ? `${text}; DENO_TLS_CA_STORE=system trusts the system's authorities` : text;
 }
