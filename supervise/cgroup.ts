@@ -37,7 +37,10 @@ export function mayDivide({ path }: CgroupPlace, uid: number | null, delegated: 
   return uid !== 0 || path === "/" || delegated();
 }
 
-/** A control group that holds all processes of a command; whatever they do, they stay in it. */
+/**
+ * A control group for the processes of a command; whatever they do, they stay in it. What was forked before the first
+ * process was moved into it is outside.
+ */
 export class Cgroup {
   readonly folder: string;
 
