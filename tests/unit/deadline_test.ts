@@ -8,6 +8,7 @@ import {
   remaining,
   RENEW_RETRY_MS,
   renewEveryMs,
+  wallCheckMs,
 } from "../../election/machine/deadline.ts";
 import { FakeClock } from "../support/clock.ts";
 
@@ -60,6 +61,10 @@ Deno.test("what follows from a TTL, for short and for long ones", () => {
     [20_000, 1000, 5000, 2500, 2000],
     [60_000, 1000, 5000, 2500, 6000],
   ]);
+});
+
+Deno.test("a leader looks at the wall clock twice in a stop budget, but at least once and at most ten times a second", () => {
+  assertEquals([100, 200, 500, 2000, 6000].map(wallCheckMs), [100, 100, 250, 1000, 1000]);
 });
 
 Deno.test("the system's clock reads both clocks of the machine", () => {

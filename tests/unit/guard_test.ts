@@ -37,8 +37,11 @@ Deno.test("a deadline that waited in the pipe counts from when it was sent", () 
   const message = { type: "deadline", sentAt: at(0).wall, stopMs: 600, killMs: 900 } as const;
   const waited = deadlineOf(message, at(400));
   assertEquals(guard({ pid: 7, deadline: waited }, at(650)).signal, "SIGTERM");
+  // The wall clock is set back after it has arrived: the monotonic clock counts the time in the pipe too.
+  assertEquals(guard({ pid: 7, deadline: waited }, at(900, -3_600_000)).signal, "SIGKILL");
   // The wall clock was set back meanwhile.
   const back = deadlineOf(message, at(400, -5000));
+  assertEquals(guard({ pid: 7, deadline: back }, at(400 + 899, -4101)).signal, "SIGTERM");
   assertEquals(guard({ pid: 7, deadline: back }, at(400 + 900, -4100)).signal, "SIGKILL");
 });
 
