@@ -29,10 +29,10 @@ export function drainRemaining({ campaign }: Core, now: Instant): number {
 
 /**
  * Milliseconds for which a leader that leaves waits for its first list of the queue, to know the next leader: one that
- * led by the transaction that created its key may not have it yet.
+ * led by the transaction that created its key may not have it yet. 0 or less when it does not wait.
  */
 export function viewWaitMs({ view, watch }: Core, { lease, leaving, leftAt }: In<"draining">, now: Instant): number {
-  return view || !watch.open || !leaving ? 0 : Math.max(0, callTimeoutMs(lease.ttlMs) - elapsed(leftAt, now));
+  return view || !watch.open || !leaving ? 0 : callTimeoutMs(lease.ttlMs) - elapsed(leftAt, now);
 }
 
 /** Milliseconds for which the end of the work is waited for. */

@@ -109,8 +109,9 @@ Deno.test("no term begins at a handoff that is about to end: half a TTL must be 
 
 Deno.test("no term begins at a handoff if the lease or the guard alone is too old", () => {
   const staleGuard = next();
-  staleGuard.clock.pass(3000);
+  staleGuard.clock.pass(2000);
   staleGuard.renewed();
+  staleGuard.clock.pass(1000);
   staleGuard.changed([handed], 20n);
   assert(!staleGuard.leads);
   const staleLease = next();
@@ -118,6 +119,29 @@ Deno.test("no term begins at a handoff if the lease or the guard alone is too ol
   staleLease.guarded({ first: other.key, asFirst: false });
   staleLease.changed([handed], 20n);
   assert(!staleLease.leads);
+});
+
+Deno.test("if the TTL is shorter than asked for, half of that must be left at a handoff", () => {
+  const age = 0.99 * 3000 - 3000 / 2;
+  for (const [passed, leads] of [[age, true], [age + 1, false]] as const) {
+    const node = new Node().queue({ ttlMs: 3000, first: other.key });
+    node.list([other, me], TOKEN);
+    node.clock.pass(passed);
+    node.renewed({ ttlMs: 3000 });
+    node.changed([handed], 20n);
+    assertEquals(node.leads, leads);
+  }
+});
+
+Deno.test("the first guard that is answered after a handoff counts from when it was sent, and is the only one", () => {
+  const node = next();
+  node.pass(100);
+  node.changed([handed], 20n);
+  node.did();
+  node.renewed();
+  node.guarded();
+  assertEquals(remaining(node), LEASE_MS);
+  assertEquals(node.did(), []);
 });
 
 Deno.test("a handoff to another one is none to us", () => {
@@ -266,10 +290,19 @@ Deno.test("a leader that leaves before its first list waits for it, but not for 
   listed.list([me, { ...later, priority: 1 }], 20n);
   assertEquals(listed.take("withdraw").handoff?.to.key, later.key);
   const unlisted = leave();
-  unlisted.wait(999);
+  unlisted.pass(999);
   assertEquals(unlisted.did(), []);
   unlisted.wait(1);
   assertEquals(unlisted.take("withdraw").handoff, undefined);
+});
+
+Deno.test("a leader that leaves without its watch does not wait for a list: none is on its way", () => {
+  const node = new Node().queue({ first: KEY });
+  node.lost();
+  node.did();
+  node.send({ type: "resign" });
+  node.send({ type: "drained", leaseId: LEASE });
+  assertEquals(node.did(), ["drain", "withdraw"]);
 });
 
 Deno.test("a TTL that is longer than asked for does not count: the next raft leader may have a shorter one", () => {
@@ -290,4 +323,17 @@ Deno.test("a TTL that is shorter than asked for counts", () => {
   assertEquals(remaining(node), 0.99 * 3000);
   node.wait(1000);
   assertEquals(node.did().slice(-2), ["renew", "guard"]);
+});
+
+Deno.test("work that is late to end is waited for as long as a lease lasts that is shorter than asked for", () => {
+  const node = new Node().queue({ ttlMs: 3000, first: KEY });
+  node.send({ type: "resign" });
+  node.clock.sleep(10_000);
+  node.send({ type: "tick" });
+  node.list([me], TOKEN);
+  node.did();
+  node.wait(0.99 * 3000 - 1);
+  assertEquals(node.did(), []);
+  node.wait(1);
+  assertEquals(node.did(), ["withdraw"]);
 });
