@@ -5,9 +5,12 @@ import { type Flag, UsageError } from "../../cli/flags.ts";
 import { helpText } from "../../cli/help.ts";
 import { type Config, NODE_FLAGS } from "../../cli/node_flags.ts";
 import { isSubcommand, SUBCOMMANDS } from "../../cli/subcommands.ts";
+import { shellWord } from "../support/shell_word.ts";
 
 function parse(line: string, env: Record<string, string> = {}): Config {
-  const command = parseCommandLine(line === "" ? [] : line.split(" "), (name) => env[name]);
+  // Spaces in paths are escaped.
+  const words = line.split(/(?<!\\) /).map((word) => word.replaceAll(/\\(.)/g, "$1"));
+  const command = parseCommandLine(line === "" ? [] : words, (name) => env[name]);
   assert(command.type === "run");
   return command.config;
 }
@@ -87,12 +90,16 @@ Deno.test("what stands in the environment counts where there is no flag, and an 
 });
 
 Deno.test("files and users: what cannot be is refused, and no secret is shown", async () => {
-  const pem = await Deno.makeTempFile();
-  await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+  const file = await Deno.makeTempFile();
+  const pem = shellWord(file);
+  await Deno.writeTextFile(file, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
   const https = "--endpoints https://a:1";
   const cases: [line: string, message: RegExp][] = [
     [`${https} --cacert /nowhere`, /^--cacert: invalid value "\/nowhere"; expected a readable PEM file/],
-    [`${https} --cacert ${fileURLToPath(new URL("../../deno.json", import.meta.url))}`, /^--cacert: invalid value /],
+    [
+      `${https} --cacert ${shellWord(fileURLToPath(new URL("../../deno.json", import.meta.url)))}`,
+      /^--cacert: invalid value /,
+    ],
     [`${https} --cert ${pem}`, /^--cert and --key must be given together/],
     [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name requires --transport grpc/],
     [`--cacert ${pem}`, /^TLS flags require https endpoints/],
@@ -105,11 +112,11 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
     const { message } = assertThrows(() => parse(line), UsageError);
     assert(expected.test(message) && !message.includes("secret"), message);
   }
-  assertEquals(parse(`${https} --cacert ${pem}`).etcd.tls?.ca, pem);
+  assertEquals(parse(`${https} --cacert ${pem}`).etcd.tls?.ca, file);
   assertEquals(parse("--user me:a:b").etcd.user, { name: "me", password: "a:b" });
   assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).etcd.user, { name: "me", password: "secret" });
   assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).etcd.user, { name: "me", password: "secret" });
-  await Deno.remove(pem);
+  await Deno.remove(file);
 });
 
 Deno.test("bad values are refused in one line that names the flag, the value and what is expected", () => {
@@ -172,7 +179,7 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
   assertEquals(["-- job", "--no-watchdog -- job", "", "--watchdog"].map(watchdog), [true, false, false, true]);
   const token = await Deno.makeTempFile();
   await Deno.writeTextFile(token, "long-enough\n");
-  assertEquals(parse(`--control-token-file ${token} --priority -3`).controlToken, "long-enough");
+  assertEquals(parse(`--control-token-file ${shellWord(token)} --priority -3`).controlToken, "long-enough");
   assertEquals(parse("--priority -3").priority, -3);
   await Deno.writeTextFile(token, "short");
   const cases: [line: string, message: RegExp][] = [
@@ -184,7 +191,7 @@ Deno.test("a command stands after two dashes, and its flags go with it", async (
     ["--stop-grace -1 -- job", /^--stop-grace: invalid value "-1"; /],
     ["--priority high", /^--priority: invalid value "high"; expected a whole number/],
     ["--control-token secret-secret", /^unknown flag "--control-token"; did you mean --control-token-file/],
-    [`--control-token-file ${token}`, /^--control-token-file: invalid value .* 8 characters/],
+    [`--control-token-file ${shellWord(token)}`, /^--control-token-file: invalid value .* 8 characters/],
   ];
   for (const [line, expected] of cases) {
     const { message } = assertThrows(() => parse(line), UsageError);
