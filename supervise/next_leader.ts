@@ -5,13 +5,13 @@ type NextMessage = WatchdogMessage & { type: "next" };
 
 /** What a watchdog must know to hand over for its node, whose key has this token, if that node dies. */
 export function nextMessage(queue: Queue, token: bigint): NextMessage {
-  const { to, passed } = queue[0]?.token === token && planHandoff(queue, token) || {};
-  if (!to) return { type: "next" };
-  const { key, id, url, priority, since } = to;
+  const handoff = queue[0]?.token === token ? planHandoff(queue, token) : undefined;
+  if (!handoff) return { type: "next" };
+  const { key, token: itsToken, id, url, priority, since } = handoff.to;
   return {
     type: "next",
-    to: { key, token: String(to.token), id, url, priority, since: since?.getTime() },
-    passed: passed?.map(({ key, token }) => ({ key, token: String(token) })),
+    to: { key, token: String(itsToken), id, url, priority, since: since?.getTime() },
+    passed: handoff.passed.map(({ key, token }) => ({ key, token: String(token) })),
   };
 }
 

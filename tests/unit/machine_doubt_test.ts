@@ -246,6 +246,32 @@ Deno.test("a guard that is not answered yet is not sent again with the next rene
   assertEquals(node.did(), ["renew"]);
 });
 
+Deno.test("while a renewal is not answered, the next guard is due a third of the granted TTL after the last", () => {
+  const node = new Node().lead({ ttlMs: 3000 });
+  node.guarded();
+  node.pass(400);
+  node.renewed({ ttlMs: 3000 });
+  node.did();
+  node.pass(599);
+  assertEquals(node.did(), []);
+  node.pass(1);
+  assertEquals(node.did(), ["guard"]);
+});
+
+Deno.test("how long a leader waits for the answer to a guard counts from when that was sent, not from the answer before", () => {
+  const node = new Node().lead();
+  node.pass(1667);
+  assertEquals(node.did(), ["renew", "guard"]);
+  for (let passed = 0; passed < TTL; passed += 1000) {
+    node.renewed();
+    node.pass(1000);
+  }
+  assertEquals(node.core.campaign.stage, "queued");
+  node.renewed();
+  node.pass(1);
+  assertEquals(node.core.campaign.stage, "draining");
+});
+
 Deno.test("the next renewal and the next guard count from when the last was sent, not from its answer", () => {
   const node = new Node().lead();
   node.pass(1667);

@@ -289,3 +289,25 @@ Deno.test("a guard that is answered too late gives the work no more time, though
     assertEquals(machine.drainRemaining(node.core, now(node)), left, `after ${late} ms`);
   }
 });
+
+Deno.test("while a kept lease's renewal is not answered, its next guard is due a third of the granted TTL after the last", () => {
+  const node = new Node({ drainMs: 60_000 }).lead({ ttlMs: 3000 });
+  node.send({ type: "resign" });
+  node.guarded();
+  node.pass(400);
+  node.renewed({ ttlMs: 3000 });
+  node.did();
+  node.pass(599);
+  assertEquals(node.did(), []);
+  node.pass(1);
+  assertEquals(node.did(), ["guard"]);
+});
+
+Deno.test("a kept lease that may have expired is not renewed any more", () => {
+  const node = new Node({ drainMs: 60_000 }).lead();
+  node.send({ type: "resign" });
+  node.did();
+  node.clock.sleep(TTL);
+  node.send({ type: "tick" });
+  assertEquals(node.did(), []);
+});

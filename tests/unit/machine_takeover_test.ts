@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as machine from "../../election/machine/mod.ts";
 import type { Candidate } from "../../election/machine/queue.ts";
-import { KEY, later, LEASE, me, Node, other, TOKEN, TTL } from "../support/machine_node.ts";
+import { KEY, later, LEASE, me, Node, other, second, TOKEN, TTL } from "../support/machine_node.ts";
 
 const LEASE_MS = 0.99 * TTL;
 const handed: Candidate = { ...me, after: { token: other.token, left: "resigned" } };
@@ -175,6 +175,15 @@ Deno.test("the answer to a guard that was sent before the handoff is no contradi
   assert(machine.drainRemaining(node.core, node.clock.now()) > 0);
 });
 
+Deno.test("a guard that was sent before the handoff and found our key gone leaves the work no time", () => {
+  const node = next({ drainMs: Infinity });
+  node.wait(TTL / 3);
+  node.changed([handed], 20n);
+  node.send({ type: "resign" });
+  node.guarded({ held: false, asFirst: false, revision: 21n });
+  assertEquals(machine.drainRemaining(node.core, node.clock.now()), 0);
+});
+
 Deno.test("a guard sent at the handoff that names somebody else ends the term, and what was known before counts no more", () => {
   const node = next();
   node.changed([handed, later], 20n);
@@ -246,6 +255,28 @@ Deno.test("who waits is not thrown out of the queue because its guards are not a
   assertEquals(node.core.campaign.stage, "queued");
 });
 
+Deno.test("while its renewal is not answered, who waits asks again a third of the granted TTL after a guard failed", () => {
+  const node = new Node().queue({ ttlMs: 3000, first: other.key });
+  node.list([other, me], TOKEN);
+  node.pass(1000);
+  node.did();
+  node.pass(500);
+  node.send({ type: "guard-failed", leaseId: LEASE });
+  node.pass(999);
+  assertEquals(node.did(), []);
+  node.pass(1);
+  assertEquals(node.did(), ["guard"]);
+});
+
+Deno.test("the third that becomes the second asks at once if its key is older than a third of the granted TTL", () => {
+  const node = new Node().queue({ ttlMs: 3000, first: other.key });
+  node.list([other, second, me], TOKEN);
+  node.pass(1000);
+  assertEquals(node.did().at(-1), "renew");
+  node.deleted(second.key, 20n);
+  assertEquals(node.did(), ["guard"]);
+});
+
 Deno.test("a lease that ran out is not led on at a handoff", () => {
   const node = next();
   node.clock.pass(LEASE_MS + 1);
@@ -280,6 +311,7 @@ Deno.test("the transaction that queues counts from its first attempt: any of the
 Deno.test("a leader that leaves before its first list waits for it, but not for long", () => {
   const leave = () => {
     const node = new Node().queue({ first: KEY });
+    node.pass(300);
     node.did();
     node.send({ type: "resign" });
     node.send({ type: "drained", leaseId: LEASE });

@@ -21,8 +21,14 @@ Deno.test("what a watchdog is told is the handoff that its node would do, also a
   });
 });
 
+Deno.test("one that has not told since when it waits can be the next leader", () => {
+  assertEquals(handoffOf(nextMessage([me, passed], 1n))?.to.token, passed.token);
+});
+
 Deno.test("a node that is not the first, or is alone, has nobody to hand over to", () => {
   for (const [queue, token] of [[[me, best], 7n], [[passed, me], 1n], [[me], 1n], [[], 1n]] as const) {
-    assertEquals(handoffOf(nextMessage(queue, token)), undefined);
+    const message = nextMessage(queue, token);
+    assertEquals(message, { type: "next" });
+    assertEquals(handoffOf(message), undefined);
   }
 });

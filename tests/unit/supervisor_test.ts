@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { systemTime } from "../../election/runner.ts";
 import { OwnTerm } from "../../election/term.ts";
 import type { ExitStatus } from "../../supervise/exit_status.ts";
 import type { CommandProcesses, Launched } from "../../supervise/launcher.ts";
@@ -297,6 +298,15 @@ Deno.test("a command that is to run always starts again, after growing pauses if
   bench.command.exits(1);
   await bench.time.settle();
   assertEquals(bench.commands.length, 12, "one that ran longer starts again at once");
+});
+
+Deno.test("a supervisor waits by the time that it is given", async () => {
+  const waits: number[] = [];
+  const time = { ...systemTime, after: (ms: number) => (waits.push(ms), () => {}) };
+  using bench = await new Bench({ restart: true, time }).run();
+  bench.command.exits(1);
+  await bench.time.settle();
+  assertEquals(waits, [100]);
 });
 
 Deno.test("a command that was ended with its term starts with the next one at once", async () => {
