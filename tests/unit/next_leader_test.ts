@@ -15,6 +15,7 @@ const best: Candidate = {
 
 Deno.test("what a watchdog is told is the handoff that its node would do, also as JSON", () => {
   const message = JSON.parse(JSON.stringify(nextMessage([me, passed, best], 1n)));
+  assertEquals(message.type, "next");
   assertEquals(handoffOf(message), {
     to: best,
     passed: [{ key: "jobs/2", token: 2n, id: "jobs/2" }],
