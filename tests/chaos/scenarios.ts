@@ -1,11 +1,12 @@
 import type { TestNode } from "../support/node.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { busyCores, unrulyNeighbour } from "./load.ts";
+import { faultsOfWriters } from "./fenced_writes.ts";
 import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
 
 /** What the faults happen to. The tests of each group are in a file of its own, to run beside the others. */
-export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "mix"] as const;
+export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "writes", "mix"] as const;
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
@@ -323,6 +324,16 @@ export const SCENARIOS: readonly Scenario[] = [
         await member.start();
         await stage.settle();
       }
+    },
+  },
+  {
+    name: "fenced writes of a leader that is frozen before them, killed, cut off, deposed; etcd killed",
+    group: "writes",
+    members: 1,
+    boundMs: 2 * AFTER_LOSS_MS,
+    async round(stage) {
+      await faultsOfWriters(stage);
+      await stage.settle();
     },
   },
   {
