@@ -4,16 +4,19 @@ import { Writers } from "./writers.ts";
 
 /**
  * What can happen to a leader that writes, one after another. The first fault is sabotage of what is not fenced: the
- * leader is frozen between its check and its write, so that the write is late, and the checker must see that.
+ * leader is frozen between its check and its write, and writes when the next one has read what it builds on.
  */
 export async function faultsOfWriters(stage: Testbed): Promise<void> {
   const [etcd] = stage.etcds;
   await using writers = new Writers(stage.etcds);
 
+  await writers.look();
   const frozen = await writers.next();
-  let moved = writers.next(frozen);
-  frozen.process.kill("SIGUSR1");
-  await moved;
+  const successor = writers.hears("a successor that is about to write", (writer, told) => {
+    return writer !== frozen && told.type === "invoked" && told.object === nameOf(OBJECTS.at(-1)!);
+  });
+  writers.freeze();
+  await successor;
   const outcomes = new Map<string, string>();
   const late = writers.hears("the frozen writer to go on", (writer, told) => {
     if (writer === frozen && (told.type === "done" || told.type === "refused")) outcomes.set(told.object, told.type);
@@ -21,9 +24,10 @@ export async function faultsOfWriters(stage: Testbed): Promise<void> {
   });
   frozen.process.kill("SIGCONT");
   await late;
+  writers.thaw();
 
   const killed = await writers.next();
-  moved = writers.next(killed);
+  let moved = writers.next(killed);
   await writers.kill(killed);
   writers.add();
   await moved;

@@ -4,6 +4,7 @@ import { busyCores, unrulyNeighbour } from "./load.ts";
 import { faultsOfWriters } from "./fenced_writes.ts";
 import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
+import { Writers } from "./writers.ts";
 
 /** What the faults happen to. The tests of each group are in a file of its own, to run beside the others. */
 export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "writes", "mix"] as const;
@@ -327,7 +328,7 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: "fenced writes of a leader that is frozen before them, killed, cut off, deposed; etcd killed",
+    name: "fenced writes: leader frozen, killed, cut off, deposed",
     group: "writes",
     members: 1,
     boundMs: 2 * AFTER_LOSS_MS,
@@ -342,8 +343,11 @@ export const SCENARIOS: readonly Scenario[] = [
     members: 3,
     boundMs: 10 * AFTER_LOSS_MS,
     async round(stage) {
+      await using writers = new Writers(stage.etcds);
       await randomFaults(stage, 3 * SPELL_MS);
       await stage.settle();
+      await writers.look();
+      stage.referee.violations.push(...writers.violations());
     },
   },
 ];

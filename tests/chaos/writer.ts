@@ -1,8 +1,8 @@
 /**
  * `writer.ts ENDPOINTS ELECTION FILE ID`: a candidate that, while it leads, writes registers and lists in etcd and in an
- * SQLite file, and that reads them all the while. It loads what is there when its term begins
- * and builds on what it remembers, so that a write of somebody else in between is lost. SIGUSR1 lets it stop itself
- * right between the next check whether it leads and the writes that follow.
+ * SQLite file, and that reads them all the while. It loads what is there when its term begins and builds on what it
+ * remembers, so that what somebody else writes in between is lost. After SIGUSR2 it stops itself between its next check
+ * whether it leads and the writes that follow, until SIGCONT.
  */
 import { Etcd3, type IOptions } from "etcd3";
 import { DatabaseSync } from "node:sqlite";
@@ -36,7 +36,7 @@ const { symbols: libc } = Deno.dlopen("libc.so.6", {
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 });
 
-/** Microseconds of CLOCK_MONOTONIC, which is the same for all processes; `performance` and `process.hrtime` begin anew in each. */
+/** Microseconds by CLOCK_MONOTONIC, the same for all processes; Deno's `process.hrtime` begins anew in each. */
 function now(): number {
   const time = new BigInt64Array(2);
   libc.clock_gettime(1, time);
@@ -76,7 +76,8 @@ async function write(object: SharedObject, text: string, { guard, token }: Term)
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let freezes = false;
-Deno.addSignalListener("SIGUSR1", () => freezes = true);
+Deno.addSignalListener("SIGUSR2", () => freezes = true);
+Deno.addSignalListener("SIGCONT", () => freezes = false);
 
 function freeze(): void {
   freezes = false;

@@ -21,6 +21,7 @@ export class Writers implements AsyncDisposable {
   readonly #writers: Writer[] = [];
   readonly #history = new Map<string, Map<string, Operation>>(OBJECTS.map((object) => [nameOf(object), new Map()]));
   readonly #listeners = new Set<(writer: Writer, told: Told) => void>();
+  readonly #unexpected: string[] = [];
   #started = 0;
   #reads = 0;
 
@@ -40,11 +41,12 @@ export class Writers implements AsyncDisposable {
     this.#writers.push(writer);
   }
 
-  /** Resolves with the next writer, other than `former`, whose fenced write is done. */
+  /** Resolves with the next writer whose fenced write is done, by another key than this writer has now, if given. */
   async next(former?: Writer): Promise<Writer> {
     const first = nameOf(OBJECTS[0]);
-    return await this.hears("another writer's write", (writer, told) => {
-      return told.type === "done" && told.object === first && writer !== former;
+    const key = former?.key;
+    return await this.hears("a write by another key", (writer, told) => {
+      return told.type === "done" && told.object === first && writer.key !== key;
     });
   }
 
@@ -54,7 +56,7 @@ export class Writers implements AsyncDisposable {
     const listen = (writer: Writer, told: Told) => wanted(writer, told) && found.resolve(writer);
     this.#listeners.add(listen);
     try {
-      return await within(15_000, what, found.promise);
+      return await within(15_000, () => `${what}; they said ${JSON.stringify(this.#unexpected)}`, found.promise);
     } finally {
       this.#listeners.delete(listen);
     }
@@ -68,6 +70,15 @@ export class Writers implements AsyncDisposable {
         return who === writer && told.type === "read" && told.object === nameOf(OBJECTS.at(-1)!) && ++looks === 2;
       });
     }));
+  }
+
+  /** Whoever leads, now or later, stops between its next check and the writes that follow. */
+  freeze(): void {
+    for (const { process } of this.#writers) process.kill("SIGUSR2");
+  }
+
+  thaw(): void {
+    for (const { process } of this.#writers) process.kill("SIGCONT");
   }
 
   /** Kills one for good. */
@@ -97,6 +108,8 @@ export class Writers implements AsyncDisposable {
   }
 
   #hear(writer: Writer, line: string): void {
+    // Warnings of the runtime, or what it died of.
+    if (!line.startsWith("{")) return void this.#unexpected.push(line);
     const told: Told = JSON.parse(line);
     const history = this.#history.get(told.object)!;
     if (told.type === "read") {

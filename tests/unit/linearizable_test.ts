@@ -71,6 +71,7 @@ Deno.test("an unknown read says nothing", () => judge(true, write("a", START, 0,
 Deno.test("what was refused, or never asked for, is not there", () => {
   judge(false, write("a", START, 0, 1), read("x", 2, 3));
   judge(false, write("a", "x", 0, 1));
+  assertEquals(whyNotLinearizable("list", [read("x", 2, 3)]), '"x" is there and nobody wrote it');
 });
 
 Deno.test("a list keeps all that was appended, in its order", () => {
