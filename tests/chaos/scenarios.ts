@@ -344,8 +344,10 @@ export const SCENARIOS: readonly Scenario[] = [
     boundMs: 10 * AFTER_LOSS_MS,
     async round(stage) {
       await using writers = new Writers(stage.etcds);
+      await writers.next();
       await randomFaults(stage, 3 * SPELL_MS);
       await stage.settle();
+      await writers.next();
       await writers.look();
       stage.referee.violations.push(...writers.violations());
     },
