@@ -133,13 +133,14 @@ Deno.test("of thousands of foreign keys the first hundred are shown, and this no
   }
   const gone = new AbortController();
   const events = eventsOf(a, gone.signal);
-  for (const { members, total, omitted } of [await json(a, "/members"), (await events.next()).value!]) {
+  const first = (await within(5000, "the first event", events.next())).value!;
+  for (const { members, total, omitted } of [await json(a, "/members"), first]) {
     const shown = members as { id: string; place: number; role: string }[];
     assertEquals([shown.length, total, omitted], [101, 5001, 4900]);
     assertEquals([shown[0]!.role, shown[99]!.place, shown[100]!.id, shown[100]!.place], ["leader", 100, "a", 5001]);
   }
   gone.abort();
-  await events.next().catch(() => {});
+  await within(5000, "the stream to end", events.next().catch(() => {}));
 });
 
 Deno.test("connections are kept open for many requests, and answer under load", async () => {

@@ -12,6 +12,8 @@ const READ_AHEAD = 100;
 /** A subscriber to the queue of a prefix. */
 export interface QueueReader {
   readonly prefix: string;
+  /** The reader's own key, if it has one: its value is read wherever it stands. */
+  readonly ownKey?: () => string | undefined;
   /** Milliseconds between two probes. */
   readonly probeEveryMs: number;
   /** How long to wait for etcd. */
@@ -218,6 +220,7 @@ class QueueWatch {
     this.#early = undefined;
     this.#apply(early);
     this.#alive(sentAt);
+    this.#readWanted(client).catch(this.#observer.failed);
     // No probe was sent before; readers that joined meanwhile may have a shorter timeout.
     this.#source?.probe();
   }
@@ -228,7 +231,7 @@ class QueueWatch {
       return;
     }
     this.#apply(events);
-    this.#readFirst(client).catch(this.#observer.failed);
+    this.#readWanted(client).catch(this.#observer.failed);
   }
 
   #apply(events: readonly KeyEvent[]): void {
@@ -242,11 +245,18 @@ class QueueWatch {
     }
   }
 
-  /** Reads values that the list has left out, once their candidates come near the head of the queue. */
-  async #readFirst(client: EtcdClient): Promise<void> {
-    if (this.#reading || this.#unread.size === 0 || !this.#unread.has(this.#queue[0]?.key ?? "")) return;
+  /** Keys whose values the list has left out: of candidates that come near the head of the queue, and of readers. */
+  #wanted(): string[] {
+    if (this.#unread.size === 0) return [];
+    const ahead = this.#unread.has(this.#queue[0]?.key ?? "") ? this.#queue.slice(0, READ_AHEAD) : [];
+    const own = [...this.readers].flatMap(({ ownKey }) => ownKey?.() ?? []);
+    return [...new Set([...ahead.map(({ key }) => key), ...own])].filter((key) => this.#unread.has(key));
+  }
+
+  async #readWanted(client: EtcdClient): Promise<void> {
+    const keys = this.#wanted();
+    if (this.#reading || keys.length === 0) return;
     this.#reading = true;
-    const keys = this.#queue.slice(0, READ_AHEAD).map(({ key }) => key).filter((key) => this.#unread.has(key));
     const found = new Map<string, Candidate>();
     await readValues(client, keys, this.#listPatience(), (kv) => {
       const candidate = candidateOf(kv);
@@ -261,7 +271,7 @@ class QueueWatch {
     });
     for (const key of keys) this.#unread.delete(key);
     this.notify({ type: "changed", queue: this.#queue, revision: this.#revision });
-    await this.#readFirst(client);
+    await this.#readWanted(client);
   }
 
   /** Answers may be long. */

@@ -23,6 +23,8 @@ export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #link: EtcdLink;
   readonly #clock: Clock;
+  /** The key that was queued last. */
+  #ownKey: string | undefined;
   /** Reads the first key of the queue. */
   readonly #readFirst: Operation;
 
@@ -51,6 +53,7 @@ export class EtcdStore implements Store {
   }
 
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }> {
+    this.#ownKey = key;
     const name = keyBytes(key);
     const value = encodeCandidate(this.#options.self, new Date(this.#clock.now().wall));
     return this.#link.call(async (client) => {
@@ -119,7 +122,8 @@ export class EtcdStore implements Store {
   watch(notify: (notice: StoreNotice) => void): CloseWatch {
     const { prefix, ttlMs } = this.#options;
     const patience = this.#patience(callTimeoutMs(ttlMs));
-    return this.#link.watch({ prefix, probeEveryMs: probeEveryMs(ttlMs), patience, notify });
+    const ownKey = () => this.#ownKey;
+    return this.#link.watch({ prefix, ownKey, probeEveryMs: probeEveryMs(ttlMs), patience, notify });
   }
 
   #patience(timeoutMs: number): Patience {
