@@ -69,6 +69,8 @@ Deno.test("connections that are closed while all is well are replaced without a 
   const onEvent = ({ type }: ElectionEvent) => events.push(type);
   const a = new Candidate(etcd, "a", { endpoints: [proxy.endpoint], ttlSeconds: 60, onEvent });
   const { term } = await leads(a);
+  // One who is first leads before its watch is open.
+  await a.sees(/^a$/);
   for (let round = 0; round < 3; round++) {
     const again = proxy.accepts(1);
     proxy.cut();
