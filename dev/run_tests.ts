@@ -2,7 +2,7 @@
 /**
  * `deno task test [FLAGS]`: all tests, three files at a time or as many as there are cores; `DENO_JOBS` says otherwise.
  * They wait more than they compute. Tests that overload the machine, or that others disturb, run alone, after the
- * others: those listed here, and files of which a test failed beside others. With paths, only those.
+ * others. A file of which a test failed runs once more, alone, at the end. With paths, only those, and once.
  */
 import { failedFiles } from "./failed_files.ts";
 
@@ -32,14 +32,21 @@ async function test(...args: string[]): Promise<{ readonly code: number; readonl
   return { code: (await process.status).code, output };
 }
 
+/** Runs files; gives those that failed and may run once more, or nothing if a failure stands. */
+async function failures(...args: string[]): Promise<readonly string[] | undefined> {
+  const { code, output } = await test(...args);
+  if (code === 0) return [];
+  const failed = failedFiles(output);
+  return failed.length > 0 && !failed.some((file) => NEVER_AGAIN.test(file)) ? failed : undefined;
+}
+
 async function testAll(): Promise<number> {
-  const beside = await test("--parallel", `--ignore=${ALONE.join(",")}`);
-  const failed = beside.code === 0 ? [] : failedFiles(beside.output);
-  const again = failed.filter((file) => !NEVER_AGAIN.test(file));
-  if (again.length > 0) console.log(`\nA test failed beside others; these run once more, alone: ${again.join(" ")}\n`);
-  const alone = await test(...ALONE, ...again);
-  const stands = beside.code !== 0 && (again.length === 0 || again.length < failed.length);
-  return Math.max(stands ? beside.code : 0, alone.code);
+  const beside = await failures("--parallel", `--ignore=${ALONE.join(",")}`);
+  const alone = await failures(...ALONE);
+  const again = [...beside ?? [], ...alone ?? []];
+  if (again.length > 0) console.log(`\nA test failed; these files run once more, alone: ${again.join(" ")}\n`);
+  const { code } = again.length > 0 ? await test(...again) : { code: 0 };
+  return beside && alone ? code : 1;
 }
 
 Deno.exit(hasPaths ? (await test("--parallel")).code : await testAll());
