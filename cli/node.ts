@@ -9,8 +9,9 @@ import { checkProgram } from "../supervise/program.ts";
 import type { Children } from "../supervise/children.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
-import { nextMessage } from "../supervise/next_leader.ts";
+import { placeMessage } from "../supervise/place.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
+import type { PlaceMessage } from "../supervise/watchdog_messages.ts";
 import { etcdOptions } from "./etcd_files.ts";
 import { ownIdentity } from "./identity.ts";
 import { openLog } from "./log.ts";
@@ -62,10 +63,8 @@ class Node implements NodeHandlerOptions {
   #logWriter: LogWriter | undefined;
   #server!: NodeServer;
   #watchdog: Watchdog | undefined;
-  /** The token of this node's key, while it has a watchdog. */
-  #token: bigint | undefined;
-  /** To whom the watchdog would hand over, as it was told last. */
-  #next: ReturnType<typeof nextMessage> | undefined;
+  /** The node's place in the queue, as the watchdog knows it. */
+  #place: PlaceMessage | undefined;
   #supervisor: Supervisor | undefined;
   #command: CommandHost | undefined;
   /** Of a node without a command, if there are any. */
@@ -287,18 +286,17 @@ class Node implements NodeHandlerOptions {
     if (!watchdog) return;
     const { command } = this.#config;
     if (event.type === "lease-granted") watchdog.send({ type: "lease", id: event.leaseId.toString(16) });
-    if (event.type === "queued") {
-      this.#token = event.token;
-      watchdog.send({ type: "place", key: event.key, token: String(event.token) });
-    }
-    if (event.type === "queue-changed" && this.#token !== undefined) {
-      const message = nextMessage(event.queue, this.#token);
-      if (JSON.stringify(message) !== JSON.stringify(this.#next)) watchdog.send(message);
-      this.#next = message;
-    }
+    if (event.type === "queued") this.#tellPlace({ type: "place", key: event.key, token: String(event.token) });
+    if (event.type === "queue-changed" && this.#place) this.#tellPlace(placeMessage(this.#place, event.queue));
     if ((event.type === "term-extended" || event.type === "stop-changed") && command) {
       watchdog.send(watchdogDeadline(event.term, command.stopGraceMs, this.#ttlMs, Date.now()));
     }
+  }
+
+  #tellPlace(place: PlaceMessage): void {
+    if (JSON.stringify(place) === JSON.stringify(this.#place)) return;
+    this.#place = place;
+    this.#watchdog?.send(place);
   }
 
   /** Allows leadership transfers over HTTP, if there is a control token. */

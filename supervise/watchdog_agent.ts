@@ -1,13 +1,20 @@
 import { Cgroup } from "./cgroup.ts";
 import type { Children } from "./children.ts";
 import { deadlineOf, guard, type Guarded } from "./guard.ts";
-import { handoffOf } from "./next_leader.ts";
+import { handoffOf } from "./place.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
 import type { EtcdSource } from "./etcd_source.ts";
 import { EtcdLink, type EtcdOptions, EtcdStore, type Handoff, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
 import { CommandError, spawnProgram } from "./program.ts";
-import type { CommandFacts, StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
+import type {
+  CommandFacts,
+  KeyFacts,
+  PlaceMessage,
+  StartMessage,
+  WatchdogAnswer,
+  WatchdogMessage,
+} from "./watchdog_messages.ts";
 
 const REVOKE_TIMEOUT_MS = 1000;
 const REVOKE_RETRY_MS = 100;
@@ -34,8 +41,7 @@ export class WatchdogAgent {
   #store: EtcdStore | undefined;
   #openLog: OpenLog | undefined;
   #lease: bigint | undefined;
-  #place: { readonly key: string; readonly token: string } | undefined;
-  #next: Handoff | undefined;
+  #place: PlaceMessage | undefined;
   #tree: ProcessTree | undefined;
   /** The tree of the last command that was started here. */
   #startedTree: ProcessTree | undefined;
@@ -64,10 +70,6 @@ export class WatchdogAgent {
         break;
       case "place":
         this.#place = message;
-        this.#next = undefined;
-        break;
-      case "next":
-        this.#next = handoffOf(message);
         break;
       case "start":
         this.#start(message);
@@ -93,13 +95,15 @@ export class WatchdogAgent {
     this.#nodeDied = true;
     if (!this.#node) return;
     const { command, ttlMs } = this.#node;
-    const marked = this.#next ? undefined : this.#place && say(this.#store!, this.#place);
+    const place = this.#place;
+    const handoff = place && handoffOf(place);
+    const marked = place && !handoff && say(this.#store!, place);
     // Without a tree nothing runs, as far as the node has told.
     const killed = this.#tree ? this.#kill(this.#tree, ttlMs) : Promise.resolve(true);
     this.#log("warn", "node-died", { message: `${command ? "killing its command and " : ""}giving its lease back` });
     const [allDead] = await Promise.all([killed, marked]);
     if (allDead) {
-      await this.#handOver();
+      if (handoff) await handOver(this.#store!, place, handoff);
       if (this.#lease !== undefined) await this.#revoke(this.#store!, this.#lease, ttlMs);
     }
     if (command?.cgroup) new Cgroup(command.cgroup).remove();
@@ -189,15 +193,6 @@ export class WatchdogAgent {
     }
   }
 
-  /** Does what a leader that leaves does last: whoever is next may lead at once then. */
-  async #handOver(): Promise<void> {
-    const [place, handoff] = [this.#place, this.#next];
-    if (!place || !handoff) return;
-    const options = { leaving: "crashed", handoff } as const;
-    // If the queue has changed meanwhile, the revocation does what is left.
-    await this.#store!.withdraw(place.key, BigInt(place.token), REVOKE_TIMEOUT_MS, options).catch(() => {});
-  }
-
   async #revoke(store: EtcdStore, lease: bigint, ttlMs: number): Promise<void> {
     const from = performance.now();
     // Later than that, the lease has ended by itself.
@@ -215,8 +210,14 @@ export class WatchdogAgent {
 }
 
 /** Tells the others why the key goes; nothing depends on it. */
-async function say(store: EtcdStore, { key, token }: { key: string; token: string }): Promise<void> {
+async function say(store: EtcdStore, { key, token }: KeyFacts): Promise<void> {
   await store.markLeaving(key, BigInt(token), "crashed", MARK_PATIENCE_MS).catch(() => {});
+}
+
+/** Does what a leader that leaves does last: whoever is next may lead at once then. */
+async function handOver(store: EtcdStore, { key, token }: KeyFacts, handoff: Handoff): Promise<void> {
+  // If the queue has changed meanwhile, the revocation does what is left.
+  await store.withdraw(key, BigInt(token), REVOKE_TIMEOUT_MS, { leaving: "crashed", handoff }).catch(() => {});
 }
 
 /** A connection that stands ready: to make one takes longer than all the rest. */

@@ -17,9 +17,7 @@ export type WatchdogMessage =
   /** The lease that the node holds now, in hex. */
   | { readonly type: "lease"; readonly id: string }
   /** Where the node stands in the queue now. */
-  | { readonly type: "place"; readonly key: string; readonly token: string }
-  /** To whom the node would hand over, and who would be passed; nobody if it is not the first in the queue. */
-  | { readonly type: "next"; readonly to?: NextLeader; readonly passed?: readonly KeyFacts[] }
+  | PlaceMessage
   /** Starts the command, unless that comes too late. */
   | StartMessage
   /** The command runs, or is being stopped by the node, or does not run. */
@@ -30,6 +28,13 @@ export type WatchdogMessage =
   | { readonly type: "deadline"; readonly sentAt: number; readonly stopMs: number; readonly killMs: number }
   /** The node ends in good order: there is nothing left to guard. */
   | { readonly type: "done" };
+
+/** The node's key, and to whom the node would hand over, past whom: nobody if it is not the first in the queue. */
+export interface PlaceMessage extends KeyFacts {
+  readonly type: "place";
+  readonly to?: NextLeader;
+  readonly passed?: readonly KeyFacts[];
+}
 
 /** A key in the queue, its token as text: JSON has no big integers. */
 export interface KeyFacts {

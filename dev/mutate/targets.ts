@@ -23,8 +23,8 @@ export const TARGETS: readonly Target[] = [
   { folder: "election/etcd", files: /\/codec\.ts$/, tests: tests(/^(queue|codec)_test\.ts$/), simulated: false },
   {
     folder: "supervise",
-    files: /\/(budgets|guard|next_leader|supervisor)\.ts$/,
-    tests: tests(/^(budgets|guard|next_leader|supervisor).*_test\.ts$/),
+    files: /\/(budgets|guard|place|supervisor)\.ts$/,
+    tests: tests(/^(budgets|guard|place|supervisor).*_test\.ts$/),
     simulated: false,
   },
 ];
