@@ -8,7 +8,7 @@ export { freePort, portInUse };
 /** What sets the flags of etcd and etcdctl. */
 const SETTINGS = /^ETCD(CTL)?_/;
 
-/** The environment of an etcd that we start. Older versions need to be told to start on ARM. */
+/** The environment for an etcd that we start. Older versions start on ARM only with this variable. */
 export function etcdEnvironment(arch: typeof Deno.build.arch = Deno.build.arch): Record<string, string> {
   return { ...environmentWithout(SETTINGS), ...(arch === "aarch64" ? { ETCD_UNSUPPORTED_ARCH: "arm64" } : {}) };
 }

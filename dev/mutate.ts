@@ -32,7 +32,7 @@ class Mutation {
   );
   readonly #counts: Record<Outcome, number> = { unit: 0, simulation: 0, equivalent: 0, unexplained: 0 };
   readonly #began = performance.now();
-  #told = this.#began;
+  #reportedAt = this.#began;
   #unsound = 0;
 
   constructor(seeds: number) {
@@ -87,8 +87,8 @@ class Mutation {
     this.#counts[outcome]++;
     const { file, line, kind, was, became, key } = mutant;
     if (outcome === "unexplained") console.log(`${file}:${line} [${kind}] ${was} => ${became}\n  ${key}`);
-    if (performance.now() - this.#told < PROGRESS_EVERY_MS) return;
-    this.#told = performance.now();
+    if (performance.now() - this.#reportedAt < PROGRESS_EVERY_MS) return;
+    this.#reportedAt = performance.now();
     console.error(`${file}:${line}: ${this.#summary}`);
   }
 

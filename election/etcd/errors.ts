@@ -31,14 +31,14 @@ export class InvalidAnswerError extends Error {}
 class EndpointError extends Error {}
 
 /** The error of an endpoint that is etcd's gRPC proxy. */
-export function isGrpcProxy(): Error {
+export function grpcProxyRefused(): Error {
   return new EndpointError(
     "is etcd's gRPC proxy, which answers renewals with old news: use the endpoints of etcd itself",
   );
 }
 
 /** The error of a watch of which nothing comes, though calls are answered. */
-export function isHeldBack(): Error {
+export function watchHeldBack(): Error {
   return new EndpointError(
     "answers calls, but nothing comes of a watch: a proxy in between that buffers responses must stop that " +
       "(nginx: proxy_buffering off)",

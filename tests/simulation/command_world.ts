@@ -1,7 +1,7 @@
 import { stopBudgetMs } from "../../supervise/budgets.ts";
 import { CommandMachine, type CommandSabotage } from "./model_command.ts";
 import { ModelEtcd } from "./model_etcd.ts";
-import { ModelNode, type Surroundings } from "./model_node.ts";
+import { HEALTHY_LINK, ModelNode, type Surroundings } from "./model_node.ts";
 import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -125,7 +125,7 @@ class CommandWorld implements Surroundings {
       fault(text, ({ node }, ms) => {
         change(node);
         schedule.after(ms, () => {
-          Object.assign(node.link, { out: true, in: true, loss: 0 });
+          Object.assign(node.link, HEALTHY_LINK);
           node.healed();
         });
       });

@@ -13,12 +13,12 @@ const PROGRESS_EVERY_MS = 2000;
 /** Prints lines of progress, with the rate; not too many. */
 class Progress {
   readonly #began = performance.now();
-  #told = this.#began;
+  #reportedAt = this.#began;
 
-  tell(done: number, text: () => string, last = false): void {
+  report(done: number, text: () => string, last = false): void {
     const now = performance.now();
-    if (!last && now - this.#told < PROGRESS_EVERY_MS) return;
-    this.#told = now;
+    if (!last && now - this.#reportedAt < PROGRESS_EVERY_MS) return;
+    this.#reportedAt = now;
     console.log(`${text()}, ${(done / (now - this.#began) * 1000).toFixed(0)}/s, no violation`);
   }
 }
@@ -42,9 +42,9 @@ async function simulate(first: number, count: number): Promise<number> {
     terms += result.terms;
     const { count, longestMs } = result.taken;
     taken = { count: taken.count + count, longestMs: Math.max(taken.longestMs, longestMs) };
-    progress.tell(seed - first + 1, text(seed - first + 1));
+    progress.report(seed - first + 1, text(seed - first + 1));
   }
-  progress.tell(count, text(count), true);
+  progress.report(count, text(count), true);
   return 0;
 }
 
@@ -58,9 +58,9 @@ async function simulateAll(options: ExhaustiveOptions): Promise<number> {
       return 1;
     }
     done = worlds;
-    progress.tell(worlds, () => `${worlds} of ${of} worlds`);
+    progress.report(worlds, () => `${worlds} of ${of} worlds`);
   }
-  progress.tell(done, () => `${done} worlds`, true);
+  progress.report(done, () => `${done} worlds`, true);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 import { keyEvent, prefixRange } from "../codec.ts";
 import { type Clock, elapsed, type Instant } from "../../machine/clock.ts";
 import type { Patience, RangeAnswer, RangeRequest, WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, deadlineExceeded, isHeldBack } from "../errors.ts";
+import { cancelled, deadlineExceeded, watchHeldBack } from "../errors.ts";
 import { type Json, keyValue } from "./json.ts";
 
 /** The part of the client that a watch needs. */
@@ -87,7 +87,7 @@ class GatewayWatch implements WatchHandle {
   #lookAround(leftMs: number): void {
     const { prefix, patience } = this.#request;
     let answered = false;
-    this.#timer = setTimeout(() => this.#fail(answered ? isHeldBack() : timeout()), leftMs);
+    this.#timer = setTimeout(() => this.#fail(answered ? watchHeldBack() : timeout()), leftMs);
     const request = { ...prefixRange(prefix), limit: 1, keys_only: true };
     this.#client.range(request, patience()).then(() => answered = true, () => {});
   }

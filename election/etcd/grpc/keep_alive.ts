@@ -1,6 +1,6 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
 import { type Deferred, deferred } from "../../deferred.ts";
-import { isGrpcProxy } from "../errors.ts";
+import { grpcProxyRefused } from "../errors.ts";
 import { whenLate } from "../turns.ts";
 
 type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
@@ -55,7 +55,7 @@ export class KeepAliveStream {
   async refuseProxy(timeoutMs: number): Promise<void> {
     const [id] = crypto.getRandomValues(new BigUint64Array(1));
     const { TTL } = await this.renew(String(id! >> 1n), timeoutMs);
-    if (TTL !== "0") throw isGrpcProxy();
+    if (TTL !== "0") throw grpcProxyRefused();
   }
 
   close(): void {

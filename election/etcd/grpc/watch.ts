@@ -2,7 +2,7 @@ import { keyEvent, prefixRange } from "../codec.ts";
 import type { Etcd3, IWatchResponse } from "etcd3";
 import type { Clock } from "../../machine/clock.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
-import { cancelled, connectionClosed, deadlineExceeded, isGrpcProxy } from "../errors.ts";
+import { cancelled, connectionClosed, deadlineExceeded, grpcProxyRefused } from "../errors.ts";
 import { whenLate } from "../turns.ts";
 
 /** A watch on the stream. */
@@ -109,7 +109,7 @@ export class WatchStream {
     } else if (response.created) {
       this.#reportConnected();
       // It would take events of one watch for those of another.
-      if (watch?.id !== response.watch_id) return this.#failAll(isGrpcProxy());
+      if (watch?.id !== response.watch_id) return this.#failAll(grpcProxyRefused());
       if (!watch || !this.#watches.has(watch.id)) return;
       clearTimeout(watch.createTimer);
       watch.request.created();
