@@ -1,6 +1,7 @@
 import type { ElectionOptions, ObserveOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
 import type { Candidate } from "./machine/queue.ts";
+import { Rehearsals } from "./rehearsal.ts";
 import type { RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
@@ -33,6 +34,7 @@ import type { ElectionStatus, ElectionView } from "./observation.ts";
  */
 export class Election implements ElectionView {
   readonly #participant: Participant;
+  readonly #rehearsals: Rehearsals;
 
   /**
    * Joins the election.
@@ -42,6 +44,7 @@ export class Election implements ElectionView {
    */
   constructor(options: ElectionOptions) {
     this.#participant = Participant.join(options, true);
+    this.#rehearsals = new Rehearsals();
   }
 
   /** The current role, computed against the clock: never "leader" once the lease may have expired. */
@@ -90,13 +93,15 @@ export class Election implements ElectionView {
    *
    * @returns A promise that resolves when everything is closed, also if etcd does not answer.
    */
-  stop(): Promise<void> {
-    return this.#participant.stop();
+  async stop(): Promise<void> {
+    const stopped = this.#participant.stop();
+    await this.#rehearsals.stop();
+    await stopped;
   }
 
   /** Same as {@linkcode Election.stop}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#participant.stop();
+    return this.stop();
   }
 }
 

@@ -18,17 +18,20 @@ export interface EtcdStoreOptions {
   readonly ttlMs: number;
 }
 
+/** What the store needs of a link. */
+export type StoreLink = Pick<EtcdLink, "call" | "watch">;
+
 /** The store in etcd. */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
-  readonly #link: EtcdLink;
+  readonly #link: StoreLink;
   readonly #clock: Clock;
   /** The key that was queued last. */
   #ownKey: string | undefined;
   /** Reads the first key of the queue. */
   readonly #readFirst: Operation;
 
-  constructor(options: EtcdStoreOptions, link: EtcdLink, clock: Clock = systemClock) {
+  constructor(options: EtcdStoreOptions, link: StoreLink, clock: Clock = systemClock) {
     this.#options = options;
     this.#link = link;
     this.#clock = clock;
