@@ -13,10 +13,13 @@ export function openLog(
   sink: LogSink = Deno.stderr,
 ): { readonly log: Log; readonly writer: LogWriter } {
   const line = format === "json" ? jsonLine : textLine;
-  const now = () => new Date().toISOString();
-  const writer = new LogWriter(sink, (lines) => line(now(), "warn", id, "log-dropped", { lines }));
+  const text = (time: Date, level: LogLevel, event: string, fields: LogFields) =>
+    line(time.toISOString(), level, id, event, fields);
+  const writer = new LogWriter(sink, (lines) => text(new Date(), "warn", "log-dropped", { lines }));
   const log: Log = (level, event, fields = {}) => {
-    if (LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(minimum)) writer.write(line(now(), level, id, event, fields));
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(minimum)) return;
+    const time = new Date();
+    writer.writeLater(() => text(time, level, event, fields));
   };
   return { log, writer };
 }

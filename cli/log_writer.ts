@@ -33,6 +33,8 @@ export class LogWriter {
   readonly #encoder = new TextEncoder();
   #waiting: Uint8Array[] = [];
   #bytes = 0;
+  readonly #later: (() => string)[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #dropped = 0;
   /** Those of the dropped that no line has told of. */
   #untold = 0;
@@ -54,6 +56,18 @@ export class LogWriter {
     return { stuckForMs, dropped: this.#dropped };
   }
 
+  /** Takes a line that is made in a later turn of the event loop: what is decided in this one is sent first. */
+  writeLater(line: () => string): void {
+    this.#later.push(line);
+    this.#timer ??= setTimeout(() => this.#writeLines());
+  }
+
+  #writeLines(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const line of this.#later.splice(0)) this.write(line());
+  }
+
   /** Takes a line, without its end. It never waits and never fails. */
   write(line: string): void {
     const bytes = this.#encoder.encode(`${line}\n`);
@@ -69,6 +83,7 @@ export class LogWriter {
 
   /** Waits until all is written, but only for a moment; says whether it is. */
   async end(withinMs = END_MS): Promise<boolean> {
+    this.#writeLines();
     this.#ending = true;
     this.#wake();
     const late = Promise.withResolvers<void>();

@@ -107,6 +107,7 @@ export class Runner {
     // An abort listener may call back into the election: queue its event.
     if (this.#stepping) return;
     this.#stepping = true;
+    let leaves = false;
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
       const before = this.#core;
       const now = this.now();
@@ -114,12 +115,15 @@ export class Runner {
       this.#core = core;
       // Actions first: send a guard or a delete before running callbacks.
       for (const action of actions) this.#perform(action);
+      leaves ||= actions.some(({ type }) => type === "withdraw");
       this.#endTerm(before);
       this.#drain();
       this.#report(before, now);
     }
     this.#stepping = false;
-    this.#hooks.changed();
+    // The next leader waits for what is on its way now; readers have learned of the end of the term by its signal.
+    if (leaves) this.#time.after(0, () => this.#hooks.changed());
+    else this.#hooks.changed();
     for (const check of this.#settled) check();
     this.#armTimer();
   }
