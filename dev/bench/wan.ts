@@ -16,6 +16,7 @@ const ASKED = 100;
 const NETWORKS: readonly (LineQuality & { readonly name: string })[] = [
   { name: "plain", delayMs: 0, loss: 0 },
   { name: "25 ms each way", delayMs: 25, loss: 0 },
+  { name: "100 ms each way", delayMs: 100, loss: 0 },
   { name: "5 % of packets lost each way", delayMs: 0, loss: 0.05 },
 ];
 
@@ -78,21 +79,22 @@ try {
   await using etcd = await RemoteEtcd.start();
   const { path } = await executableOfNow();
   console.log(
-    "| network | etcd answers, ms | start to leader, ms | handoff at SIGTERM, ms | kill -9, with a watchdog, ms | " +
+    "| network | transport | etcd answers, ms | start to leader, ms | handoff at SIGTERM, ms | kill -9, with a watchdog, ms | " +
       `renewals failed in ${minutes} min | terms lost |`,
   );
-  console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+  console.log("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const { name, ...line } of NETWORKS) {
     etcd.line = line;
-    const start = () => ServerProcess.start(path, etcd, []);
-    const startWatched = () => ServerProcess.start(path, etcd, ["--watchdog"]);
-    const answered = await answers(etcd);
-    // Before the starts are measured: the first one may unpack the executable.
-    const handoffs = await takeover(rounds, "SIGTERM", start);
-    const crashes = await takeover(rounds, "SIGKILL", startWatched);
-    const started = await starts(rounds, start);
-    const cells = [...[answered, started, handoffs, crashes].map(cell), ...await idle(minutes, start)];
-    console.log(`| ${[name, ...cells].join(" | ")} |`);
+    for (const transport of ["grpc", "gateway"]) {
+      const start = (...flags: string[]) => ServerProcess.start(path, etcd, ["--transport", transport, ...flags]);
+      const answered = await answers(etcd);
+      // Before the starts are measured: the first one may unpack the executable.
+      const handoffs = await takeover(rounds, "SIGTERM", () => start());
+      const crashes = await takeover(rounds, "SIGKILL", () => start("--watchdog"));
+      const started = await starts(rounds, () => start());
+      const cells = [...[answered, started, handoffs, crashes].map(cell), ...await idle(minutes, () => start())];
+      console.log(`| ${[name, transport, ...cells].join(" | ")} |`);
+    }
   }
   console.log("\nMedians, with the 95th percentile in parentheses.");
 } catch (error) {
