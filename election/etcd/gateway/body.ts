@@ -1,16 +1,16 @@
 import { MAX_ANSWER_BYTES } from "../limits.ts";
 
-/** The text of a response. */
-export async function readText(response: Response): Promise<string> {
+/** The text of a response, until the signal aborts it. */
+export async function readText(response: Response, signal: AbortSignal): Promise<string> {
   const text = new BoundedText();
-  for await (const piece of pieces(response)) text.add(piece);
+  for await (const piece of pieces(response, signal)) text.add(piece);
   return text.take();
 }
 
-/** The lines of a response that are not empty, as they come. */
-export async function* readLines(response: Response): AsyncGenerator<string> {
+/** The lines of a response that are not empty, as they come, until the signal aborts it. */
+export async function* readLines(response: Response, signal: AbortSignal): AsyncGenerator<string> {
   const text = new BoundedText();
-  for await (const piece of pieces(response)) {
+  for await (const piece of pieces(response, signal)) {
     const [end, ...next] = piece.split("\n");
     text.add(end!);
     for (const start of next) {
@@ -21,18 +21,23 @@ export async function* readLines(response: Response): AsyncGenerator<string> {
   }
 }
 
-async function* pieces({ body }: Response): AsyncGenerator<string> {
+async function* pieces({ body }: Response, signal: AbortSignal): AsyncGenerator<string> {
   if (!body) return;
   const reader = body.getReader();
   const decoder = new TextDecoder();
+  const cancel = () => reader.cancel().catch(() => {});
+  // Once it has answered, `fetch` of Node.js 20 and 22 may lose the signal to the garbage collector (nodejs/node#55428).
+  signal.addEventListener("abort", cancel);
   try {
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       yield decoder.decode(piece.value, { stream: true });
     }
+    signal.throwIfAborted();
     yield decoder.decode();
   } finally {
+    signal.removeEventListener("abort", cancel);
     // The rest of what is too long is not read.
-    await reader.cancel().catch(() => {});
+    await cancel();
   }
 }
 

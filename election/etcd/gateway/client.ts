@@ -95,8 +95,8 @@ export class GatewayClient implements EtcdClient {
       const from = performance.now();
       const response = await this.#fetch(path, body, controller.signal, token);
       this.#firstTookMs ??= performance.now() - from;
-      if (!response.ok) throw gatewayError(response.status, await readText(response));
-      for await (const line of readLines(response)) yield parseAnswer(line, response.status);
+      if (!response.ok) throw gatewayError(response.status, await readText(response, controller.signal));
+      for await (const line of readLines(response, controller.signal)) yield parseAnswer(line, response.status);
     } catch (error) {
       throw unavailable(error);
     } finally {
@@ -147,7 +147,7 @@ export class GatewayClient implements EtcdClient {
     this.#pending.set(controller, promise);
     try {
       const response = await this.#fetch(path, body, controller.signal, token);
-      const text = await readText(response);
+      const text = await readText(response, controller.signal);
       this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, text);
       return parseAnswer(text, response.status);
