@@ -104,8 +104,21 @@ function isRuntimeError(error: unknown): boolean {
 const CLOSED = "connection closed";
 const HUNG_UP = "connection closed during the TLS handshake: it may require a trusted client certificate";
 
-/** Fragments of TLS errors, and what they mean. */
-const TLS_REASONS: readonly [fragment: string, reason: string][] = [
+const GRPC_ONLY =
+  "this port speaks only gRPC; use transport grpc, or the port of etcd's flag --listen-client-http-urls";
+const HTTP_ONLY = "this port speaks only HTTP, not gRPC; use transport gateway, or etcd's port for gRPC";
+
+/** Fragments of errors, and what they mean. */
+const REASONS: readonly [fragment: string, reason: string][] = [
+  ["received unexpected message from connection", GRPC_ONLY],
+  ["invalid HTTP version parsed", GRPC_ONLY],
+  ["Parse Error: Expected HTTP/", GRPC_ONLY],
+  // By TLS, a newer etcd refuses whoever does not offer HTTP/2.
+  ["socket hang up", "connection closed without an answer; this port may speak only gRPC"],
+  // The text "404 page not found", read as the length of a message.
+  ["larger than max (808722544 ", HTTP_ONLY],
+  // A server that is asked by gRPC and knows only HTTP closes the connection without a word; so does one with TLS.
+  ["Failed to connect (", "connection closed before HTTP/2 began; this port may require https, or speak only HTTP"],
   [
     "must not be an IP address",
     "TLS needs a host name as the endpoint, or a server name for the IP address",
@@ -133,7 +146,7 @@ function shortReason(detail: string): string {
   if (missing !== undefined) return missing;
   if (/ECONNREFUSED|Connection refused/.test(detail)) return "connection refused";
   if (detail.includes("RST_STREAM") || detail.includes("ECONNRESET")) return CLOSED;
-  for (const [fragment, reason] of TLS_REASONS) if (detail.includes(fragment)) return reason;
+  for (const [fragment, reason] of REASONS) if (detail.includes(fragment)) return reason;
   if (/broken pipe|connection (reset|closed|dropped)|reading a body/i.test(detail)) return CLOSED;
   const last = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(detail)?.[1] ??
     detail.replace(/^error sending request.*? for url \(\S*\): (client error \(\w+\): )?/, "");
