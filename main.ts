@@ -13,6 +13,7 @@
 import { parseCommandLine } from "./cli/command_line.ts";
 import { UsageError } from "./cli/flags.ts";
 import { LogWriter } from "./cli/log_writer.ts";
+import { OutputError, print } from "./cli/print.ts";
 import { VERSION } from "./cli/version.ts";
 import type { LogOptions } from "./supervise/log.ts";
 import { CommandError } from "./supervise/program.ts";
@@ -25,7 +26,7 @@ import { AskError } from "./cli/inspect/ask.ts";
  * line, as `leader-node: <message>`.
  *
  * @param args The command line, without the program's name.
- * @returns 0 on success; 1 if the port, etcd or a node cannot be used; 2 for invalid usage or a missing permission; `status`, `members`:
+ * @returns 0 on success; 1 if the port, etcd, a node or stdout cannot be used; 2 for invalid usage or a missing permission; `status`, `members`:
  * 3 without a leader; with a command: its exit code, or 126 or 127 if it cannot be run.
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -34,15 +35,15 @@ export async function main(args: readonly string[]): Promise<number> {
     const command = parseCommandLine(args, (name) => Deno.env.get(name));
     switch (command.type) {
       case "help":
-        console.log((await import("./cli/help.ts")).helpText(command.subcommand));
+        await print((await import("./cli/help.ts")).helpText(command.subcommand));
         return 0;
       case "version":
-        console.log(`leader-node ${VERSION}`);
+        await print(`leader-node ${VERSION}`);
         return 0;
       case "run":
         return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":
-        console.log(printable(await (await import("./cli/control.ts")).transferLeadership(command.config)));
+        await print(printable(await (await import("./cli/control.ts")).transferLeadership(command.config)));
         return 0;
       case "inspect":
         return await (await import("./cli/inspect/command.ts")).inspect(command.config);
@@ -82,7 +83,7 @@ async function say(line: string): Promise<void> {
 function exitCode(error: unknown): number | undefined {
   if (error instanceof UsageError || missingPermission(String(error)) !== undefined) return 2;
   if (error instanceof CommandError) return error.exitCode;
-  if (error instanceof ListenError || error instanceof AskError) return 1;
+  if (error instanceof ListenError || error instanceof AskError || error instanceof OutputError) return 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

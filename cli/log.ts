@@ -1,5 +1,6 @@
 import type { Log, LogFields, LogFormat, LogLevel, LogOptions } from "../supervise/log.ts";
 import { type LogSink, LogWriter } from "./log_writer.ts";
+import { isPrintable } from "../election/internal.ts";
 import { shortened, visibleJson } from "./visible.ts";
 
 /** The levels, the most verbose first. */
@@ -42,5 +43,5 @@ function textLine(time: string, level: LogLevel, id: string, event: string, fiel
 }
 
 function word(text: string): string {
-  return /^[^\s"=\p{C}]+$/u.test(text) ? text : visibleJson(text);
+  return /^[^\s"=]+$/.test(text) && isPrintable(text) ? text : visibleJson(text);
 }

@@ -1,5 +1,5 @@
 import type { LogFormat, LogLevel } from "../supervise/log.ts";
-import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "../election/internal.ts";
+import { checkPriority, checkTtl, DEFAULT_TTL, EXPECTED, isPrintable } from "../election/internal.ts";
 import { ETCD_FLAGS, type EtcdConfig, PEM_FILE, readEtcdConfig, readPem } from "./etcd_flags.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 import {
@@ -153,7 +153,7 @@ export function readNodeConfig(args: readonly string[], env: Env): Config | "hel
     ...readEtcdConfig(settings),
     port: read("port", parsePort)!,
     hostname: read("hostname", (text) => /^[\w.:%-]+$/.test(text) ? text : undefined)!,
-    id: read("id", (text) => text.trim() !== "" && text.length <= 200 && !/\p{C}/u.test(text) ? text : undefined),
+    id: read("id", (text) => text.trim() !== "" && text.length <= 200 && isPrintable(text) ? text : undefined),
     ttl,
     advertiseUrl: read("advertise-url", parseUrl),
     priority: read("priority", (text) => checkPriority(/^-?\d+$/.test(text) ? Number(text) : NaN))!,

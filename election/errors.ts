@@ -9,8 +9,16 @@ export type TermEndReason =
   /** {@linkcode Election.stop} was called. */
   | "stopped";
 
-/** Control and format characters, line separators, lone surrogates: they can move a cursor, or hide or reorder text. */
-export const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+/**
+ * Control and format characters, line separators, lone surrogates: they can move a cursor, or hide or reorder text.
+ * Not the joiners between characters that need them, as in some emoji and in Persian.
+ */
+export const UNPRINTABLE = /(?!(?<=[^\p{ASCII}\p{C}\p{Z}])[\u200c\u200d])[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/** Whether a text has no such characters. */
+export function isPrintable(text: string): boolean {
+  return text.search(UNPRINTABLE) < 0;
+}
 
 /** Text from others on one line, without such characters, and with an ellipsis if it is longer than `maxLength`. */
 export function printable(text: string, maxLength = Infinity): string {

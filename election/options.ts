@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from "./etcd/options.ts";
 import type { Connection } from "./connection.ts";
-import { InvalidOptionError } from "./errors.ts";
+import { InvalidOptionError, isPrintable } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 
 /** Options to observe an election. */
@@ -64,7 +64,9 @@ export const EXPECTED = {
  * @throws {InvalidOptionError} If it is empty, too long, ends with a slash or contains control characters.
  */
 export function checkName(name: string): string {
-  if (name !== "" && name.length <= 512 && !name.endsWith("/") && !/[\p{C}\uFFFD]/u.test(name)) return name;
+  if (name !== "" && name.length <= 512 && !name.endsWith("/") && isPrintable(name) && !name.includes("\uFFFD")) {
+    return name;
+  }
   throw new InvalidOptionError("name", name.slice(0, 100), EXPECTED.name);
 }
 

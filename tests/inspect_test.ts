@@ -144,6 +144,50 @@ Deno.test("a leftover key without a lease is named everywhere, with the command 
   assertEquals((await early.get("/readyz")).status, 200);
 });
 
+Deno.test("a leader that does not answer is a problem, for scripts too", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "60"]);
+  await a.logs("leading");
+  await using b = await TestNode.start(etcd, ["--id", "b"]);
+  await b.logs("following");
+  a.kill("SIGSTOP");
+  const { code, stdout } = await look(etcd, "status");
+  assertEquals(code, 1);
+  assertMatch(stdout, /^the leader, a, cannot be reached: no answer within 3 s$/m);
+});
+
+Deno.test("a stdout that is full is one line and exit code 1, one that is closed is no error", async () => {
+  await using etcd = await LocalEtcd.start();
+  const controlled = { env: { LEADER_NODE_CONTROL_TOKEN: "a-long-enough-token" } };
+  await using a = await TestNode.start(etcd, ["--id", "a"], controlled);
+  await a.logs("leading");
+  const asked = ["status", "members", "members --watch", "history", "doctor", "status --json"];
+  const printed = ["help", "version", "--help", "status --help"];
+  const run = (script: string, args: string) => {
+    const end = asked.includes(args) ? ["--endpoints", etcd.endpoint] : [];
+    const words = [Deno.execPath(), "run", "-A", "--quiet", MAIN, ...args.split(" "), ...end];
+    return Program.run("bash", ["-c", script, ...words], controlled);
+  };
+  const control = `resign --url http://127.0.0.1:${a.port}`;
+  for (const args of [...asked, ...printed, control]) {
+    const { code, stderr } = await run(`"$0" "$@" >/dev/full`, args);
+    assertEquals(stderr, "leader-node: cannot write to stdout: No space left on device (os error 28)\n", args);
+    assertEquals(code, 1);
+  }
+  for (const args of [...asked.slice(0, -1), ...printed].filter((args) => args !== "members --watch")) {
+    const { stdout, stderr } = await run(`"$0" "$@" | true; echo "\${PIPESTATUS[0]}"`, args);
+    assertEquals([stdout, stderr], ["0\n", ""], args);
+  }
+  const watching = run(`"$0" "$@" | head -1; echo "\${PIPESTATUS[0]}"`, "members --watch");
+  // It finds out with the next change.
+  let count = 0;
+  const changes = setInterval(() => etcd.ctl("put", "leader-node/x", `${count++}`).catch(() => {}), 300);
+  const { stdout, stderr } = await watching;
+  clearInterval(changes);
+  assertMatch(stdout, /^#.*\n0\n$/);
+  assertEquals(stderr, "");
+});
+
 Deno.test("the command names exactly the key, whatever bytes it has", async () => {
   const keys = ["jobs/7", "-x/7", "a b", "a'b", "$(id)", "a;b", "ä/7", "a\n\x1b\\'b", "\u202e7"].map((key) =>
     new TextEncoder().encode(key)

@@ -8,6 +8,7 @@ import { readQueue, watchQueue } from "./read_queue.ts";
 import { askNodes, compare, statusJson, statusText } from "./status.ts";
 import type { InspectConfig } from "./flags.ts";
 import { onStopSignal } from "../signals.ts";
+import { print } from "../print.ts";
 import { visibleJson } from "../visible.ts";
 
 /** Exit codes for scripts. An {@linkcode AskError} gives 1 too. */
@@ -41,9 +42,12 @@ async function members(config: InspectConfig): Promise<number> {
   for await (const status of watchQueue(config, stopped.signal)) {
     if (stopped.signal.aborted) break;
     const text = config.json ? membersJson(status) : membersTable(status, show);
-    if (config.watch && !config.json) console.log(Deno.stdout.isTerminal() ? `\x1b[H\x1b[J${text}` : `${text}\n`);
-    else console.log(text);
-    if (config.watch) continue;
+    if (config.watch) {
+      const clear = Deno.stdout.isTerminal() ? `\x1b[H\x1b[J${text}` : `${text}\n`;
+      if (!await print(config.json ? text : clear)) break;
+      continue;
+    }
+    await print(text);
     const { leader } = status.state;
     return !leader ? NO_LEADER : leaderProblem(status.queue, leader.token) ? PROBLEM : OK;
   }
@@ -53,7 +57,7 @@ async function members(config: InspectConfig): Promise<number> {
 async function status(config: InspectConfig): Promise<number> {
   const fromEtcd = await readQueue(config);
   const report = compare(fromEtcd, await askNodes(fromEtcd.queue, "/status", parseStatus));
-  console.log(config.json ? statusJson(config.election, report) : statusText(config.election, report, show));
+  await print(config.json ? statusJson(config.election, report) : statusText(config.election, report, show));
   if (report.doubts.length > 0) return PROBLEM;
   return report.leader ? OK : NO_LEADER;
 }
@@ -61,7 +65,7 @@ async function status(config: InspectConfig): Promise<number> {
 async function history(config: InspectConfig): Promise<number> {
   const { queue } = await readQueue(config);
   const terms = mergeHistories(await askNodes(queue, "/history", parseHistory));
-  console.log(config.json ? visibleJson(terms) : historyTable(terms, show));
+  await print(config.json ? visibleJson(terms) : historyTable(terms, show));
   return OK;
 }
 
@@ -71,6 +75,6 @@ async function doctor(config: InspectConfig): Promise<number> {
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
   const nodes = await askNodes(queue ?? [], "/status", parseStatus);
   const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes });
-  console.log(config.json ? visibleJson(findings) : findingsText(findings, show));
+  await print(config.json ? visibleJson(findings) : findingsText(findings, show));
   return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

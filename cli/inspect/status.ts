@@ -73,7 +73,9 @@ export function compare(
       doubts.push(`${id} claims to be the leader; according to etcd it is ${leader?.id ?? "nobody"}`);
     } else if (itsLeader !== leader?.id) doubts.push(`${id} considers ${itsLeader ?? "nobody"} the leader`);
   }
-  if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
+  const asked = nodes.find(({ candidate: { token } }) => token === leader?.token);
+  if (asked?.candidate.url && asked.problem) doubts.push(`the leader, ${leader!.id}, ${asked.problem}`);
+  else if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
     doubts.push("no node answered");
   }
   return { leader, nodes, doubts };

@@ -29,10 +29,21 @@ export function table(head: readonly string[], rows: readonly (readonly (Painted
       typeof cell === "string" ? { text: printable(cell) } : { ...cell, text: printable(cell.text) }
     )
   );
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => width(row[column]!.text))));
   const line = (row: readonly Painted[]) =>
-    row.map((cell, column) => paint(cell, show) + " ".repeat(widths[column]! - cell.text.length)).join("  ").trimEnd();
+    row.map((cell, column) => paint(cell, show) + " ".repeat(widths[column]! - width(cell.text))).join("  ").trimEnd();
   return cells.map(line).join("\n");
+}
+
+const graphemes = new Intl.Segmenter();
+/** What takes two columns of a terminal: emoji, and the scripts of East Asia. */
+const WIDE = /\p{Emoji_Presentation}|\uFE0F|[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFF00-\uFF60]/u;
+
+/** The columns of a terminal that a text takes. */
+function width(text: string): number {
+  if (/^\p{ASCII}*$/u.test(text)) return text.length;
+  return Array.from(graphemes.segment(text), ({ segment }): number => WIDE.test(segment) ? 2 : 1)
+    .reduce((sum, columns) => sum + columns, 0);
 }
 
 /** A time span such as "2 h 5 min". */

@@ -52,6 +52,7 @@ Deno.test("each flag sets what it says, with a space or an equals sign", () => {
     ["--transport gateway", { etcd: { ...DEFAULTS.etcd, transport: "gateway" } }],
     ["--election team/jobs", { election: "team/jobs" }],
     ["--id a", { id: "a" }],
+    ["--id 👨‍👩‍👧", { id: "👨‍👩‍👧" }],
     ["--ttl 30", { ttl: 30 }],
     ["--advertise-url https://a.example/node/", { advertiseUrl: "https://a.example/node" }],
     ["--observe", { observe: true }],

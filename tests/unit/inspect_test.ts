@@ -127,9 +127,13 @@ Deno.test("nodes that disagree with etcd are doubted", () => {
   assertEquals(doubts({ ...report("b", { leader: "a" }), candidate: { key: "c", token: 3n, id: "c" } }), [
     "the URL of c is answered by b",
   ]);
-  assertEquals(doubts({ candidate: { key: "b", token: 1n, id: "b", url: "http://b" }, problem: "hides" }), [
+  assertEquals(doubts({ candidate: { key: "b", token: 2n, id: "b", url: "http://b" }, problem: "hides" }), [
     "no node answered",
   ]);
+  const away = { candidate: { key: "a", token: 1n, id: "a", url: "http://a" }, problem: "cannot be reached: gone" };
+  assertEquals(doubts(away, report("b", { leader: "a" })), ["the leader, a, cannot be reached: gone"]);
+  const foreign = { candidate: { key: "a", token: 1n, id: "a" }, problem: "has no URL" };
+  assertEquals(doubts(foreign, report("b", { leader: "a" })), []);
   assertStringIncludes(statusText("jobs", compare(seen, [impostor]), PLAIN), "b claims to be the leader");
 });
 
@@ -197,6 +201,16 @@ Deno.test("a table is aligned, coloured where that is wanted, and safe", () => {
   const rows = [[{ text: "a\x1b[2J", colour: "red" }, "x"], ["long name", "y"]] as const;
   assertEquals(table(["N", "V"], rows, PLAIN), "N          V\na\uFFFD[2J      x\nlong name  y");
   assertStringIncludes(table(["N", "V"], rows, { colours: true }), "\x1b[31ma\uFFFD[2J\x1b[0m      x");
+  // A family is one wide sign, whatever it is made of.
+  assertEquals(
+    table(["N", "V"], [["\u{1f468}\u200d\u{1f469}\u200d\u{1f467}", "x"], ["日本", "y"], ["abcd", "z"]], PLAIN),
+    [
+      "N     V",
+      "\u{1f468}\u200d\u{1f469}\u200d\u{1f467}    x",
+      "日本  y",
+      "abcd  z",
+    ].join("\n"),
+  );
   assertEquals([0, 59_499, 61_000, 7_260_000, 200_000_000].map(span), [
     "0 s",
     "59 s",

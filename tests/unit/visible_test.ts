@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { quote } from "../../cli/flags.ts";
 import { openLog } from "../../cli/log.ts";
 import { visibleJson } from "../../cli/visible.ts";
+import { isPrintable, printable } from "../../election/internal.ts";
 import { InvalidOptionError } from "../../election/mod.ts";
 import { checkEndpoints } from "../../election/etcd/options.ts";
 import { storeError } from "../../election/etcd/errors.ts";
@@ -16,6 +17,36 @@ Deno.test("JSON for terminals has nothing raw that they would obey, and reads ba
   const json = visibleJson({ [HOSTILE]: [HOSTILE, 1, null] });
   assert(!RAW.test(json), json);
   assertEquals(JSON.parse(json), { [HOSTILE]: [HOSTILE, 1, null] });
+});
+
+Deno.test("names may hold the joiners of emoji and of scripts, but nothing that is hidden or turns text around", () => {
+  const names = ["👨‍👩‍👧‍👦", "❤️‍🔥", "می‌خواهم", "क्‍ष", "naïve", "日本", "אבג"];
+  for (const name of names) {
+    assertEquals([isPrintable(name), printable(name)], [true, name]);
+    assertEquals(visibleJson(name), `"${name}"`);
+  }
+  const hidden = [
+    "\u202a",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\u200e",
+    "\u061c",
+    "\u200b",
+    "\ufeff",
+    "\u00ad",
+    "\u{e0041}",
+  ];
+  for (const text of [...hidden, "\u200d", "\u200c"]) {
+    assertEquals(
+      [isPrintable(`a${text}b`), printable(`a${text}b`)],
+      [false, "a\uFFFDb"],
+      text.codePointAt(0)!.toString(16),
+    );
+    assert(!visibleJson(`a${text}b`).includes(text));
+  }
+  for (const text of hidden) assertEquals(printable(`é${text}é`), "é\uFFFDé");
+  assertEquals([printable("\u200da"), printable("é\u200d\u200de")], ["\uFFFDa", "é\u200d\uFFFDe"]);
 });
 
 Deno.test("log lines show control characters escaped, and fields of a limited length", async () => {
