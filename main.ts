@@ -40,6 +40,12 @@ export async function main(args: readonly string[]): Promise<number> {
       case "version":
         await print(`leader-node ${VERSION}`);
         return 0;
+      case "man":
+        await print((await import("./cli/man.ts")).manPage(VERSION));
+        return 0;
+      case "completions":
+        await print((await import("./cli/completions.ts")).completions(command.shell));
+        return 0;
       case "run":
         return await (await import("./cli/node.ts")).runNode(command.config, VERSION);
       case "control":

@@ -2,7 +2,7 @@ import { type ControlConfig, readControlConfig } from "./control_flags.ts";
 import { type Env, quote, similar, UsageError } from "./flags.ts";
 import { type InspectConfig, readInspectConfig } from "./inspect/flags.ts";
 import { type Config, readNodeConfig } from "./node_flags.ts";
-import { isSubcommand, type Subcommand, SUBCOMMANDS } from "./subcommands.ts";
+import { isSubcommand, type Shell, SHELLS, type Subcommand, SUBCOMMANDS } from "./subcommands.ts";
 
 /** What the command line asks for. */
 export type Command =
@@ -13,7 +13,9 @@ export type Command =
   | { readonly type: "watchdog"; readonly pipes?: { readonly read: number; readonly write: number } }
   /** Help for a subcommand, or without one for the whole program. */
   | { readonly type: "help"; readonly subcommand?: Subcommand }
-  | { readonly type: "version" };
+  | { readonly type: "version" }
+  | { readonly type: "completions"; readonly shell: Shell }
+  | { readonly type: "man" };
 
 /**
  * Parses the command line and the environment.
@@ -36,6 +38,10 @@ export function parseCommandLine(args: readonly string[], env: Env): Command {
       return parseHelp(rest);
     case "version":
       return isHelpFlag(rest) ? { type: "help" } : without(rest, { type: "version" });
+    case "man":
+      return isHelpFlag(rest) ? { type: "help", subcommand } : without(rest, { type: "man" });
+    case "completions":
+      return isHelpFlag(rest) ? { type: "help", subcommand } : parseCompletions(rest);
     case "resign":
     case "switchover": {
       const config = readControlConfig(subcommand, rest, env);
@@ -55,6 +61,19 @@ function parseHelp(args: readonly string[]): Command {
   const subcommand = knownSubcommand(word);
   const hasPage = subcommand !== "help" && subcommand !== "version";
   return without(rest, hasPage ? { type: "help", subcommand } : { type: "help" });
+}
+
+/** The arguments of `completions`: a shell. */
+function parseCompletions([word, ...rest]: readonly string[]): Command {
+  const shell = SHELLS.find((name) => name === word);
+  if (!shell) {
+    throw new UsageError(
+      `completions: ${word === undefined ? "missing shell" : `unknown shell ${quote(word)}`}; expected ${
+        SHELLS.join(", ")
+      }`,
+    );
+  }
+  return without(rest, { type: "completions", shell });
 }
 
 function isHelpFlag(args: readonly string[]): boolean {

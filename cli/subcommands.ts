@@ -6,6 +6,8 @@ export const SUBCOMMANDS = {
   doctor: "check etcd, the nodes and the settings for problems",
   resign: "ask the leader to step down",
   switchover: "transfer leadership to a given candidate",
+  completions: "print the completions of a shell",
+  man: "print the manual page",
   help: "show this help, or that of a subcommand",
   version: "print the version",
 } as const;
@@ -17,3 +19,9 @@ export type Subcommand = keyof typeof SUBCOMMANDS;
 export function isSubcommand(word: string | undefined): word is Subcommand {
   return word !== undefined && Object.hasOwn(SUBCOMMANDS, word);
 }
+
+/** The shells that have completions. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** The name of a shell. */
+export type Shell = typeof SHELLS[number];

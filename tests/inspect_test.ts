@@ -162,7 +162,7 @@ Deno.test("a stdout that is full is one line and exit code 1, one that is closed
   await using a = await TestNode.start(etcd, ["--id", "a"], controlled);
   await a.logs("leading");
   const asked = ["status", "members", "members --watch", "history", "doctor", "status --json"];
-  const printed = ["help", "version", "--help", "status --help"];
+  const printed = ["help", "version", "--help", "status --help", "man", "completions bash"];
   const run = (script: string, args: string) => {
     const end = asked.includes(args) ? ["--endpoints", etcd.endpoint] : [];
     const words = [Deno.execPath(), "run", "-A", "--quiet", MAIN, ...args.split(" "), ...end];
