@@ -1,11 +1,19 @@
 import { EtcdLink } from "./etcd/link.ts";
 import { checkEtcdOptions, type ConnectionOptions } from "./etcd/options.ts";
+import { InvalidOptionError } from "./errors.ts";
+import { checkShape } from "./option_shape.ts";
 
 const links = new WeakMap<Connection, EtcdLink>();
 
-/** The link behind a connection. */
+/**
+ * The link behind a connection.
+ *
+ * @throws {InvalidOptionError} If it is none.
+ */
 export function linkOf(connection: Connection): EtcdLink {
-  return links.get(connection)!;
+  const link = links.get(connection);
+  if (!link) throw new InvalidOptionError("connection", "(not shown)", "a Connection of this library");
+  return link;
 }
 
 /**
@@ -32,6 +40,7 @@ export class Connection {
    * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ConnectionOptions = {}) {
+    checkShape(options, "connection");
     links.set(this, new EtcdLink(checkEtcdOptions(options)));
   }
 

@@ -115,9 +115,19 @@ export class InvalidOptionError extends ElectionError {
    * @param expected A description of valid values.
    */
   constructor(option: string, given: unknown, expected: string) {
-    super(`Invalid option ${option}: ${JSON.stringify(given)}; expected ${expected}`);
+    super(`Invalid option ${option}: ${shown(given)}; expected ${expected}`);
     this.option = option;
     this.expected = expected;
+  }
+}
+
+/** A value for a message; also one of which there is no JSON. */
+function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
   }
 }
 

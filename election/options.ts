@@ -1,7 +1,8 @@
-import type { ConnectionOptions } from "./etcd/options.ts";
+import { type ConnectionOptions, maskPassword } from "./etcd/options.ts";
 import type { Connection } from "./connection.ts";
 import { InvalidOptionError, isPrintable } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
+import { checkOptionNames } from "./option_shape.ts";
 
 /** Options to observe an election. */
 export interface ObserveOptions extends ConnectionOptions {
@@ -16,7 +17,7 @@ export interface ObserveOptions extends ConnectionOptions {
    * @default {5}
    */
   ttlSeconds?: number;
-  /** Called for each event, for logging. Errors that it throws are not caught. */
+  /** Called for each event, for logging. What it throws, or rejects with, is written to `console.error`. */
   onEvent?: (event: ElectionEvent) => void;
 }
 
@@ -56,7 +57,29 @@ export const EXPECTED = {
   name: 'a name of 1 to 512 characters, without control characters or a trailing slash, such as "jobs" or "team/jobs"',
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   priority: "a whole number such as 0, 10 or -1",
+  id: 'a name that tells this candidate apart, such as "worker-1"',
+  url: "an http or https URL without user and password, such as http://10.0.0.1:8080",
 } as const;
+
+/**
+ * Checks a candidate's description.
+ *
+ * @throws {InvalidOptionError} If it is no object, its id is empty, its URL is none, or its priority is no whole number.
+ */
+export function checkCandidate(candidate: NonNullable<ElectionOptions["candidate"]>): typeof candidate {
+  checkOptionNames(candidate, "identity");
+  const { id, url, priority } = candidate;
+  if (typeof id !== "string" || id === "") throw new InvalidOptionError("candidate.id", id, EXPECTED.id);
+  if (url !== undefined && !isHttpUrl(url)) {
+    throw new InvalidOptionError("candidate.url", typeof url === "string" ? maskPassword(url) : url, EXPECTED.url);
+  }
+  return { id, url, priority: checkPriority(priority) };
+}
+
+function isHttpUrl(url: unknown): boolean {
+  const parsed = typeof url === "string" && url.length <= 2048 && URL.canParse(url) && new URL(url);
+  return parsed && /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password;
+}
 
 /**
  * Checks an election's name.
@@ -64,10 +87,11 @@ export const EXPECTED = {
  * @throws {InvalidOptionError} If it is empty, too long, ends with a slash or contains control characters.
  */
 export function checkName(name: string): string {
-  if (name !== "" && name.length <= 512 && !name.endsWith("/") && isPrintable(name) && !name.includes("\uFFFD")) {
-    return name;
-  }
-  throw new InvalidOptionError("name", name.slice(0, 100), EXPECTED.name);
+  if (
+    typeof name === "string" && name !== "" && name.length <= 512 && !name.endsWith("/") && isPrintable(name) &&
+    !name.includes("\uFFFD")
+  ) return name;
+  throw new InvalidOptionError("name", typeof name === "string" ? name.slice(0, 100) : name, EXPECTED.name);
 }
 
 /**
@@ -110,7 +134,10 @@ export function checkConnection({ connection, endpoints, tls, user, transport }:
  * @throws {InvalidOptionError} If it is negative or not less than half of the TTL.
  */
 export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: number): number | undefined {
-  if (stopBudgetMs === undefined || (stopBudgetMs >= 0 && stopBudgetMs < ttlSeconds * 500)) return stopBudgetMs;
+  const isNumber = typeof stopBudgetMs === "number";
+  if (stopBudgetMs === undefined || (isNumber && stopBudgetMs >= 0 && stopBudgetMs < ttlSeconds * 500)) {
+    return stopBudgetMs;
+  }
   throw new InvalidOptionError(
     "stopBudgetMs",
     stopBudgetMs,
@@ -124,6 +151,6 @@ export function checkStopBudget(stopBudgetMs: number | undefined, ttlSeconds: nu
  * @throws {InvalidOptionError} If it is negative or no number.
  */
 export function checkDrain(drainMs = 0): number {
-  if (drainMs >= 0) return drainMs;
+  if (typeof drainMs === "number" && drainMs >= 0) return drainMs;
   throw new InvalidOptionError("drainMs", drainMs, "milliseconds, 0 or more; Infinity for no limit");
 }

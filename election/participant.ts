@@ -7,15 +7,16 @@ import { EtcdLink } from "./etcd/link.ts";
 import { EtcdStore } from "./etcd/store.ts";
 import * as machine from "./machine/mod.ts";
 import {
+  checkCandidate,
   checkConnection,
   checkDrain,
   checkName,
-  checkPriority,
   checkStopBudget,
   checkTtl,
   DEFAULT_TTL,
   type ElectionOptions,
 } from "./options.ts";
+import { checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
 import { Readers } from "./readers.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
@@ -59,11 +60,12 @@ export class Participant implements ElectionView {
    * @throws {InvalidOptionError} If an option cannot work.
    */
   static join(options: ElectionOptions, candidate: boolean): Participant {
+    checkShape(options, candidate ? "candidate" : "observer");
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
-    const { priority, ...names }: Self = options.candidate ?? { id: crypto.randomUUID() };
+    const { priority, ...names }: Self = checkCandidate(options.candidate ?? { id: crypto.randomUUID() });
     // As others read it.
-    const self = { ...publicNames(names), priority: checkPriority(priority) };
+    const self = { ...publicNames(names), priority };
     checkConnection(options);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
     const drainMs = checkDrain(options.drainMs);
