@@ -42,7 +42,8 @@ export class ElectionError extends Error {
 
 /**
  * The term has ended, or its lease may have expired. It is the reason of an aborted {@linkcode Term.signal}, and thrown
- * by {@linkcode Term.assert}.
+ * by {@linkcode Term.assert}. Many functions that take a signal throw an `AbortError` of their own instead: to know
+ * whether an error came from the end of the term, ask `term.signal.aborted`.
  *
  * @example
  * ```ts
@@ -80,6 +81,11 @@ export class TermEndedError extends ElectionError {
     super(`The term with token ${token} has ended (${reason})`);
     this.reason = reason;
     this.token = token;
+  }
+
+  /** For `JSON.stringify`: the token as a string. */
+  toJSON(): { name: string; message: string; reason: TermEndReason; token: string } {
+    return { name: this.name, message: this.message, reason: this.reason, token: String(this.token) };
   }
 }
 

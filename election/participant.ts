@@ -5,6 +5,7 @@ import { remaining } from "./machine/deadline.ts";
 import { HandoffError } from "./errors.ts";
 import { EtcdLink } from "./etcd/link.ts";
 import { EtcdStore } from "./etcd/store.ts";
+import { withJson } from "./json.ts";
 import * as machine from "./machine/mod.ts";
 import {
   checkCandidate,
@@ -19,6 +20,7 @@ import {
 import { checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
 import { Readers } from "./readers.ts";
+import { callSafely } from "./report.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
 import type { Store } from "./store.ts";
 import type { RoleState } from "./state.ts";
@@ -48,8 +50,8 @@ export class Participant implements ElectionView {
     this.#runner = new Runner(settings, store, time, {
       changed: () => this.#readers.changed(),
       drained: () => this.#readers.drained(),
-      // In a microtask, so that an error thrown by the callback does not interrupt a step of the election.
-      event: (event) => onEvent && queueMicrotask(() => onEvent(event)),
+      // In a microtask: what the callback does must not interrupt a step of the election.
+      event: (event) => onEvent && queueMicrotask(() => callSafely("onEvent", onEvent, withJson(event))),
     }, step);
     this.#runner.dispatch({ type: "tick" });
   }
@@ -82,9 +84,9 @@ export class Participant implements ElectionView {
   get status(): ElectionStatus {
     const { state, core } = this.#runner;
     const lease = machine.leaseOf(core);
-    return {
+    return withJson({
       state,
-      queue: core.view?.queue ?? [],
+      queue: withJson(core.view?.queue ?? []),
       lease: lease && {
         id: lease.id.toString(16),
         ttlMs: lease.ttlMs,
@@ -93,7 +95,7 @@ export class Participant implements ElectionView {
       inQueue: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
       etcdError: this.#runner.etcdError,
       queueAgeMs: this.#runner.queueAgeMs(),
-    };
+    });
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {

@@ -2,6 +2,7 @@ import { type Clock, elapsed, type Instant, systemClock } from "./machine/clock.
 import { callTimeoutMs } from "./machine/deadline.ts";
 import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
+import { withJson } from "./json.ts";
 import * as machine from "./machine/mod.ts";
 import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
@@ -154,15 +155,18 @@ export class Runner {
     if (core.term) {
       const { token, since } = core.term;
       const { id, url } = core.settings.self;
-      const leader = { id, url, token, since: new Date(since.wall) };
-      return { role: "leader", leader, term: this.#termOf(core.term) };
+      const leader = withJson({ id, url, token, since: new Date(since.wall) });
+      return withJson({ role: "leader", leader, term: this.#termOf(core.term) });
     }
     const { view } = core;
     if (!view || !current) return { role: "connecting" };
     const first = machine.observedLeader(core);
     if (!first) return { role: "follower" };
     const since = view.firstSince === undefined ? undefined : new Date(view.firstSince);
-    return { role: "follower", leader: { id: first.id, url: first.url, token: first.token, since } };
+    return withJson({
+      role: "follower",
+      leader: withJson({ id: first.id, url: first.url, token: first.token, since }),
+    });
   }
 
   #termOf(of: NonNullable<machine.Core["term"]>): OwnTerm {
@@ -227,7 +231,7 @@ export class Runner {
     const reported = before.namesake?.lives && before.namesake.candidate.key === namesake?.candidate.key;
     if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: namesake.candidate });
     const { queue } = core.view ?? {};
-    if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue });
+    if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue: withJson(queue) });
   }
 
   /** Keeps a timer that fires too early: a needless tick is harmless and cheaper than a new timer after each step. */

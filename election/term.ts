@@ -24,7 +24,8 @@ export type TermGuard = readonly [key: string, column: "Create", comparator: "==
 
 /**
  * One period of leadership. The leader's work takes `signal` and stops when it is aborted. What cannot be stopped, such
- * as a write already sent, carries `token` or `guard`, so that the receiver can reject it.
+ * as a write already sent, carries `token` or `guard`, so that the receiver can reject it. `JSON.stringify` writes
+ * tokens as strings: in terms, states, statuses and events alike.
  *
  * @example Work that stops with the term
  * ```ts
@@ -97,6 +98,13 @@ export class OwnTerm implements Term {
 
   assert(): void {
     if (this.validFor() <= 0) throw this.signal.reason ?? new TermEndedError("expired", this.token);
+  }
+
+  /** For `JSON.stringify`, with the token as a string. */
+  toJSON(): object {
+    const { signal: { aborted, reason } } = this;
+    const ended = aborted && reason instanceof TermEndedError ? reason.reason : undefined;
+    return { token: String(this.token), ended, validFor: this.validFor(), stopWithin: this.stopWithin() };
   }
 
   end(reason: TermEndReason, left: () => number): void {

@@ -302,3 +302,38 @@ Deno.test("an abort listener may call back into its election", async () => {
   await leads(a);
   assertEquals(roles, ["follower", "resigned"]);
 });
+
+Deno.test("states and events can be written as JSON, and a log function that fails ends nothing", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [console, said] = [globalThis.console.error, [] as string[]];
+  globalThis.console.error = (...words: unknown[]) => said.push(words.join(" "));
+  try {
+    const json: string[] = [];
+    // The second one as an async function does.
+    const failures: Record<string, () => unknown> = {
+      "queued": () => {
+        throw new Error("thrown");
+      },
+      "term-extended": () => Promise.reject(new Error("rejected")),
+    };
+    const onEvent = (event: ElectionEvent) => {
+      json.push(JSON.stringify(event));
+      return failures[event.type]?.();
+    };
+    const a = new Candidate(etcd, "a", { onEvent });
+    const state = await leads(a);
+    assertEquals(JSON.parse(JSON.stringify(state)).term.token, String(state.term.token));
+    assertEquals(JSON.parse(JSON.stringify(state.leader)).token, String(state.term.token));
+    assertEquals(JSON.parse(JSON.stringify(a.status)).queue[0]?.id, a.status.queue[0]?.id);
+    await a.sees(/^a$/);
+    JSON.stringify(a.status.queue);
+    await a.stop();
+    for (const type of ["lease-granted", "queued", "term-extended", "queue-changed"]) {
+      assert(json.some((text) => JSON.parse(text).type === type), type);
+    }
+    assert(said.includes("leader-node: onEvent has failed: Error: thrown"), said.join());
+    assert(said.includes("leader-node: onEvent has failed: Error: rejected"), said.join());
+  } finally {
+    globalThis.console.error = console;
+  }
+});

@@ -11,8 +11,8 @@ export class Candidate extends Election {
     const seen = new EventTarget();
     const candidate = { id, url: `http://localhost/${id}` };
     const onEvent = (event: ElectionEvent) => {
-      options.onEvent?.(event);
-      if (event.type === "queue-changed") seen.dispatchEvent(new Event(event.type));
+      if (event.type === "queue-changed") queueMicrotask(() => seen.dispatchEvent(new Event(event.type)));
+      return options.onEvent?.(event);
     };
     super({ name: "jobs", endpoints: [etcd.endpoint], transport, candidate, ...options, onEvent });
     this.#seen = seen;
