@@ -195,7 +195,8 @@ function normalize(table: FlagTable<string>, names: readonly string[], args: rea
   return normal;
 }
 
-function variablesOf(name: string, table: FlagTable<string>): string[] {
+/** The environment variables of a flag, in the order in which they are read. */
+export function variablesOf(name: string, table: FlagTable<string>): string[] {
   const flag = table[name];
   if (!flag || flag.argOnly) return [];
   return [`LEADER_NODE_${name.toUpperCase().replaceAll("-", "_")}`, ...flag.env ?? []];

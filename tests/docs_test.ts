@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { OddFolder } from "./support/odd_folder.ts";
-import { Program } from "./support/program.ts";
+import { freePort, Program } from "./support/program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SOURCES = [
@@ -64,11 +64,42 @@ for (const [source, programs] of EXAMPLES) {
   });
 }
 
-Deno.test("the README's line for production is enough to lead with, in any folder", async () => {
+Deno.test("three nodes started by hand answer as the README says, before and after Ctrl+C", async () => {
+  await using etcd = await LocalEtcd.start();
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+  const ports = new Map(["8080", "8081", "8082"].map((port) => [port, String(freePort())]));
+  const local = (text: string) => text.replaceAll(/\b808[012]\b/g, (port) => ports.get(port)!);
+  const starts = [...readme.matchAll(/^deno (run -A main\.ts --port 808\d)$/gm)].map(([, args]) => local(args!));
+  const answers = [...readme.matchAll(/^```\n(\$ curl.*?)^```/gms)].map((
+    [, block],
+  ) => [...local(block!).matchAll(/^\$ curl (.*)\n(.*)$/gm)]);
+  assertEquals([starts.length, ...answers.map(({ length }) => length)], [3, 3, 2]);
+  await using nodes = new AsyncDisposableStack();
+  const started: Program[] = [];
+  for (const args of starts) {
+    const env = { LEADER_NODE_ENDPOINTS: etcd.endpoint, LEADER_NODE_LOG_LEVEL: "debug" };
+    const node = nodes.use(Program.start(Deno.execPath(), args.split(" "), { cwd: fileURLToPath(ROOT), env }));
+    started.push(node);
+    await node.until("to queue", () => Promise.resolve(node.output.includes(" queued ")));
+  }
+  const [leader, ...others] = started as [Program, ...Program[]];
+  const answer = async (block: RegExpExecArray[]) => {
+    for (const [, url, line] of block) {
+      const says = async () => await (await fetch(`http://${url}`)).text() === `${line}\n`;
+      await others[0]!.until(`${url}: ${line}`, says);
+    }
+  };
+  await answer(answers[0]!);
+  leader.kill("SIGINT");
+  assertEquals((await leader.status).code, 0);
+  await answer(answers[1]!);
+});
+
+Deno.test("the line for production is enough to lead with, in any folder", async () => {
   await using etcd = await LocalEtcd.start();
   await using folder = await OddFolder.withRepository();
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
-    await Deno.readTextFile(new URL("README.md", ROOT)),
+    await Deno.readTextFile(new URL("docs/operations.md", ROOT)),
   )!;
   const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../cli/command_line.ts";
-import { type Flag, UsageError } from "../../cli/flags.ts";
+import { UsageError } from "../../cli/flags.ts";
 import { helpText } from "../../cli/help.ts";
 import { type Config, NODE_FLAGS } from "../../cli/node_flags.ts";
 import { isSubcommand, SUBCOMMANDS } from "../../cli/subcommands.ts";
@@ -351,17 +351,4 @@ LEADER_NODE_CONTROL_TOKEN.
 Exit codes: 0 on success, 1 if leadership was not transferred, 2 for invalid
 usage.`,
   );
-});
-
-Deno.test("the README's table has every flag of a node, with its default, and no other", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const [, table] = /^## Flags\n\n\| flag [^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/m.exec(readme)!;
-  const rows = table!.trimEnd().split("\n").map((row) => row.split(/(?<!\\)\|/).map((cell) => cell.trim()));
-  const named = rows.flatMap(([, flags]) => [...flags!.matchAll(/`--(?:\[no-\])?([a-z-]+)/g)].map(([, name]) => name!));
-  assertEquals(named.toSorted(), listed(helpText()).toSorted());
-  for (const [name, { fallback }] of Object.entries<Flag>(NODE_FLAGS)) {
-    if (fallback === undefined) continue;
-    const row = rows.find(([, flags]) => flags!.includes(`--${name} `))!;
-    assertEquals(row[3], `\`${fallback}\``, name);
-  }
 });

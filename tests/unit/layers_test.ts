@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "election/etcd/grpc": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election/etcd/gateway": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election": ["election/machine", "election/etcd"],
-  "dev": ["dev/bench", "dev/mutate", "tests/support", "http", "election"],
+  "dev": ["dev/bench", "dev/mutate", "tests/support", "cli", "cli/inspect", "http", "election"],
   "dev/bench": ["dev", "tests/support", "tests/chaos", "election"],
   "dev/mutate": ["dev"],
   "deps": [],

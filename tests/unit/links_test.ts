@@ -34,6 +34,17 @@ Deno.test("every file that a document names exists", () => {
   assertEquals(named.filter(({ to }) => !files.includes(to)).map(shown), []);
 });
 
+Deno.test("the index of the documentation leads to every document in docs/, and the README to the index", () => {
+  const linked = new Set(
+    references(LINK, (text) => text).map(({ from, to }) => {
+      return `${from} ${new URL(to, new URL(from, ROOT)).href.replace(/#.*/, "").slice(ROOT.href.length)}`;
+    }),
+  );
+  const pages = files.filter((path) => /^docs\/.*\.(md|yaml)$/.test(path) && path !== "docs/README.md");
+  assertEquals(pages.filter((path) => !linked.has(`docs/README.md ${path}`)), []);
+  assert(linked.has("README.md docs/README.md"));
+});
+
 Deno.test("headings have the anchors that GitHub gives them", () => {
   const headings = "# It's `a.ts`, and *more*\n\n## [A link](b.md)\n\n## Same\n\n## Same\n\n## snake_case: two - three";
   assertEquals(anchors(headings), ["its-ats-and-more", "a-link", "same", "same-1", "snake_case-two---three"]);
