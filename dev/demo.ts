@@ -28,8 +28,11 @@ class Story {
   readonly #nodes = new Map<number, NodeProcess>();
   #leader: number | undefined;
   #lastLeader: number | undefined;
+  /** When the last leader ceased to lead, by the wall clock. */
   #ceasedAt = 0;
   #why = "";
+  /** A node that leads, as long as it is not known that the leader before it has ceased to. */
+  #early: { readonly port: number; readonly at: number } | undefined;
 
   constructor(ports: readonly number[]) {
     this.#ports = ports;
@@ -46,22 +49,23 @@ class Story {
     const text = Object.entries(fields).map(([name, value]) => `${name}=${value}`).join(" ");
     const style = level === "error" ? "red" : level === "warn" ? "yellow" : event === "leading" ? "bold" : "reset";
     this.#say(port, `${styleText(style, event)} ${styleText("dim", text)}`);
-    if (event === "leading") this.#leads(port);
-    if (event === "term-ended") this.#ceased(port, ENDED[line.reason as TermEndReason]);
+    const at = Date.parse(line.time);
+    if (event === "leading") this.#leads(port, at);
+    if (event === "term-ended") this.#ceased(port, ENDED[line.reason as TermEndReason], at);
   }
 
   exited(port: number, status: Deno.CommandStatus): void {
     this.#nodes.delete(port);
     this.#say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
-    if (status.signal) this.#ceased(port, `was killed by ${status.signal}`);
+    if (status.signal) this.#ceased(port, `was killed by ${status.signal}`, Date.now());
     else if (status.code !== 0) this.failed = true;
   }
 
-  #ceased(port: number, why: string): void {
+  #ceased(port: number, why: string, at: number): void {
     if (this.#leader !== port || this.over) return;
     this.#leader = undefined;
     this.#lastLeader = port;
-    this.#ceasedAt = performance.now();
+    this.#ceasedAt = at;
     this.#why = why;
     const heirs = [...this.#nodes.keys()].filter((one) => one !== port);
     const next = heirs.length === 0
@@ -72,15 +76,23 @@ class Story {
       ? "its watchdog gives its lease back"
       : "another takes over";
     tell(`The leader on port ${port} ${why}: ${next}.`);
+    const early = this.#early;
+    this.#early = undefined;
+    if (early) this.#leads(early.port, early.at);
   }
 
-  #leads(port: number): void {
+  #leads(port: number, at: number): void {
     if (this.over) return;
+    // The lines of two nodes may arrive in another order than they were written in.
+    if (this.#leader !== undefined && this.#leader !== port) {
+      this.#early = { port, at };
+      return;
+    }
     const from = this.#lastLeader;
     this.#leader = port;
     if (from === undefined) tell(`The node on port ${port} leads.`);
     else {
-      const took = performance.now() - this.#ceasedAt;
+      const took = Math.max(0, at - this.#ceasedAt);
       const time = took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`;
       tell(`The lead moved from port ${from}, which ${this.#why}, to port ${port} in ${time}.`);
     }
