@@ -39,7 +39,9 @@ Deno.test("every command line of leader-node in a document can be parsed, and ev
     }
     for (const [block] of text.matchAll(/^```\n.*?^```/gms)) {
       const lines = block.matchAll(/^(?:\$ )?(?:\.\/leader-node|leader-node|deno run [^\n]*main\.ts) ([^#\n]*)/gm);
-      for (const [, args] of lines) {
+      for (const [, line] of lines) {
+        // What follows is for the shell.
+        const args = line!.split(/[<>|]/)[0];
         parseCommandLine(args!.trim().split(/ +/), (name) => name.endsWith("TOKEN") ? "a-long-token" : undefined);
         found.commands++;
       }
