@@ -77,21 +77,26 @@ export class LocalEtcd implements AsyncDisposable {
 
   /** Makes one that does not run yet. */
   static async prepare({ port = freePort(), tls, flags }: LocalEtcdOptions = {}): Promise<LocalEtcd> {
-    const [etcd] = await LocalEtcd.#prepare([port], { tls, flags });
+    const [etcd] = await LocalEtcd.#prepare([port], { tls, flags: () => flags });
     return etcd!;
   }
 
   /**
    * Makes a cluster of this many members that do not run yet; enough of them must start at once. Each is
-   * reached by the others on the port that `route` gives for its own.
+   * reached by the others on the port that `route` gives for its own, and has the flags at its place in `flags`.
    */
-  static prepareCluster(size: number, route = (port: number) => port): Promise<LocalEtcd[]> {
-    return LocalEtcd.#prepare(Array.from({ length: size }, freePort), { route });
+  static prepareCluster(
+    size: number,
+    route = (port: number) => port,
+    flags: readonly (readonly string[])[] = [],
+  ): Promise<LocalEtcd[]> {
+    return LocalEtcd.#prepare(Array.from({ length: size }, freePort), { route, flags: (index) => flags[index] });
   }
 
   static async #prepare(
     ports: readonly number[],
-    { tls, flags, route = (port) => port }: Pick<LocalEtcdOptions, "tls" | "flags"> & {
+    { tls, flags, route = (port) => port }: Pick<LocalEtcdOptions, "tls"> & {
+      flags?: (index: number) => readonly string[] | undefined;
       route?: (port: number) => number;
     } = {},
   ): Promise<LocalEtcd[]> {
@@ -101,9 +106,9 @@ export class LocalEtcd implements AsyncDisposable {
       return { name: `local-${index}`, port, peerPort, peerUrl: `http://127.0.0.1:${route(peerPort)}` };
     });
     const cluster = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
-    return await Promise.all(members.map(async (member) => {
+    return await Promise.all(members.map(async (member, index) => {
       const data = await Deno.makeTempDir({ prefix: "leader-node-etcd-" });
-      return new LocalEtcd(programs, { ...member, cluster, tls, flags }, data);
+      return new LocalEtcd(programs, { ...member, cluster, tls, flags: flags?.(index) }, data);
     }));
   }
 

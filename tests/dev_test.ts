@@ -43,7 +43,7 @@ class Task implements AsyncDisposable {
     this.#line.addEventListener("line", check);
     check();
     try {
-      return await within(ms, `${pattern} in ${this.printed.join("\n")}`, found.promise);
+      return await within(ms, () => `${pattern} in ${this.printed.join("\n")}`, found.promise);
     } finally {
       this.#line.removeEventListener("line", check);
     }

@@ -7,12 +7,18 @@ import { SCENARIOS } from "./scenarios.ts";
 const share = readNumbers("deno task chaos", { minutes: 10 }).minutes * 60_000 / SCENARIOS.length;
 endTogether();
 
-console.log("| fault | rounds | overlaps | longest time without a leader |\n| --- | ---: | ---: | ---: |");
+console.log(
+  "| fault | rounds | overlaps | leases taken | overlaps by that | longest time without a leader |\n| --- | ---: | ---: | ---: | ---: | ---: |",
+);
 let violated = false;
 for (const scenario of SCENARIOS) {
   const until = performance.now() + share;
-  const { rounds, violations, longestGapMs } = await play(scenario, (had) => had > 0 && performance.now() > until);
-  console.log(`| ${scenario.name} | ${rounds} | ${violations.length} | ${(longestGapMs / 1000).toFixed(2)} s |`);
+  const { rounds, violations, excused, takenLeases, longestGapMs } = await play(
+    scenario,
+    (had) => had > 0 && performance.now() > until,
+  );
+  const gap = (longestGapMs / 1000).toFixed(2);
+  console.log(`| ${scenario.name} | ${rounds} | ${violations.length} | ${takenLeases} | ${excused} | ${gap} s |`);
   for (const violation of violations) console.error(`VIOLATION in "${scenario.name}": ${violation}`);
   violated ||= violations.length > 0;
 }

@@ -8,6 +8,10 @@ export interface Outcome {
   readonly violations: readonly string[];
   /** The longest time in a round without a node that says that it leads. */
   readonly longestGapMs: number;
+  /** How many answers said "leader" beside a later leader, because etcd had taken a key away. */
+  readonly excused: number;
+  /** How many leases etcd took away although they were renewed, of those that were watched for that. */
+  readonly takenLeases: number;
   /** How many answers said "leader". */
   readonly claims: number;
 }
@@ -18,7 +22,7 @@ export async function play(scenario: Scenario, enough: (rounds: number) => boole
   const flags = scenario.command === undefined
     ? []
     : ["--on-exit", "restart", "--", ...beats.command(scenario.command)];
-  await using stage = await Testbed.start(scenario.members, flags);
+  await using stage = await Testbed.start(scenario.members, flags, scenario.etcdFlags);
   let [rounds, longestGapMs] = [0, 0];
   while (!enough(rounds)) {
     stage.referee.takeGapMs();
@@ -28,6 +32,6 @@ export async function play(scenario: Scenario, enough: (rounds: number) => boole
     const overlap = beats.overlap();
     if (overlap) stage.referee.violations.push(overlap);
   }
-  const { violations, claims } = stage.referee;
-  return { rounds, violations, longestGapMs, claims };
+  const { violations, excused, claims } = stage.referee;
+  return { rounds, violations, excused, takenLeases: stage.takenLeases, longestGapMs, claims };
 }

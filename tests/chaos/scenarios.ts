@@ -4,10 +4,11 @@ import { busyCores, unrulyNeighbour } from "./load.ts";
 import { faultsOfWriters } from "./fenced_writes.ts";
 import { randomFaults } from "./random_faults.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
+import { thawedRaftLeader } from "./thawed_raft_leader.ts";
 import { Writers } from "./writers.ts";
 
 /** What the faults happen to. The tests of each group are in a file of its own, to run beside the others. */
-export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "writes", "mix"] as const;
+export const GROUPS = ["network", "node", "command", "machine", "members", "quorum", "thaw", "writes", "mix"] as const;
 
 /** A kind of fault: one round of it, from a settled stage, with all healed at the end. */
 export interface Scenario {
@@ -16,6 +17,8 @@ export interface Scenario {
   readonly members: 1 | 3;
   /** Milliseconds without a leader that are in order. */
   readonly boundMs: number;
+  /** Flags of each etcd member. */
+  readonly etcdFlags?: readonly (readonly string[])[];
   /** Shell that the nodes' commands run before they beat; without it they have none. */
   readonly command?: string;
   round(stage: Testbed): Promise<void>;
@@ -271,6 +274,22 @@ export const SCENARIOS: readonly Scenario[] = [
       member.signal("SIGCONT");
       await stage.settle();
     },
+  },
+  {
+    name: "raft leader frozen and thawed, which revokes leases that were renewed (3 members)",
+    group: "thaw",
+    members: 3,
+    boundMs: 2 * AFTER_LOSS_MS,
+    round: thawedRaftLeader,
+  },
+  {
+    name: "the same, with members whose election timeouts differ (3 members)",
+    group: "thaw",
+    members: 3,
+    boundMs: 4 * AFTER_LOSS_MS,
+    // A member grants no TTL below one and a half of its election timeout.
+    etcdFlags: [1000, 2000, 4000].map((ms) => ["--election-timeout", String(ms)]),
+    round: thawedRaftLeader,
   },
   {
     name: "raft leader cut off from the other members (3 members)",

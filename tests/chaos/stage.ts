@@ -20,6 +20,8 @@ const SETTLE_MS = TTL * 1000 + 8000;
 export class Testbed implements AsyncDisposable {
   readonly etcds: LocalEtcd[];
   readonly nodes: TestNode[] = [];
+  /** How many leases etcd took away although they were renewed. */
+  takenLeases = 0;
   readonly referee = new Referee<TestNode>();
   readonly #proxies = new Map<TestNode, Proxy[]>();
   /** The way to each member, for the others. */
@@ -34,10 +36,15 @@ export class Testbed implements AsyncDisposable {
     this.#peerProxies = peerProxies;
   }
 
-  static async start(members: 1 | 3, flags: readonly string[] = []): Promise<Testbed> {
+  /** `etcdFlags` are those of each member. */
+  static async start(
+    members: 1 | 3,
+    flags: readonly string[] = [],
+    etcdFlags: readonly (readonly string[])[] = [],
+  ): Promise<Testbed> {
     const peerProxies: Proxy[] = [];
     const route = (port: number) => peerProxies[peerProxies.push(new Proxy(port)) - 1]!.port;
-    const stage = new Testbed(await LocalEtcd.prepareCluster(members, route), peerProxies, flags);
+    const stage = new Testbed(await LocalEtcd.prepareCluster(members, route, etcdFlags), peerProxies, flags);
     await stage.#start().catch(async (error) => {
       await stage[Symbol.asyncDispose]();
       throw error;

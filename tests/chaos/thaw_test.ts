@@ -1,0 +1,3 @@
+import { testScenarios } from "./testing.ts";
+
+testScenarios("thaw");
