@@ -2,8 +2,10 @@ import { historyTexts, type NodeSnapshot, statusBody } from "./answers.ts";
 import type { ChangeNotifier } from "./change_notifier.ts";
 import { membersFields } from "./members.ts";
 
-/** How often an idle stream sends a comment, so that dead connections are noticed. */
-const HEARTBEAT_MS = 15_000;
+/** How often an idle stream of a node without a lease sends a heartbeat. */
+const HEARTBEAT_MS = 1000;
+/** The limits of that for a node with a lease: a quarter of its TTL. */
+const HEARTBEAT_RANGE_MS = [500, 5000] as const;
 /** How long browsers wait before they reconnect. */
 const RETRY_MS = 1000;
 /** How many streams are open at most: each change is sent to all of them. */
@@ -13,7 +15,6 @@ const SHARED_MS = 50;
 
 const encoder = new TextEncoder();
 const RETRY = encoder.encode(`retry: ${RETRY_MS}\n`);
-const HEARTBEAT = encoder.encode(": still here\n\n");
 
 /** An event that was made for one stream, and serves the others. */
 interface SharedEvent {
@@ -23,14 +24,19 @@ interface SharedEvent {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Server-Sent Events: the state now, then again after each change. A slow reader skips intermediate states. */
+/**
+ * Server-Sent Events: the state now, then again after each change; a slow reader skips intermediate states. In between,
+ * heartbeats: whoever hears none knows within the TTL that what it last heard may be true no more.
+ */
 export class EventStreams {
+  readonly #election: string;
   readonly #snapshot: () => NodeSnapshot;
   readonly #notifier: ChangeNotifier;
   #open = 0;
   #shared: SharedEvent | undefined;
 
-  constructor(snapshot: () => NodeSnapshot, notifier: ChangeNotifier) {
+  constructor(election: string, snapshot: () => NodeSnapshot, notifier: ChangeNotifier) {
+    this.#election = election;
     this.#snapshot = snapshot;
     this.#notifier = notifier;
   }
@@ -50,13 +56,13 @@ export class EventStreams {
     return new ReadableStream({
       start: (controller) => controller.enqueue(RETRY),
       pull: async (controller) => {
-        if (sent >= 0) await notifier.next(sent, HEARTBEAT_MS, cancelled.signal);
+        if (sent >= 0) await notifier.next(sent, heartbeatMs(this.#snapshot()), cancelled.signal);
         if (cancelled.signal.aborted) return;
         if (notifier.closed) {
           this.#open--;
           return controller.close();
         }
-        const bytes = notifier.version === sent ? HEARTBEAT : this.#event();
+        const bytes = notifier.version === sent ? this.#heartbeat() : this.#event();
         sent = notifier.version;
         controller.enqueue(bytes);
       },
@@ -65,6 +71,10 @@ export class EventStreams {
         cancelled.abort();
       },
     }, { highWaterMark: 0 });
+  }
+
+  #heartbeat(): Uint8Array<ArrayBuffer> {
+    return encoder.encode(`event: heartbeat\ndata: ${JSON.stringify(statusBody(this.#snapshot()))}\n\n`);
   }
 
   #event(): Uint8Array<ArrayBuffer> {
@@ -78,10 +88,16 @@ export class EventStreams {
       JSON.stringify(statusBody(snapshot)).slice(0, -1),
       membersFields(snapshot.status),
       historyTexts(snapshot).newest.slice(1, -1),
-      `"control":${snapshot.control !== undefined}}`,
+      `"control":${snapshot.control !== undefined},"election":${JSON.stringify(this.#election)}`,
+      `"heartbeat_ms":${heartbeatMs(snapshot)}}`,
     ].join();
     const bytes = encoder.encode(`id: ${version}\nevent: state\ndata: ${data}\n\n`);
     this.#shared = { version, state, madeAt: now, bytes };
     return bytes;
   }
+}
+
+function heartbeatMs({ status: { lease } }: NodeSnapshot): number {
+  const [least, most] = HEARTBEAT_RANGE_MS;
+  return lease ? Math.min(most, Math.max(least, Math.round(lease.ttlMs / 4))) : HEARTBEAT_MS;
 }

@@ -86,7 +86,7 @@ export class NodeHandler {
     this.#options = options;
     const snapshot = () => this.#snapshot();
     this.#metrics = new Metrics(options.name);
-    this.#events = new EventStreams(snapshot, this.#notifier);
+    this.#events = new EventStreams(options.name, snapshot, this.#notifier);
     const roleLine = () => {
       const { state } = this.#election ?? INITIAL_STATUS;
       if (this.#role?.state !== state) this.#role = { state, text: roleText(state, options.url) };
@@ -122,9 +122,11 @@ export class NodeHandler {
       const { state, lease } = election.status;
       return state.role === "leader" ? lease?.ttlMs : undefined;
     });
+    let known: AbortSignal | undefined;
     for await (const state of election) {
-      if (state.role === "leader") {
+      if (state.role === "leader" && state.term.signal !== known) {
         const { signal, token } = state.term;
+        known = signal;
         this.#history.ownTermBegan(token);
         signal.addEventListener("abort", () => this.#history.ownTermEnded(token, signal.reason.reason));
       }

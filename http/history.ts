@@ -93,11 +93,12 @@ export class History {
     this.#hasSeenQueue = true;
   }
 
-  /** This node leads again on the same key. */
+  /** This node leads from now on, a moment after its key became the first; or again on the same key. */
   ownTermBegan(token: bigint, now = new Date()): void {
     const last = this.#terms.at(-1);
-    if (last?.token !== token || !last.to) return;
-    this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
+    if (last?.token !== token) return;
+    if (last.to) this.#terms.push({ ...last, from: now, to: undefined, ended: undefined });
+    else this.#replace({ ...last, from: now });
     this.#revision++;
   }
 

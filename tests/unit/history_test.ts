@@ -33,6 +33,12 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     [7n, at(5), "unknown"],
     [8n, undefined, undefined],
   ]);
+  const next = new History();
+  next.update([of(1n), of(2n)], at(1));
+  next.update([of(2n)], at(2));
+  next.ownTermBegan(1n, at(3));
+  next.ownTermBegan(2n, at(3));
+  assertEquals(next.terms.map(({ from, to }) => [from, to]), [[undefined, at(2)], [at(3), undefined]]);
   for (let token = 4n; token < 1000n; token++) history.update([of(token)]);
   assertEquals([history.terms.length, history.changes], [200, 997]);
 });

@@ -34,7 +34,7 @@ class Subject {
     const { status, history, control } = this;
     return { id: "a", url: "http://localhost:8080", version: "1.2.3", status, history, control };
   };
-  readonly events = new EventStreams(this.#snapshot, this.notifier);
+  readonly events = new EventStreams("jobs", this.#snapshot, this.notifier);
 
   constructor(queue: readonly Candidate[], status: Partial<ElectionStatus> = {}) {
     this.status = { state: FOLLOWER, inQueue: true, queueAgeMs: 12, queue, ...status };
@@ -144,6 +144,17 @@ Deno.test("streams share the text of an event, but never another role", async ()
   assertEquals((await late.next()).value!.role, "connecting");
   await late.return(undefined);
   for (const reader of readers) await reader.cancel();
+});
+
+Deno.test("a stream on which nothing happens sends heartbeats within the TTL, computed anew", async () => {
+  const node = new Subject([candidate(1)], { lease: { id: "1", ttlMs: 1000, expiresInMs: 900 } });
+  const events = eventsOf(node);
+  const { value: state } = await events.next();
+  assertEquals([state!.election, state!.heartbeat_ms], ["jobs", 500]);
+  node.status = { ...node.status, state: { role: "connecting" } };
+  const { value: heartbeat } = await events.next();
+  assertEquals([heartbeat!.role, heartbeat!.members], ["connecting", undefined]);
+  await events.return(undefined);
 });
 
 Deno.test("streams are limited, and one that is left makes room", async () => {

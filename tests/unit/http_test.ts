@@ -38,7 +38,7 @@ function node(state: RoleState, status: Partial<ElectionStatus> = {}): NodeSnaps
 /** The context of this node. */
 function groundOf(snapshot: () => NodeSnapshot): RouteContext {
   const roleLine = () => roleText(snapshot().status.state, snapshot().url);
-  const events = new EventStreams(snapshot, new ChangeNotifier());
+  const events = new EventStreams("jobs", snapshot, new ChangeNotifier());
   return { snapshot, roleLine, verdict: () => "answer", events, metrics: new Metrics("jobs") };
 }
 
