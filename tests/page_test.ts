@@ -1,5 +1,6 @@
 /** The page in a real browser: Chromium, as `CHROMIUM` names it or as it is found on the `PATH`. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { isFile, onPath } from "../dev/search_path.ts";
@@ -28,6 +29,26 @@ async function shows(page: Page, selector: string, text: string | RegExp): Promi
   await page.locator(selector, { hasText: text }).first().waitFor({ timeout: 30_000 });
 }
 
+/** What axe-core finds on a page: who cannot see it, or has no mouse, would miss something. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate("axe.run()") as axe.AxeResults;
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+/** Where the focus goes with the Tab key, from the start of the page until it leaves it. */
+async function tabStops(page: Page): Promise<string[]> {
+  const stops: string[] = [];
+  for (;;) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()");
+    if (stops.includes(String(focused)) || await page.evaluate("document.activeElement === document.body")) {
+      return stops;
+    }
+    stops.push(String(focused));
+  }
+}
+
 Deno.test({
   name: "the page shows the election live, and never a stale leader (needs Chromium)",
   ignore: executablePath === undefined,
@@ -49,7 +70,11 @@ Deno.test({
       const errors: string[] = [];
       const foreign: string[] = [];
       const open = async (node: TestNode, options = {}) => {
-        const page = await browser.newPage({ viewport: { width: 900, height: 800 }, ...options });
+        const page = await browser.newPage({
+          viewport: { width: 900, height: 1000 },
+          timezoneId: "Asia/Kathmandu",
+          ...options,
+        });
         page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
         page.on("pageerror", (error) => errors.push(String(error)));
         page.on("request", (request) => request.url().includes("127.0.0.1") || foreign.push(request.url()));
@@ -64,7 +89,28 @@ Deno.test({
       assertEquals(await onA.locator("#members li").count(), 3);
       await shows(onA, "#members li:nth-child(3)", EVIL);
       assertEquals(await onC.title(), EVIL);
-      await shows(onA, "#lease", /This node's lease: \d\.\d s of 2 s/);
+      await shows(onA, "#members li.leader .lease", /Lease certain for \d\.\d s of 2 s/);
+      await shows(onC, "#members li.leader .lease", /Lease seen in etcd \d\.\d s ago/);
+      await shows(onC, "#lease", /This node's lease: \d\.\d s of 2 s/);
+      await shows(onA, "#election", "election leader-node");
+      // One colour for a node, in the queue and in the terms.
+      const hue = async (selector: string) =>
+        /--hue: \d+/.exec(await onA.locator(selector).first().getAttribute("style") ?? "")?.[0];
+      assertMatch(await hue("#members li") ?? "", /\d/);
+      assertEquals(await hue("#members li"), await hue("#terms tr"));
+      assertEquals(await hue("#members li"), await hue("#timeline g"));
+      assertEquals([await barriers(onA), await barriers(onC)], [[], []]);
+      assertEquals(await tabStops(onA), [
+        "node-a",
+        "node-b",
+        EVIL,
+        "zone",
+        "window",
+        "table",
+        "password",
+        "successor",
+        "Hand over",
+      ]);
       await onC.locator("#control option").nth(2).waitFor({ state: "attached" });
       assert(await onC.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways");
       assertEquals(errors, []);
@@ -79,6 +125,13 @@ Deno.test({
       await shows(onA, "#outcome", "node-b leads now");
       await shows(onC, "#role", "the leader is node-b");
       await shows(onC, "#terms tr:nth-child(2)", "switched over");
+      await shows(onA, "#terms tr:first-child td:nth-child(2)", /^\d+ ms$|^\d\.\d\d s$/);
+      await shows(onA, "#gaps", /^\d+ changes?, without a leader for /);
+      const times = async () => await onA.locator("#terms tr:first-child td:nth-child(5)").textContent();
+      const local = await times();
+      await onA.locator("#zone").selectOption("UTC");
+      const [, ownMinute] = /:(\d\d):/.exec(local!)!, [, minute] = /:(\d\d):/.exec((await times())!)!;
+      assertEquals((60 + Number(ownMinute) - Number(minute)) % 60, 45, "Kathmandu is 5:45 ahead");
       // A leftover key, which has no lease.
       await etcd.ctl("put", "leader-node/ghost", "ghost");
       await shows(
@@ -92,18 +145,31 @@ Deno.test({
 
       // A partition: c can no longer say who leads.
       proxy.stall("to-server", "to-client");
-      await shows(onC, "#role", "there is no leader");
+      await shows(onC, "#role", "No news from etcd: I do not know the leader");
       assertEquals(await onC.locator("#members li.leader").count(), 0);
+      assertEquals(await barriers(onC), []);
       proxy.heal();
       await shows(onC, "#role", "the leader is node-b");
+
+      // A leader that is frozen: its page hears nothing, and the node's own clock does not move.
+      const onB = await open(b);
+      await shows(onB, "#role", "I am the leader");
+      b.kill("SIGSTOP");
+      await shows(onB, "#role", "This node does not answer");
+      await shows(onB, "#note", /^No answer for \d+ s/);
+      await shows(onB, "#members .tag", "last known leader");
+      assertEquals([await onB.title(), await onB.locator("#members li.leader").count()], ["⚠ node-b", 0]);
+      assertEquals(await barriers(onB), []);
+      await shows(onC, "#role", "the leader is node-a");
+      b.kill("SIGCONT");
+      await shows(onB, "#role", "the leader is node-a");
 
       // A crash, and the end of the node whose page is looked at.
       b.kill("SIGKILL");
       await shows(onC, "#terms tr:nth-child(2)", "lease expired");
       await a.stop();
       await shows(onA, "#role", "Connection lost");
-      assertStringIncludes(await onA.locator("#members").getAttribute("class") ?? "", "stale");
-      assertEquals(await onA.locator("#members .tag", { hasText: /^leader$/ }).count(), 0);
+      assertEquals(await onA.locator("#members .tag", { hasText: /^★ leader$/ }).count(), 0);
       assert(errors.every((error) => /401|ERR_/.test(error)), errors.join("\n"));
       assertEquals(foreign, []);
       if (folder) {
