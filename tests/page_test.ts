@@ -4,6 +4,7 @@ import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { isFile, onPath } from "../dev/search_path.ts";
+import { fillQueue } from "./support/foreign_keys.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 
@@ -176,6 +177,44 @@ Deno.test({
         await onC.screenshot({ path: `${folder}/dark-narrow.png` });
         await onA.screenshot({ path: `${folder}/lost.png` });
       }
+    } finally {
+      await browser.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "the page of an observer: an empty queue, then a long one, which the keyboard opens (needs Chromium)",
+  ignore: executablePath === undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using etcd = await LocalEtcd.start();
+    await using observer = await TestNode.start(etcd, ["--observe"]);
+    await observer.logs("no-leader");
+    const browser = await launch();
+    try {
+      const page = await browser.newPage({ viewport: { width: 390, height: 800 }, reducedMotion: "reduce" });
+      await page.goto(`http://127.0.0.1:${observer.port}/`);
+      await shows(page, "#members", /^No leader: the queue is empty$/);
+      await shows(page, "#no-terms", "This node has not seen a term yet.");
+      assertEquals(await barriers(page), []);
+      await etcd.ctl("put", "leader-node/00", JSON.stringify({ id: "a\u202eb \u200dאב" }));
+      await fillQueue(etcd, 150);
+      await shows(page, "#members li.leader strong", /^a\uFFFDb \uFFFDאב$/);
+      await shows(page, "#count", "100 of 151 candidates");
+      assertEquals(await page.locator("#members li").count(), 12);
+      // What is long ago known stays where it is, so the button keeps the focus.
+      await page.locator("#more", { hasText: "Show 88 more" }).focus();
+      await page.keyboard.press("Enter");
+      await shows(page, "#members li:nth-child(100)", "of another program");
+      await etcd.ctl("del", "leader-node/00000000");
+      await shows(page, "#count", "100 of 150 candidates");
+      await page.keyboard.press("Enter");
+      await shows(page, "#more", "Show 88 more");
+      assertEquals(await page.locator("#members li").count(), 12);
+      assertEquals(await barriers(page), []);
+      assert(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways");
     } finally {
       await browser.close();
     }
