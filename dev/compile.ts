@@ -85,7 +85,7 @@ async function makeBundle(): Promise<Bundle> {
     folder,
     "main.ts",
   ]);
-  const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
+  const commit = Deno.env.get("COMMIT") ?? await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
   const proto = fileURLToPath(new URL("../proto/rpc.proto", import.meta.resolve("etcd3")));
   const protocol = JSON.stringify(new protobuf.Root().loadSync(proto, { keepCase: true }).toJSON());
   const found = { protocol: 0, require: 0 };

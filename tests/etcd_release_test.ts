@@ -1,5 +1,6 @@
 /** etcd is fetched as the archive of a release, from a server that stands for that of the releases. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { EtcdNotFoundError, fetchEtcd, findEtcd } from "../dev/find_etcd.ts";
 import { onPath } from "../dev/search_path.ts";
 import { Program } from "./support/program.ts";
@@ -92,6 +93,22 @@ test("without apt, a release is fetched once, also by two at once, and runs", as
   assertMatch((await Program.run(one.etcd, ["--version"])).stdout, /^etcd Version: 3\./);
   assertEquals(await releases.fetch(releases.base), one);
   assertEquals(releases.asked.length, 2);
+});
+
+test("a release is fetched by its version, for a run of the tests against it", async ({ cache, base, asked }) => {
+  const script = fileURLToPath(new URL("../dev/fetch_etcd.ts", import.meta.url));
+  const fetched = (version: string) =>
+    Program.run(Deno.execPath(), ["run", "-A", "--quiet", script, version], {
+      env: { ETCD_DOWNLOAD_URL: base, XDG_CACHE_HOME: cache },
+    });
+  const etcd = `${cache}/leader-node/etcd-v9.9.9/etcd`;
+  for (let times = 0; times < 2; times++) {
+    const { code, stdout } = await fetched("9.9.9");
+    assertEquals([code, stdout], [0, `${etcd}\n`]);
+  }
+  assertEquals(asked.length, 2);
+  const wrong = await fetched("3.5");
+  assertEquals([wrong.code, wrong.stdout, wrong.stderr.includes("expected a version")], [1, "", true]);
 });
 
 test("what is not the release is thrown away: a wrong sum, a cut download, an archive that is none", async (releases) => {

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { parse } from "@std/yaml";
 import denoJson from "../../deno.json" with { type: "json" };
 import { readText, repositoryFiles } from "../support/repository.ts";
 
@@ -11,6 +12,16 @@ const DENO = /\bdeno(?:land\/deno)?(?:-version)?(?:\]\([^)\s]*\))?["']?[@:]? *["
 const LEADER_NODE_IMAGE = /\bleader-node:(\d+\.\d+\.\d+)/g;
 const NPM_PACKAGE = /\bnpm:\/?((?:@[\w-]+\/)?[\w-]+)@(\d+\.\d+\.\d+)/g;
 const ACTION = /\buses: ([\w-]+\/[\w-]+)@(\S+)/g;
+
+interface Workflow {
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly jobs: Readonly<
+    Record<string, {
+      readonly permissions?: Readonly<Record<string, string>>;
+      readonly steps?: readonly { readonly uses?: string; readonly run?: string }[];
+    }>
+  >;
+}
 
 interface Mention {
   readonly path: string;
@@ -31,7 +42,7 @@ Deno.test("every version of Deno that a file names is the one in .dvmrc", () => 
   const wrong = mentions.filter(({ found: [, version] }) => !`${pinned}.`.startsWith(`${version}.`));
   assertEquals(wrong.map(shown), []);
   const paths = new Set(mentions.map(({ path }) => path));
-  for (const path of ["README.md", "examples/compose/Dockerfile"]) assertEquals([path, paths.has(path)], [path, true]);
+  for (const path of ["README.md", "Dockerfile"]) assertEquals([path, paths.has(path)], [path, true]);
 });
 
 Deno.test("a version of Deno is recognised however it is named", () => {
@@ -69,6 +80,29 @@ Deno.test("an npm package that the import map names has the same version everywh
     return versions.has(name!) && versions.get(name!) !== version;
   });
   assertEquals(wrong.map(shown), []);
+});
+
+Deno.test("actions are pinned by the hash of a commit, with its version", () => {
+  const pinned = /\buses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/gm;
+  assertEquals(search(ACTION).length, search(pinned).length);
+  assertEquals(search(ACTION).length > 0, true);
+});
+
+Deno.test("workflows have no right to write but in the jobs that need it, and those run nothing of the repository", async () => {
+  for (const name of ["test", "release"]) {
+    const workflow = parse(await readText(`.github/workflows/${name}.yml`)) as Workflow;
+    assertEquals(workflow.permissions, { contents: "read" });
+    for (const { permissions, steps } of Object.values(workflow.jobs)) {
+      const writes = Object.entries(permissions ?? {}).filter(([, right]) => right === "write").map(([name]) => name);
+      if (writes.length === 0) continue;
+      // JSR takes its package from a checkout.
+      if (writes.join() === "id-token" && steps?.at(-1)?.run === "deno publish --no-check") continue;
+      assertEquals(
+        steps?.filter(({ uses, run }) => /checkout/.test(uses ?? "") || /\bdeno\b|npm (ci|i)/.test(run ?? "")),
+        [],
+      );
+    }
+  }
 });
 
 Deno.test("all workflows use the same version of an action", () => {
