@@ -1,9 +1,19 @@
 import { EtcdLink } from "./etcd/link.ts";
 import { checkEtcdOptions, type ConnectionOptions } from "./etcd/options.ts";
-import { InvalidOptionError } from "./errors.ts";
+import { InvalidOptionError, NOT_SHOWN } from "./errors.ts";
 import { checkShape } from "./option_shape.ts";
 
 const links = new WeakMap<Connection, EtcdLink>();
+
+/** The elections over a connection that still have something to tell etcd, though nobody waits for them. */
+const finishing = new WeakMap<Connection, Set<Promise<void>>>();
+
+/** Has `close` wait for the end of an election. */
+export function finishLater(connection: Connection, stopped: Promise<void>): void {
+  const all = finishing.get(connection) ?? new Set();
+  finishing.set(connection, all.add(stopped));
+  stopped.finally(() => all.delete(stopped));
+}
 
 /**
  * The link behind a connection.
@@ -12,7 +22,7 @@ const links = new WeakMap<Connection, EtcdLink>();
  */
 export function linkOf(connection: Connection): EtcdLink {
   const link = links.get(connection);
-  if (!link) throw new InvalidOptionError("connection", "(not shown)", "a Connection of this library");
+  if (!link) throw new InvalidOptionError("connection", NOT_SHOWN, "a Connection of this library");
   return link;
 }
 
@@ -49,8 +59,9 @@ export class Connection {
    *
    * @returns A promise that resolves when everything is closed.
    */
-  close(): Promise<void> {
-    return linkOf(this).close();
+  async close(): Promise<void> {
+    await Promise.all(finishing.get(this) ?? []);
+    await linkOf(this).close();
   }
 
   /** Same as {@linkcode Connection.close}, for `await using`. */

@@ -2,7 +2,9 @@ import type { ElectionOptions, ObserveOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
 import type { Candidate } from "./machine/queue.ts";
 import { Rehearsals } from "./rehearsal.ts";
+import type { WaitOptions } from "./ready.ts";
 import type { RoleState } from "./state.ts";
+import type { Term } from "./term.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
 /**
@@ -63,15 +65,39 @@ export class Election implements ElectionView {
   }
 
   /**
+   * Waits until this candidate leads, for code that works beside the loop: a server that asks {@linkcode Election.state}
+   * for each request. No handover waits for such work.
+   *
+   * @param options.signal Ends the wait; the promise then rejects with its reason.
+   * @param options.wait Milliseconds to wait.
+   * @returns The term: the current one, if this candidate leads already.
+   * @throws {NotElectedError} If `wait` is over, or the election was stopped.
+   *
+   * @example
+   * ```ts
+   * import { Election } from "./mod.ts";
+   *
+   * await using election = new Election({ name: "jobs" });
+   * const { token } = await election.ready({ signal: AbortSignal.timeout(60_000) });
+   * console.log(`leads with token ${token}`);
+   * ```
+   */
+  ready(options: WaitOptions = {}): Promise<Term> {
+    return this.#participant.ready(options);
+  }
+
+  /**
    * Resigns: ends the term, waits for the bodies of the loops over this election to finish, hands leadership over to
    * the waiting candidate with the highest priority, and rejoins at the end of the queue. Does nothing while
-   * this candidate waits. Do not await it inside such a loop: it would wait for its own loop body.
+   * this candidate waits. Do not await it inside such a loop: it would wait for its own loop body, until the lease has
+   * expired.
    *
    * @param options.to The candidate of `status.queue` to hand over to, anywhere in the queue. The candidates before it
    *   rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
    * @returns A promise that resolves once leadership is given up, at the latest when the lease has expired.
    * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not waiting, or a candidate of another
    *   program, which cannot be skipped, is queued before it, or etcd refuses writes.
+   * @throws {OverrunError} If a loop body did not end before the lease: leadership is given up, but the work still runs.
    *
    * @example
    * ```ts
@@ -91,12 +117,13 @@ export class Election implements ElectionView {
    * connections. Iterators end after the state `stopped`. Do not await it inside a loop over this election: leave the
    * loop first.
    *
+   * @param options.within Milliseconds after which to stop waiting for loop bodies and for etcd. Then the connections are
+   *   closed, and the place in the queue is left to the lease: nobody else leads before the work's time is over.
    * @returns A promise that resolves when everything is closed, also if etcd does not answer.
+   * @throws {StopTimeoutError} If it takes longer than `within`.
    */
-  async stop(): Promise<void> {
-    const stopped = this.#participant.stop();
-    await this.#rehearsals.stop();
-    await stopped;
+  async stop(options: { within?: number } = {}): Promise<void> {
+    await Promise.all([this.#participant.stop(options), this.#rehearsals.stop()]);
   }
 
   /** Same as {@linkcode Election.stop}, for `await using`. */

@@ -127,9 +127,13 @@ export class InvalidOptionError extends ElectionError {
   }
 }
 
+/** Stands for a value that may be a secret. */
+export const NOT_SHOWN = "(not shown)";
+
 /** A value for a message; also one of which there is no JSON. */
 function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
+  if (value === NOT_SHOWN) return NOT_SHOWN;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
@@ -174,5 +178,119 @@ export class HandoffError extends ElectionError {
     super(`Cannot hand over to ${candidate}: ${reason}`);
     this.candidate = candidate;
     this.reason = reason;
+  }
+}
+
+/**
+ * The work of a term was still running when its lease had expired, so that another node may have led beside it.
+ * {@linkcode Election.resign} rejects with it if a loop body did not end in time; most often because the body itself
+ * awaits `resign`, which waits for the body: leave the body instead (`break`, `return`), or do not await it there.
+ *
+ * @example
+ * ```ts
+ * import { Election, OverrunError } from "./mod.ts";
+ *
+ * await using election = new Election({ name: "jobs", ttlSeconds: 2 });
+ * for await (const { role } of election) {
+ *   if (role !== "leader") continue;
+ *   try {
+ *     await election.resign(); // Wrong: it waits for this body, until the lease has expired.
+ *   } catch (error) {
+ *     if (!(error instanceof OverrunError)) throw error;
+ *     console.log(error.message);
+ *   }
+ *   break;
+ * }
+ * ```
+ */
+export class OverrunError extends ElectionError {
+  /** The name of the error's class. */
+  override name = "OverrunError";
+  /** The fencing token of the term. */
+  readonly token: bigint;
+
+  /**
+   * Created by the library; not meant to be constructed by users.
+   *
+   * @param token The fencing token of the term.
+   */
+  constructor(token: bigint) {
+    super(
+      `The work of the term with token ${token} did not end before its lease: pass term.signal to it, and do not await resign() inside of a loop over the election`,
+    );
+    this.token = token;
+  }
+
+  /** For `JSON.stringify`: the token as a string. */
+  toJSON(): { name: string; message: string; token: string } {
+    return { name: this.name, message: this.message, token: String(this.token) };
+  }
+}
+
+/**
+ * The candidate did not become leader: the time to wait was over, or its election was stopped. Thrown by
+ * {@linkcode Election.ready}, {@linkcode whileLeader} and {@linkcode withLock}.
+ *
+ * @example
+ * ```ts
+ * import { NotElectedError, whileLeader } from "./mod.ts";
+ *
+ * try {
+ *   await whileLeader({ name: "jobs" }, () => console.log("leads"), { wait: 10_000 });
+ * } catch (error) {
+ *   if (!(error instanceof NotElectedError)) throw error;
+ *   console.log("somebody else leads, or etcd does not answer");
+ * }
+ * ```
+ */
+export class NotElectedError extends ElectionError {
+  /** The name of the error's class. */
+  override name = "NotElectedError";
+  /** Why not. */
+  readonly reason: "timeout" | "stopped";
+
+  /**
+   * Created by the library; not meant to be constructed by users.
+   *
+   * @param reason Why not.
+   * @param detail The last error of etcd, if calls to it fail.
+   */
+  constructor(reason: "timeout" | "stopped", detail?: string) {
+    super(
+      reason === "stopped"
+        ? "The election was stopped"
+        : `Not elected in time${detail === undefined ? "" : `: ${detail}`}`,
+    );
+    this.reason = reason;
+  }
+}
+
+/**
+ * {@linkcode Election.stop} did not finish within the time that it was given. The connections are closed, and the place
+ * in the queue is left to the lease, which expires by itself: work that still runs has its time.
+ *
+ * @example
+ * ```ts
+ * import { Election, StopTimeoutError } from "./mod.ts";
+ *
+ * const election = new Election({ name: "jobs" });
+ * await election.ready();
+ * await election.stop({ within: 10_000 }).catch((error) => {
+ *   if (!(error instanceof StopTimeoutError)) throw error;
+ *   console.log(error.message);
+ * });
+ * ```
+ */
+export class StopTimeoutError extends ElectionError {
+  /** The name of the error's class. */
+  override name = "StopTimeoutError";
+
+  /**
+   * Created by the library; not meant to be constructed by users.
+   *
+   * @param within The time that it was given, in milliseconds.
+   */
+  constructor(within: number) {
+    super(`Not stopped within ${within} ms: the work still runs, or etcd does not answer; the lease expires by itself`);
   }
 }

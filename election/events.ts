@@ -24,6 +24,22 @@ export type ElectionEvent =
    */
   | { readonly type: "stop-changed"; readonly term: Term }
   /**
+   * The last loop whose body was at work in this term has been left, by `break`, `return` or an error, and this node still
+   * leads: it does nothing until it resigns or stops. Who only waited for leadership uses {@linkcode Election.ready};
+   * {@linkcode whileLeader} gives leadership up in such a case.
+   */
+  | { readonly type: "work-ended"; readonly term: Term }
+  /**
+   * The work of a term that ended still runs, though its lease may have expired: another node may lead beside it. Reported
+   * once a term, a stop budget after {@linkcode Term.signal} was aborted at the earliest.
+   */
+  | { readonly type: "overrun"; readonly term: Term }
+  /**
+   * What the body of {@linkcode whileLeader} or a callback of {@linkcode lead} threw after its term had ended. It is
+   * usually what an aborted call throws, so the candidate goes on and queues again.
+   */
+  | { readonly type: "work-failed"; readonly term: Term; readonly error: unknown }
+  /**
    * etcd lost its data or was restored from a backup: its revision is lower than `token`, the create revision of this
    * candidate's key. The candidate joins anew. Fencing tokens may have fallen.
    */

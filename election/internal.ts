@@ -2,7 +2,15 @@
  * Internal entry point for the other folders of this repository: what they need beyond `mod.ts`. Not part of the
  * library; may change at any time. etcd3 is loaded on first use only.
  */
-export { HandoffError, InvalidOptionError, isPrintable, missingPermission, printable, UNPRINTABLE } from "./errors.ts";
+export {
+  HandoffError,
+  InvalidOptionError,
+  isPrintable,
+  missingPermission,
+  OverrunError,
+  printable,
+  UNPRINTABLE,
+} from "./errors.ts";
 export {
   checkEndpoints,
   checkEtcdOptions,

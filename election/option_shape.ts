@@ -1,5 +1,5 @@
 import { DEFAULT_ENDPOINT, maskPassword } from "./etcd/options.ts";
-import { InvalidOptionError } from "./errors.ts";
+import { InvalidOptionError, NOT_SHOWN } from "./errors.ts";
 
 /** The options of a connection, by name. */
 const CONNECTION = ["endpoints", "tls", "user", "transport"] as const;
@@ -77,8 +77,8 @@ export function checkShape(options: object, of: keyof typeof OPTION_NAMES, more:
     throw new InvalidOptionError("endpoints", given, `an array such as ["${DEFAULT_ENDPOINT}"]`);
   }
   const refreshable = (value: unknown) => ["undefined", "function", "object"].includes(typeof value) && value !== null;
-  if (!refreshable(tls)) throw new InvalidOptionError("tls", "(not shown)", "{ ca, cert, key }, or a function");
-  if (!refreshable(user)) throw new InvalidOptionError("user", "(not shown)", "{ name, password }, or a function");
+  if (!refreshable(tls)) throw new InvalidOptionError("tls", NOT_SHOWN, "{ ca, cert, key }, or a function");
+  if (!refreshable(user)) throw new InvalidOptionError("user", NOT_SHOWN, "{ name, password }, or a function");
   if (onEvent !== undefined && typeof onEvent !== "function") {
     throw new InvalidOptionError("onEvent", onEvent, "a function");
   }
@@ -90,16 +90,23 @@ export function checkShape(options: object, of: keyof typeof OPTION_NAMES, more:
  * @throws {InvalidOptionError} If they are not; the message says which option was probably meant.
  */
 export function checkOptionNames(options: unknown, of: keyof typeof OPTION_NAMES, more: readonly string[] = []): void {
-  const [what, example] = of === "identity"
-    ? ["candidate", 'an object such as { id: "worker-1" }']
-    : ["options", of === "connection" ? "an object" : 'an object such as { name: "jobs" }'];
+  const [what, example, aliases] = of === "identity"
+    ? ["candidate", 'an object such as { id: "worker-1" }', IDENTITY_ALIASES]
+    : ["options", of === "connection" ? "an object" : 'an object such as { name: "jobs" }', ALIASES];
   if (typeof options !== "object" || options === null) throw new InvalidOptionError(what, options, example);
-  const known = [...OPTION_NAMES[of], ...more];
+  checkNames(options, [...OPTION_NAMES[of], ...more], aliases, of === "identity" ? "candidate." : "");
+}
+
+/**
+ * Checks that all names are known.
+ *
+ * @throws {InvalidOptionError} If one is not; the message says which one was probably meant.
+ */
+export function checkNames(options: object, known: readonly string[], aliases = ALIASES, path = ""): void {
   for (const [name, value] of Object.entries(options)) {
     if (known.includes(name) || value === undefined) continue;
-    const meant = meantBy(name, known, of === "identity" ? IDENTITY_ALIASES : ALIASES);
-    const path = of === "identity" ? `candidate.${name}` : name;
-    throw new InvalidOptionError(path, shown(name, value), meant ?? `one of ${known.join(", ")}`);
+    const expected = meantBy(name, known, aliases) ?? `one of ${known.join(", ")}`;
+    throw new InvalidOptionError(path + name, shown(name, value), expected);
   }
 }
 
@@ -129,6 +136,6 @@ function distance(a: string, b: string): number {
 /** The value of an unknown option, unless it may be a secret. */
 function shown(name: string, value: unknown): unknown {
   if (typeof value === "number" || typeof value === "boolean") return value;
-  if (typeof value !== "string" || /pass|secret|token|key|cert|auth|cred|user/i.test(name)) return "(not shown)";
+  if (typeof value !== "string" || /pass|secret|token|key|cert|auth|cred|user/i.test(name)) return NOT_SHOWN;
   return maskPassword(value).slice(0, 100);
 }

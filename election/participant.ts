@@ -1,8 +1,10 @@
 import { publicNames } from "./etcd/codec.ts";
 import { checkEtcdOptions } from "./etcd/options.ts";
-import { linkOf } from "./connection.ts";
-import { remaining } from "./machine/deadline.ts";
-import { HandoffError } from "./errors.ts";
+import { finishLater, linkOf } from "./connection.ts";
+import { deferred } from "./deferred.ts";
+import { defaultStopBudgetMs, remaining } from "./machine/deadline.ts";
+import { HandoffError, OverrunError, StopTimeoutError } from "./errors.ts";
+import type { ElectionEvent } from "./events.ts";
 import { EtcdLink } from "./etcd/link.ts";
 import { EtcdStore } from "./etcd/store.ts";
 import { withJson } from "./json.ts";
@@ -19,11 +21,14 @@ import {
 } from "./options.ts";
 import { checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
+import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
+import { checkWait, untilLeader, type WaitOptions } from "./ready.ts";
 import { callSafely } from "./report.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
 import type { Store } from "./store.ts";
 import type { RoleState } from "./state.ts";
+import type { Term } from "./term.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
 /** What a participant is made of. The simulation replaces the store, the time and the decisions. */
@@ -34,6 +39,8 @@ export interface Parts {
   readonly onEvent?: ElectionOptions["onEvent"];
   /** Called last when the participant stops. */
   readonly close?: () => Promise<void> | undefined;
+  /** Takes over waiting for the end of a stop, if something outlives the participant that can. */
+  readonly finishLater?: (stopped: Promise<void>) => void;
   readonly step?: typeof machine.step;
 }
 
@@ -42,16 +49,31 @@ export class Participant implements ElectionView {
   readonly #runner: Runner;
   readonly #readers: Readers;
   readonly #close: () => Promise<void> | undefined;
+  readonly #finishLater: Parts["finishLater"];
+  readonly #time: Time;
+  /** Reports an event to the user. */
+  readonly report: (event: ElectionEvent) => void;
+  readonly #overrun: Overrun;
   #stopped: Promise<void> | undefined;
 
-  constructor({ settings, store, time = systemTime, onEvent, close = () => Promise.resolve(), step }: Parts) {
+  constructor(
+    { settings, store, time = systemTime, onEvent, close = () => Promise.resolve(), finishLater, step }: Parts,
+  ) {
     this.#close = close;
-    this.#readers = new Readers(() => this.#runner.state);
+    this.#finishLater = finishLater;
+    this.#time = time;
+    // In a microtask: what the callback does must not interrupt a step of the election.
+    this.report = (event) => onEvent && queueMicrotask(() => callSafely("onEvent", onEvent, withJson(event)));
+    this.#readers = new Readers(() => this.#runner.state, (term) => this.report({ type: "work-ended", term }));
+    const stopBudgetMs = settings.stopBudgetMs ?? defaultStopBudgetMs(settings.ttlMs);
+    this.#overrun = new Overrun(stopBudgetMs, (term) => this.report({ type: "overrun", term }));
     this.#runner = new Runner(settings, store, time, {
-      changed: () => this.#readers.changed(),
+      changed: () => {
+        this.#readers.changed();
+        this.#overrun.check(this.#readers.working, () => time.now());
+      },
       drained: () => this.#readers.drained(),
-      // In a microtask: what the callback does must not interrupt a step of the election.
-      event: (event) => onEvent && queueMicrotask(() => callSafely("onEvent", onEvent, withJson(event))),
+      event: this.report,
     }, step);
     this.#runner.dispatch({ type: "tick" });
   }
@@ -74,7 +96,13 @@ export class Participant implements ElectionView {
     const ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const settings = { candidate, self, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
     const store = new EtcdStore(settings, ownLink ?? linkOf(options.connection!));
-    return new Participant({ settings, store, onEvent: options.onEvent, close: () => ownLink?.close() });
+    return new Participant({
+      settings,
+      store,
+      onEvent: options.onEvent,
+      close: () => ownLink?.close(),
+      finishLater: options.connection && ((stopped) => finishLater(options.connection!, stopped)),
+    });
   }
 
   get state(): RoleState {
@@ -102,6 +130,11 @@ export class Participant implements ElectionView {
     return this.#readers.iterate();
   }
 
+  /** The states, for a reader that only looks: no handover waits for it. */
+  look(): AsyncIterableIterator<RoleState> {
+    return this.#readers.iterate(false);
+  }
+
   async resign(to?: Candidate): Promise<void> {
     const { view, campaign } = this.#runner.core;
     const token = "token" in campaign ? campaign.token : undefined;
@@ -111,17 +144,48 @@ export class Participant implements ElectionView {
     // Without space, etcd would delete keys, but let nobody join again and nobody be told.
     const refusal = to && await this.#runner.writeRefusal();
     if (to && refusal !== undefined) throw new HandoffError(to.id, refusal);
+    const { working } = this.#readers;
     this.#runner.dispatch({ type: "resign", to: to?.token });
+    if (!machine.isLeaving(this.#runner.core)) return;
     await this.#runner.until((core) => !machine.isLeaving(core));
+    const late = this.#readers.working.find((term) => term.signal.aborted && working.includes(term));
+    if (late) throw new OverrunError(late.token);
   }
 
-  stop(): Promise<void> {
+  /** Waits until this candidate leads. */
+  async ready(options: WaitOptions = {}): Promise<Term> {
+    return await untilLeader(this.look(), checkWait(options), () => this.#runner.etcdError);
+  }
+
+  stop({ within }: { readonly within?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop();
-    return this.#stopped;
+    return within === undefined ? this.#stopped : this.#stopWithin(within, this.#stopped);
+  }
+
+  /** Stops, and resolves when the next candidate can lead. What else there is to do, the shared connection waits for. */
+  release(): Promise<void> {
+    const stopped = this.stop();
+    if (!this.#finishLater) return stopped;
+    this.#finishLater(stopped);
+    return this.#runner.until(() => this.#runner.hasLeft);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  async #stopWithin(within: number, stopped: Promise<void>): Promise<void> {
+    const late = deferred();
+    const cancel = this.#time.after(within, () => late.reject(new StopTimeoutError(within)));
+    try {
+      await Promise.race([stopped, late.promise]);
+    } catch (error) {
+      this.#runner.close();
+      this.#close();
+      throw error;
+    } finally {
+      cancel();
+    }
   }
 
   async #stop(): Promise<void> {

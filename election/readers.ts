@@ -8,10 +8,18 @@ import type { Term } from "./term.ts";
  */
 export class Readers {
   readonly #read: () => RoleState;
+  readonly #onIdle: (term: Term) => void;
   readonly #readers = new Set<Reader>();
 
-  constructor(read: () => RoleState) {
+  /** `onIdle` is told of a term that nobody works for any more, as the loops were left, though it has not ended. */
+  constructor(read: () => RoleState, onIdle: (term: Term) => void = () => {}) {
     this.#read = read;
+    this.#onIdle = onIdle;
+  }
+
+  /** The terms that loop bodies work for. */
+  get working(): Term[] {
+    return [...this.#readers].flatMap(({ workingFor }) => workingFor ?? []);
   }
 
   /** Wakes the readers that wait for a new state. */
@@ -26,8 +34,12 @@ export class Readers {
     return working.length > 0 ? Promise.all(working) : undefined;
   }
 
-  iterate(): AsyncIterableIterator<RoleState> {
-    const reader = new Reader(this.#read, () => this.#readers.delete(reader));
+  /** A new reader. If its body does not work for terms, but only looks, nobody waits for it. */
+  iterate(works = true): AsyncIterableIterator<RoleState> {
+    const reader = new Reader(this.#read, works, (term) => {
+      this.#readers.delete(reader);
+      if (term && !term.signal.aborted && !this.working.includes(term)) this.#onIdle(term);
+    });
     this.#readers.add(reader);
     return reader;
   }
@@ -35,20 +47,27 @@ export class Readers {
 
 class Reader implements AsyncIterableIterator<RoleState> {
   readonly #read: () => RoleState;
-  readonly #onReturn: () => void;
+  readonly #works: boolean;
+  readonly #onReturn: (workedFor?: Term) => void;
   #last: RoleState | undefined;
   #working: { readonly term: Term; readonly done: Deferred<void> } | undefined;
   #waiting: Deferred<void> | undefined;
   #done = false;
 
-  constructor(read: () => RoleState, onReturn: () => void) {
+  constructor(read: () => RoleState, works: boolean, onReturn: (workedFor?: Term) => void) {
     this.#read = read;
+    this.#works = works;
     this.#onReturn = onReturn;
   }
 
   /** Whether it waits for a new state. */
   get isWaiting(): boolean {
     return this.#waiting !== undefined;
+  }
+
+  /** The term that its body works for. */
+  get workingFor(): Term | undefined {
+    return this.#working?.term;
   }
 
   changed(state: RoleState): void {
@@ -71,15 +90,16 @@ class Reader implements AsyncIterableIterator<RoleState> {
     }
     if (this.#done) return this.return();
     this.#last = state;
-    if (state.role === "leader") this.#working = { term: state.term, done: deferred() };
+    if (state.role === "leader" && this.#works) this.#working = { term: state.term, done: deferred() };
     return { value: state, done: false };
   }
 
   return(): Promise<IteratorResult<RoleState>> {
+    const workedFor = this.workingFor;
     this.#done = true;
     this.#stopWorking();
     this.#waiting?.resolve();
-    this.#onReturn();
+    this.#onReturn(workedFor);
     return Promise.resolve({ value: undefined, done: true });
   }
 

@@ -58,6 +58,8 @@ export class Runner {
   #closeWatch: CloseWatch = () => {};
   /** The lease of a term that ended in this step, until `#drain` handles it. */
   #draining: bigint | undefined;
+  /** The lease whose key was deleted. */
+  #withdrawn: bigint | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
   /** The last term whose lease is kept for its work. */
   #ended: OwnTerm | undefined;
@@ -125,11 +127,21 @@ export class Runner {
     // The next leader waits for what is on its way now; readers have learned of the end of the term by its signal.
     if (leaves) this.#time.after(0, () => this.#hooks.changed());
     else this.#hooks.changed();
-    for (const check of this.#settled) check();
+    this.#checkSettled();
     this.#armTimer();
   }
 
-  /** Resolves once `done` returns true; it is called after each step. */
+  #checkSettled(): void {
+    for (const check of this.#settled) check();
+  }
+
+  /** Whether the candidate, which is stopping, has no key in the queue any more. */
+  get hasLeft(): boolean {
+    const { campaign } = this.#core;
+    return campaign.stage === "off" || (campaign.stage === "withdrawing" && campaign.lease.id === this.#withdrawn);
+  }
+
+  /** Resolves once `done` returns true; it is called after each step, and when the key was deleted. */
   until(done: (core: machine.Core) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
@@ -142,16 +154,18 @@ export class Runner {
     });
   }
 
-  /** Releases everything; call it once the machine is off. */
+  /** Releases everything; call it once the machine is off. Before that, it leaves the key to its lease. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer();
     this.#closeWatch();
+    this.#derived = undefined;
+    this.#hooks.changed();
     await Promise.all(this.#calls);
   }
 
   #deriveState(core: machine.Core, current: boolean): RoleState {
-    if (core.stopping && core.campaign.stage === "off") return { role: "stopped" };
+    if (this.#closed || (core.stopping && core.campaign.stage === "off")) return { role: "stopped" };
     if (core.term) {
       const { token, since } = core.term;
       const { id, url } = core.settings.self;
@@ -305,6 +319,8 @@ export class Runner {
                 // Without permission to delete the key, the lease can still be revoked.
                 if (!(error instanceof StoreError && error.failure === "refused")) throw error;
               });
+              this.#withdrawn = action.leaseId;
+              this.#checkSettled();
               await new Promise<void>((resolve) => this.#time.after(REVOKE_DELAY_MS, resolve));
             }
             await this.#store.revoke(action.leaseId, timeoutMs);

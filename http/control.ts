@@ -1,4 +1,4 @@
-import { HandoffError } from "../election/internal.ts";
+import { HandoffError, OverrunError } from "../election/internal.ts";
 import type { RoleState } from "../election/mod.ts";
 import type { Control, NodeSnapshot } from "./answers.ts";
 
@@ -51,8 +51,11 @@ export async function handleTransfer(
   try {
     await control.resign({ to });
   } catch (error) {
-    if (!(error instanceof HandoffError)) throw error;
-    return { status: 412, problem: `${candidate} cannot lead next: ${error.reason}` };
+    if (error instanceof HandoffError) {
+      return { status: 412, problem: `${candidate} cannot lead next: ${error.reason}` };
+    }
+    // Leadership was given up all the same.
+    if (!(error instanceof OverrunError)) throw error;
   }
   const next = await newLeader(snapshot, token);
   if (to && next?.token !== to.token) {

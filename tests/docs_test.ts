@@ -12,7 +12,20 @@ const SOURCES = [
   "main.ts",
   "http/mod.ts",
   "http/handler.ts",
-  ...["mod", "connection", "election", "term", "state", "errors", "testing"].map((name) => `election/${name}.ts`),
+  ...[
+    "mod",
+    "connection",
+    "election",
+    "term",
+    "state",
+    "errors",
+    "testing",
+    "while_leader",
+    "lead",
+    "lock",
+    "find_leader",
+  ]
+    .map((name) => `election/${name}.ts`),
 ];
 
 /** The TypeScript examples of a text, be it Markdown or JSDoc. */

@@ -183,7 +183,7 @@ Deno.test("an election named xy has nothing to do with one named xyz, nor with a
   await using xy = new Candidate(etcd, "in xy", { name: "xy" });
   await leads(xy);
   assert(isLeader(xyz.state));
-  assertEquals([xy.queue, xyz.queue], ["in xy", "in xyz"]);
+  await Promise.all([xy.sees(/^in xy$/), xyz.sees(/^in xyz$/)]);
 });
 
 Deno.test("foreign values under the prefix are shown as names and break nothing", async () => {

@@ -1,0 +1,64 @@
+import { NotElectedError, TermEndedError } from "./errors.ts";
+import type { Participant } from "./participant.ts";
+import { timeout, type WaitOptions } from "./ready.ts";
+import type { Term } from "./term.ts";
+
+/** How a campaign goes on when a term ended before its work. */
+export interface CampaignOptions extends WaitOptions {
+  /** Whether to run the body again in the next term, or to reject. */
+  readonly again: boolean;
+}
+
+/**
+ * Runs a body in the terms of a participant, one at a time, until it returns or throws while the term holds, then
+ * releases. The body is that of a loop, so each handover waits for it.
+ */
+export async function campaign<T>(
+  participant: Participant,
+  body: (term: Term) => T | Promise<T>,
+  { signal, wait = Infinity, again }: CampaignOptions,
+): Promise<T> {
+  let [late, problem]: [boolean, string | undefined] = [false, undefined];
+  const stop = () => void participant.stop();
+  const giveUp = () => {
+    [late, problem] = [true, participant.status.etcdError];
+    stop();
+  };
+  let timer = timeout(wait, giveUp);
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
+  try {
+    for await (const state of participant) {
+      if (state.role !== "leader") continue;
+      clearTimeout(timer);
+      const { term } = state;
+      try {
+        const result = await body(term);
+        if (!term.signal.aborted) return end(participant, result);
+      } catch (error) {
+        if (!term.signal.aborted || !again) throw end(participant, error);
+        reportFailure(participant, term, error);
+      }
+      if (!again) throw signal?.aborted ? signal.reason : term.signal.reason;
+      timer = timeout(wait, giveUp);
+    }
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+    await participant.release();
+  }
+  signal?.throwIfAborted();
+  throw new NotElectedError(late ? "timeout" : "stopped", problem);
+}
+
+/** Ends the term before the loop is left, so that what still follows the signal stops. */
+function end<T>(participant: Participant, result: T): T {
+  participant.stop();
+  return result;
+}
+
+/** Reports what work threw after its term, unless that says no more than that it has ended. */
+export function reportFailure(participant: Participant, term: Term, error: unknown): void {
+  if (error instanceof TermEndedError || (error instanceof Error && error.name === "AbortError")) return;
+  participant.report({ type: "work-failed", term, error });
+}
