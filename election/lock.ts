@@ -48,6 +48,6 @@ export async function withLock<T>(
   const { signal, wait, ...electionOptions } = options;
   checkWait({ signal, wait });
   signal?.throwIfAborted();
-  const participant = Participant.join({ ...electionOptions, name }, true);
+  const participant = Participant.join({ ...electionOptions, name }, true, { marksLeaving: false });
   return await campaign(participant, body, { signal, wait, again: false });
 }

@@ -6,7 +6,7 @@ import { defaultStopBudgetMs, remaining } from "./machine/deadline.ts";
 import { HandoffError, OverrunError, StopTimeoutError } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 import { EtcdLink } from "./etcd/link.ts";
-import { EtcdStore } from "./etcd/store.ts";
+import { EtcdStore, type EtcdStoreOptions } from "./etcd/store.ts";
 import { withJson } from "./json.ts";
 import * as machine from "./machine/mod.ts";
 import {
@@ -43,6 +43,9 @@ export interface Parts {
   readonly finishLater?: (stopped: Promise<void>) => void;
   readonly step?: typeof machine.step;
 }
+
+/** What the options of users do not say. */
+export type JoinOptions = Pick<EtcdStoreOptions, "marksLeaving">;
 
 /** A candidate or an observer of an election. */
 export class Participant implements ElectionView {
@@ -83,7 +86,7 @@ export class Participant implements ElectionView {
    *
    * @throws {InvalidOptionError} If an option cannot work.
    */
-  static join(options: ElectionOptions, candidate: boolean): Participant {
+  static join(options: ElectionOptions, candidate: boolean, { marksLeaving }: JoinOptions = {}): Participant {
     checkShape(options, candidate ? "candidate" : "observer");
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
@@ -95,7 +98,7 @@ export class Participant implements ElectionView {
     const drainMs = checkDrain(options.drainMs);
     const ownLink = options.connection ? undefined : new EtcdLink(checkEtcdOptions(options));
     const settings = { candidate, self, prefix, ttlMs: ttl * 1000, stopBudgetMs, drainMs };
-    const store = new EtcdStore(settings, ownLink ?? linkOf(options.connection!));
+    const store = new EtcdStore({ ...settings, marksLeaving }, ownLink ?? linkOf(options.connection!));
     return new Participant({
       settings,
       store,

@@ -56,6 +56,14 @@ Deno.test("a lock that was lost is an error, and its section does not run again"
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
 });
 
+Deno.test("a lock costs etcd two writes of keys: one to take it, one to leave it", async () => {
+  await using etcd = await LocalEtcd.start();
+  const revision = async () => JSON.parse(await etcd.ctl("get", "lock", "-w", "json")).header.revision;
+  const before = await revision();
+  await withLock("lock", () => {}, { endpoints: [etcd.endpoint], transport });
+  assertEquals(await revision() - before, 2);
+});
+
 Deno.test("a lock and an election of the same name exclude each other", async () => {
   await using etcd = await LocalEtcd.start();
   await using connection = new Connection({ endpoints: [etcd.endpoint], transport });

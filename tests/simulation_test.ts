@@ -19,6 +19,16 @@ Deno.test(`in ${SEEDS} simulated worlds of faults nobody leads beside another, a
   assert(terms > 3 * SEEDS, `a world in which the lead does not move proves little: ${terms} terms`);
 });
 
+Deno.test("in 200 such worlds nobody holds a lock beside another, and it goes round at the end", async () => {
+  let terms = 0;
+  for (let seed = 1; seed <= 200; seed++) {
+    const { violation, terms: had } = await run({ seed, locks: true });
+    assertEquals(violation, undefined, `deno task simulate --locks --seeds 1 --seed ${seed}`);
+    terms += had;
+  }
+  assert(terms > 20 * 200, `a lock that is seldom taken proves little: ${terms} times`);
+});
+
 Deno.test("a seed gives the same world again", async () => {
   assertEquals(await run({ seed: 7, trace: true }), await run({ seed: 7, trace: true }));
 });

@@ -16,6 +16,8 @@ export interface EtcdStoreOptions {
   readonly self: Self;
   /** The requested TTL; the watch's probe interval and timeout are derived from it. */
   readonly ttlMs: number;
+  /** Whether a leader that leaves without a handoff first writes why: a write that a lock can do without. */
+  readonly marksLeaving?: boolean;
 }
 
 /** What the store needs of a link. */
@@ -90,7 +92,9 @@ export class EtcdStore implements Store {
   ): Promise<void> {
     if (handoff && await this.#deleteKeys(key, token, timeoutMs, { leaving, handoff })) return;
     if (handoff && handoff.passed.length > 0) throw new StoreError("changed", "the queue has changed");
-    if (leaving) await this.markLeaving(key, token, leaving, timeoutMs).catch(() => {});
+    if (leaving && this.#options.marksLeaving !== false) {
+      await this.markLeaving(key, token, leaving, timeoutMs).catch(() => {});
+    }
     await this.#deleteKeys(key, token, timeoutMs);
   }
 

@@ -1,5 +1,6 @@
 /**
- * `deno task simulate [--seeds N] [--seed S]`: elections in worlds of random faults, one for each seed.
+ * `deno task simulate [--seeds N] [--seed S] [--locks]`: elections, or locks, in worlds of random faults, one for each
+ * seed.
  * `deno task simulate --exhaustive 1|2 [--share K/N]`: one story with each fault, or each pair of faults, at each point.
  */
 import { parseArgs } from "@std/cli/parse-args";
@@ -7,7 +8,7 @@ import { exhaust, type ExhaustiveOptions } from "./exhaustive.ts";
 import { run } from "./random_story.ts";
 import type { Overlaps } from "./world.ts";
 
-const USAGE = "usage: deno task simulate [--seeds N] [--seed S], or --exhaustive 1|2 [--share K/N]";
+const USAGE = "usage: deno task simulate [--seeds N] [--seed S] [--locks], or --exhaustive 1|2 [--share K/N]";
 const PROGRESS_EVERY_MS = 2000;
 
 /** Prints lines of progress, with the rate; not too many. */
@@ -24,7 +25,7 @@ class Progress {
 }
 
 /** Runs the seeds until one fails, and gives the exit code. */
-async function simulate(first: number, count: number): Promise<number> {
+async function simulate(first: number, count: number, locks: boolean): Promise<number> {
   const progress = new Progress();
   let terms = 0;
   let taken: Overlaps = { count: 0, longestMs: 0 };
@@ -33,10 +34,14 @@ async function simulate(first: number, count: number): Promise<number> {
     return `${seeds} seeds, ${terms} terms, ${overlaps}`;
   };
   for (let seed = first; seed < first + count; seed++) {
-    const result = await run({ seed });
+    const result = await run({ seed, locks });
     if (result.violation) {
-      console.log((await run({ seed, trace: true })).trace.join("\n"));
-      console.log(`seed ${seed}: ${result.violation}\nreplay: deno task simulate --seeds 1 --seed ${seed}`);
+      console.log((await run({ seed, locks, trace: true })).trace.join("\n"));
+      console.log(
+        `seed ${seed}: ${result.violation}\nreplay: deno task simulate --seeds 1 --seed ${seed}${
+          locks ? " --locks" : ""
+        }`,
+      );
       return 1;
     }
     terms += result.terms;
@@ -79,7 +84,8 @@ function exhaustive(faults: unknown, share: unknown = "1/1"): ExhaustiveOptions 
 
 if (import.meta.main) {
   try {
-    const { seeds, seed, exhaustive: faults, share, _: stray } = parseArgs(Deno.args, {
+    const { seeds, seed, exhaustive: faults, share, locks, _: stray } = parseArgs(Deno.args, {
+      boolean: ["locks"],
       string: ["seeds", "seed", "exhaustive", "share"],
       unknown: (arg) => {
         throw new RangeError(`${USAGE}, not ${JSON.stringify(arg)}`);
@@ -87,7 +93,7 @@ if (import.meta.main) {
     });
     if (stray.length > 0) throw new RangeError(USAGE);
     const all = faults ? exhaustive(faults, share) : undefined;
-    Deno.exit(all ? await simulateAll(all) : await simulate(whole(seed, 1), whole(seeds, 10_000)));
+    Deno.exit(all ? await simulateAll(all) : await simulate(whole(seed, 1), whole(seeds, 10_000), locks === true));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     console.error(error.message);

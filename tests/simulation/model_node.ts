@@ -3,6 +3,8 @@ import type { Instant } from "../../election/machine/clock.ts";
 import { callTimeoutMs, remaining } from "../../election/machine/deadline.ts";
 import * as machine from "../../election/machine/mod.ts";
 import { applyChanges, type Queue } from "../../election/machine/queue.ts";
+import { campaign } from "../../election/campaign.ts";
+import { ElectionError } from "../../election/errors.ts";
 import { Participant } from "../../election/participant.ts";
 import type { Time } from "../../election/runner.ts";
 import {
@@ -80,6 +82,8 @@ export interface Surroundings {
   fateOfCall(node: ModelNode): Fate | undefined;
   /** How long the work of a term may take to end. */
   readonly workEndsMs: number;
+  /** Whether the nodes take a lock again and again, instead of looping over an election. */
+  readonly locks?: boolean;
   /** Whether all faults are over. */
   readonly peace: boolean;
   /** Whether promises may have settled since time went on. */
@@ -114,6 +118,9 @@ export class ModelNode implements Store, Time {
   #sleepsSince: number | undefined;
   #life = 0;
   #participant: Participant | undefined;
+  /** How often it has joined: only the last participant counts. */
+  #joined = 0;
+  #stopping = false;
   #core: machine.Core | undefined;
   #frozen = false;
   #deferred: { readonly timer: boolean; readonly run: () => void }[] = [];
@@ -181,19 +188,27 @@ export class ModelNode implements Store, Time {
     this.#world.settling = true;
     this.#life++;
     this.#stopped = false;
-    const settings = { ...this.#settings, self: { id: this.id, priority: this.#priority } };
+    this.#stopping = false;
     const life = this.#life;
+    if (this.#world.locks) this.#lock(life);
+    else this.#use(this.#join(life), life);
+  }
+
+  #join(life: number): Participant {
+    const settings = { ...this.#settings, self: { id: this.id, priority: this.#priority } };
     const onEvent = (event: ElectionEvent) => {
       if (event.type === "etcd-data-lost") this.onDataLoss();
       if (life === this.#life) this.onEvent(event);
     };
+    const joined = ++this.#joined;
     const step: typeof machine.step = (core, event, now) =>
-      this.#life === life ? this.#step(core, event, now) : { core, actions: [] };
+      this.#life === life ? this.#step(core, event, now, joined) : { core, actions: [] };
     // What a crashed process was about to do is not done by the next one.
     const after = (ms: number, run: () => void) => this.#life === life ? this.after(ms, run) : () => {};
-    const time = { now: () => this.now(), after };
-    this.#participant = new Participant({ settings, store: this, time, onEvent, step });
-    this.#use(this.#participant, life);
+    const time: Time = { now: () => this.now(), after };
+    // As over a shared connection: who has released a lock may take it again before its lease is revoked.
+    const finishLater = () => {};
+    return this.#participant = new Participant({ settings, store: this, time, onEvent, step, finishLater });
   }
 
   crash(): void {
@@ -217,6 +232,7 @@ export class ModelNode implements Store, Time {
   /** Leaves for good. */
   stop(): void {
     this.#world.settling = true;
+    this.#stopping = true;
     const life = this.#life;
     this.#participant?.stop().then(() => {
       if (life === this.#life) this.#stopped = true;
@@ -342,7 +358,12 @@ export class ModelNode implements Store, Time {
   }
 
   /** A step of the machine, or of a sabotaged one. */
-  #step(core: machine.Core, event: machine.MachineEvent, now: Instant): ReturnType<typeof machine.step> {
+  #step(
+    core: machine.Core,
+    event: machine.MachineEvent,
+    now: Instant,
+    joined: number,
+  ): ReturnType<typeof machine.step> {
     const { sabotage, trace } = this.#world;
     const before = sabotage === "keep-lapsed" ? withoutLapse(core, now) : core;
     const sent = sabotage === "count-from-answer" && "sentAt" in event ? { ...event, sentAt: now } : event;
@@ -350,7 +371,7 @@ export class ModelNode implements Store, Time {
     if (sabotage === "lead-on-watch") result = { ...result, core: claimed(result.core, now) };
     if (sabotage === "take-over-always") result = takenOver(result, now);
     if (sabotage === "count-from-handoff") result = { ...result, core: counted(core, result.core, now) };
-    this.#core = result.core;
+    if (joined === this.#joined) this.#core = result.core;
     if (core.term !== result.core.term) {
       trace(
         `${this.id}: ${result.core.term ? `leads with ${result.core.term.token}` : `term ended, ${result.core.ended}`}`,
@@ -375,12 +396,23 @@ export class ModelNode implements Store, Time {
     }
   }
 
+  /** Takes the lock again and again, whatever its body throws. */
+  async #lock(life: number): Promise<void> {
+    while (life === this.#life && !this.#stopping) {
+      try {
+        await campaign(this.#join(life), (term) => this.#lead(term, life), { again: false });
+      } catch (error) {
+        if (!(error instanceof WorkError || error instanceof ElectionError)) throw error;
+      }
+    }
+  }
+
   /** The body of the loop: stops soon after the signal, overruns, ends early, resigns or throws. */
   async #lead(term: Term, life: number): Promise<void> {
     const { random } = this.#world;
     const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, this.#world.workEndsMs);
     this.#workedFor = term;
-    const early = random.chance(0.2) ? random.between(0, 3000) : Infinity;
+    const early = this.#world.locks || random.chance(0.2) ? random.between(0, 3000) : Infinity;
     const fails = random.chance(0.1);
     if (random.chance(0.05)) this.after(random.between(0, 2000), () => term.validFor() > 0 && this.resign());
     await new Promise<void>((resolve) => {

@@ -9,6 +9,8 @@ const WORK_ENDS_MS = 6000;
 /** How one run is to be. */
 export interface RunOptions {
   readonly seed: number;
+  /** Whether the nodes take a lock again and again, instead of looping over an election. */
+  readonly locks?: boolean;
   /** Breaks the rules on purpose. */
   readonly sabotage?: Sabotage;
   /** Keeps the trace. */
@@ -16,7 +18,7 @@ export interface RunOptions {
 }
 
 /** Runs one seed: a world with faults at random. */
-export function run({ seed, sabotage, trace }: RunOptions): Promise<RunResult> {
+export function run({ seed, locks, sabotage, trace }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const ttlMs = random.pick([2000, 3000, 5000]);
   const world = new World({
@@ -27,6 +29,7 @@ export function run({ seed, sabotage, trace }: RunOptions): Promise<RunResult> {
     drainMs: random.pick([0, 4000, Infinity]),
     distanceMs: random.chance(0.3) ? random.between(0, 60) : 0,
     workEndsMs: WORK_ENDS_MS,
+    locks,
     sabotage,
     trace,
   });

@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly distanceMs?: number;
   /** How long the work of a term may take to end. */
   readonly workEndsMs: number;
+  /** Whether the nodes take a lock again and again, instead of looping over an election. */
+  readonly locks?: boolean;
   /** Breaks the rules on purpose. */
   readonly sabotage?: Sabotage;
   /** Keeps the trace. */
@@ -70,6 +72,7 @@ export class World {
   readonly ttlMs: number;
   readonly fateOfCall: (node: ModelNode) => Fate | undefined;
   readonly workEndsMs: number;
+  readonly locks: boolean;
   readonly #stopBudgetMs: number;
   peace = false;
   settling = true;
@@ -95,6 +98,7 @@ export class World {
     this.ttlMs = options.ttlMs;
     this.fateOfCall = options.fateOfCall ?? (() => undefined);
     this.workEndsMs = options.workEndsMs;
+    this.locks = options.locks ?? false;
     this.trace = options.trace
       ? (text) => this.lines.push(`${(this.schedule.now / 1000).toFixed(4).padStart(9)}  ${text}`)
       : () => {};
@@ -142,7 +146,8 @@ export class World {
     while (etcd.health !== "up") await this.#until(schedule.now + 100);
     const expiresMs = Math.max(this.ttlMs, ...etcd.minTtlsMs) + this.workEndsMs;
     await this.#until(schedule.now + expiresMs + 2000);
-    this.#checkPeace();
+    if (this.locks) await this.#checkLocks(2 * expiresMs);
+    else this.#checkPeace();
     this.trace("all stop");
     for (const node of this.nodes) node.stop();
     await this.#until(schedule.now + expiresMs + 4000);
@@ -301,6 +306,13 @@ export class World {
     for (const { id } of this.etcd.keys) {
       if (!this.nodes.some((node) => node.id === id)) throw new Violation(`${id} is a stranger`);
     }
+  }
+
+  /** The lock goes round. */
+  async #checkLocks(withinMs: number): Promise<void> {
+    const before = this.terms;
+    await this.#until(this.schedule.now + withinMs);
+    if (this.terms - before < 2) throw new Violation("the lock does not go round, though all faults are over");
   }
 
   #checkEnd(): void {
