@@ -3,15 +3,11 @@
  * `--target`, where Deno's runtime for executables cannot be fetched, a file that unpacks Deno and the program.
  */
 import { parseArgs } from "@std/cli/parse-args";
-import protobuf from "protobufjs";
 import { fileURLToPath } from "node:url";
 import { Program } from "./program.ts";
 import { tarOf } from "./tar.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** How etcd3 loads the protocol when it starts; an executable has it parsed. */
-const LOADS_PROTOCOL = "loadSync)(`${__dirname}/../proto/rpc.proto`";
-
 /** What the bundler puts into each program, for the modules of npm: it takes 5 MB, and only the gRPC client needs it. */
 const REQUIRE = `import { createRequire as __deno_internal_createRequire } from "node:module";
 var __require = __deno_internal_createRequire(import.meta.url);
@@ -72,7 +68,7 @@ export async function makeExecutable(
   await Deno.rename(fresh, output);
 }
 
-/** The program in a few files of JavaScript, etcd's protocol included. */
+/** The program in a few files of JavaScript. */
 async function makeBundle(): Promise<Bundle> {
   const folder = await Deno.makeTempDir({ prefix: "leader-node-compile-" });
   await run(Deno.execPath(), [
@@ -86,22 +82,15 @@ async function makeBundle(): Promise<Bundle> {
     "main.ts",
   ]);
   const commit = Deno.env.get("COMMIT") ?? await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "");
-  const proto = fileURLToPath(new URL("../proto/rpc.proto", import.meta.resolve("etcd3")));
-  const protocol = JSON.stringify(new protobuf.Root().loadSync(proto, { keepCase: true }).toJSON());
-  const found = { protocol: 0, require: 0 };
+  let found = 0;
   for await (const { name } of Deno.readDir(folder)) {
     const code = await Deno.readTextFile(`${folder}/${name}`);
-    found.protocol += code.split(LOADS_PROTOCOL).length - 1;
-    found.require += code.split(REQUIRE).length - 1;
-    const patched = code.replaceAll(LOADS_PROTOCOL, () => `fromJSON)(${protocol}`)
-      .replaceAll(REQUIRE, () => LAZY_REQUIRE)
+    found += code.split(REQUIRE).length - 1;
+    const patched = code.replaceAll(REQUIRE, () => LAZY_REQUIRE)
       .replaceAll('"@COMMIT@"', JSON.stringify(commit.trim() || "@"));
     await Deno.writeTextFile(`${folder}/${name}`, patched);
   }
-  if (found.protocol !== 1) {
-    throw new CompileError(`etcd3 names its protocol file in ${found.protocol} places: expected 1`);
-  }
-  if (found.require !== 1) throw new CompileError(`the bundle makes require in ${found.require} places: expected 1`);
+  if (found !== 1) throw new CompileError(`the bundle makes require in ${found} places: expected 1`);
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 

@@ -74,8 +74,8 @@ async function examineAccess(endpoint: string, config: EtcdConfig): Promise<Omit
       compare: [{ key: prefix, target: "Create", result: "Greater", create_revision: "9000000000000000000" }],
       success: [{ request_put: { key: prefix } }, { request_range: { key: prefix } }],
     }, deadline());
-    const { ID, TTL } = await etcd.leaseClient.leaseGrant({ TTL: 1 }, deadline());
-    await etcd.leaseClient.leaseRevoke({ ID }, deadline());
+    const { ID, TTL } = await etcd.lease.leaseGrant({ TTL: 1 }, deadline());
+    await etcd.lease.leaseRevoke({ ID }, deadline());
     facts.minTtl = Number(TTL);
   });
   return { readsMs: [], ...facts };

@@ -1,5 +1,14 @@
 import { Buffer } from "node:buffer";
-import { Etcd3, type ICallable, type IOptions, type IRangeRequest, type ITxnRequest } from "etcd3";
+import {
+  AuthClient,
+  type IRangeRequest,
+  type ITxnRequest,
+  KVClient,
+  LeaseClient,
+  MaintenanceClient,
+  WatchClient,
+} from "etcd3/lib/rpc.js";
+import { type ChannelCredentials, credentials as channelCredentials, type Interceptor } from "@grpc/grpc-js";
 import type { Refreshable, TlsOptions, UserOptions } from "../options.ts";
 import type { Clock } from "../../machine/clock.ts";
 import { MAX_ANSWER_BYTES } from "../limits.ts";
@@ -22,36 +31,12 @@ import { current } from "../credentials.ts";
 import { rangesAnswer, rangesTxn } from "../ranges.ts";
 import { connectionClosed, isAuthDisabled, storeError } from "../errors.ts";
 import { type StreamSource, WatchStream } from "./watch.ts";
+import { EtcdChannel } from "./channel.ts";
 import { patchHttp2 } from "./http2_patch.ts";
+import { OwnSockets } from "./sockets.ts";
 import { allClosed, closeLater } from "./closing.ts";
 import { KeepAliveStream } from "./keep_alive.ts";
 import { whenLate } from "../turns.ts";
-
-/** No retries and no circuit breaker in etcd3: they repeat writes and hide failures. The election itself retries. */
-const noPolicy = {
-  // Must be asynchronous: an error thrown synchronously would escape etcd3 and end the process.
-  execute: async (run: (context: unknown) => unknown) => await run({}),
-} as unknown as NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
-
-type CallOptions = Exclude<NonNullable<IOptions["defaultCallOptions"]>, (...args: never) => unknown>;
-type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
-
-/** The part of a gRPC channel used here; etcd3 does not expose it. */
-interface Channel {
-  watchConnectivityState(current: number, deadline: number, changed: () => void): void;
-}
-
-/** The part of etcd3's connection pool used here; etcd3 does not expose it. */
-interface Pool {
-  readonly hosts: readonly {
-    cachedServices: Record<string, { close(): void }>;
-    resetAllServices(): void;
-  }[];
-  readonly authenticator: { invalidateMetadata(): void };
-}
-
-/** gRPC's `connectivityState.READY`. */
-const READY = 2;
 
 /** gRPC's `status.DEADLINE_EXCEEDED`. */
 const DEADLINE_EXCEEDED = 4;
@@ -72,10 +57,21 @@ function beforeStatus(listener: Listener, first: () => void): Listener {
 
 let clients = 0;
 
+/** etcd3's clients of etcd's services, on one connection. */
+export interface Etcd {
+  readonly kv: KVClient;
+  readonly lease: LeaseClient;
+  readonly watch: WatchClient;
+  readonly auth: AuthClient;
+  readonly maintenance: MaintenanceClient;
+}
+
 /** A client over npm:etcd3, used only for its raw RPCs, with its own connection. */
 export class GrpcClient implements EtcdClient {
   readonly endpoint: string;
-  readonly etcd: Etcd3;
+  readonly etcd: Etcd;
+  readonly #channel: EtcdChannel;
+  readonly #sockets: OwnSockets = new OwnSockets();
   readonly #user: Refreshable<UserOptions> | undefined;
   readonly #clock: Clock;
   readonly #onLeft: (reason: Error) => void;
@@ -97,43 +93,33 @@ export class GrpcClient implements EtcdClient {
     this.#user = user;
     this.#clock = clock;
     this.#onLeft = onLeft;
-    this.etcd = new Etcd3({
-      hosts: endpoint,
-      credentials: credentials(tls),
-      defaultCallOptions: { interceptors: [this.#addMetadata] },
-      faultHandling: { host: () => noPolicy, global: noPolicy },
-      grpcOptions: {
-        // Unique: clients with equal options would share a connection and its back-off.
-        "leader-node.client": ++clients,
-        "grpc.enable_http_proxy": 0,
-        // Retries repeat writes, and loop forever on a closed session.
-        "grpc.enable_retries": 0,
-        // A failed client is replaced: long back-offs would only leave timers behind.
-        "grpc.initial_reconnect_backoff_ms": 1,
-        "grpc.max_reconnect_backoff_ms": 100,
-        "grpc.dns_min_time_between_resolutions_ms": 100,
-        // Values of other programs may be large; but no answer is so large that it could fill the memory.
-        "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
-        ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
-      },
+    const secure = this.#sockets.tracked(credentialsOf(endpoint, tls));
+    this.#channel = new EtcdChannel(endpoint.replace(/^https?:\/\//, ""), secure, {
+      interceptors: [this.#addMetadata],
+      // Unique: clients with equal options would share a connection and its back-off.
+      "leader-node.client": ++clients,
+      "grpc.enable_http_proxy": 0,
+      // Retries repeat writes, and loop forever on a closed session.
+      "grpc.enable_retries": 0,
+      // A failed client is replaced: long back-offs would only leave timers behind.
+      "grpc.initial_reconnect_backoff_ms": 1,
+      "grpc.max_reconnect_backoff_ms": 100,
+      "grpc.dns_min_time_between_resolutions_ms": 100,
+      // Values of other programs may be large; but no answer is so large that it could fill the memory.
+      "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
+      ...(tls?.serverName ? { "grpc.ssl_target_name_override": tls.serverName } : {}),
     });
-    const { client: { hosts, authenticator } } = this.etcd.leaseClient as unknown as { client: Pool };
-    // With a rejected token, etcd3 would retry immediately with the same one, until the deadline.
-    authenticator.invalidateMetadata = () => {
-      throw new Error("16 UNAUTHENTICATED: etcdserver: invalid auth token");
+    this.etcd = {
+      kv: new KVClient(this.#channel),
+      lease: new LeaseClient(this.#channel),
+      watch: new WatchClient(this.#channel),
+      auth: new AuthClient(this.#channel),
+      maintenance: new MaintenanceClient(this.#channel),
     };
-    // etcd3 would keep re-dialling connections that are still being established.
-    for (const host of hosts) {
-      host.resetAllServices = () => {
-        for (const service of Object.values(host.cachedServices)) service.close();
-        host.cachedServices = {};
-      };
-    }
   }
 
   /**
-   * Authenticates the user, if there is one, on first use. etcd3 itself would do so over a separate connection that it
-   * never closes. A token that is rejected later counts as a failure of this client: the next one authenticates again.
+   * Authenticates the user, if there is one, on first use. A token that is rejected later counts as a failure of this client: the next one authenticates again.
    */
   async logIn(deadline: number): Promise<void> {
     if (!this.#user) return;
@@ -155,7 +141,7 @@ export class GrpcClient implements EtcdClient {
   }
 
   grant(ttlSeconds: number, patience: Patience): Promise<LeaseAnswer> {
-    return this.#call(patience, (deadline) => this.etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, { deadline }));
+    return this.#call(patience, (deadline) => this.etcd.lease.leaseGrant({ TTL: ttlSeconds }, { deadline }));
   }
 
   renew(leaseId: string, patience: Patience): Promise<LeaseAnswer> {
@@ -163,7 +149,7 @@ export class GrpcClient implements EtcdClient {
   }
 
   async revoke(leaseId: string, patience: Patience): Promise<void> {
-    await this.#call(patience, (deadline) => this.etcd.leaseClient.leaseRevoke({ ID: leaseId }, { deadline }));
+    await this.#call(patience, (deadline) => this.etcd.lease.leaseRevoke({ ID: leaseId }, { deadline }));
   }
 
   txn(request: TxnRequest, patience: Patience): Promise<TxnAnswer> {
@@ -200,7 +186,7 @@ export class GrpcClient implements EtcdClient {
     // Without a user, avoid the await.
     if (this.#user) await this.logIn(deadline);
     this.#checkOpen();
-    this.#keepAlive ??= new KeepAliveStream(this.etcd, this.#onLeft);
+    this.#keepAlive ??= new KeepAliveStream(this.etcd.lease, this.#onLeft);
     await this.#keepAlive.opened();
     this.#checkOpen();
     // At the same time as the first call: it costs no round trip.
@@ -208,7 +194,7 @@ export class GrpcClient implements EtcdClient {
     const [answer] = await Promise.all([run(deadline), this.#checked]);
     if (!this.#answered) {
       this.#answered = true;
-      await this.#watchForClose("Lease");
+      this.#watchForClose();
     }
     this.#useWhenIdle(timeoutMs);
     return answer;
@@ -238,9 +224,9 @@ export class GrpcClient implements EtcdClient {
     openStream: async (timeoutMs) => {
       await this.logIn(Date.now() + timeoutMs);
       this.#checkOpen();
-      return await this.etcd.watchClient.watch();
+      return await this.etcd.watch.watch();
     },
-    opened: () => this.#watchForClose("Watch"),
+    opened: () => this.#watchForClose(),
     failed: (reason) => this.#fail(reason),
   };
 
@@ -249,18 +235,13 @@ export class GrpcClient implements EtcdClient {
     if (this.#closed) throw connectionClosed("the client was closed");
   }
 
-  /** Fails the client once the established connection of a service is closed. */
-  async #watchForClose(service: "Lease" | "Watch"): Promise<void> {
-    if (this.#closed) return;
-    const { client: pool } = this.etcd.leaseClient as unknown as { client: ICallable<unknown> };
+  /** Fails the client once the connection, which is established, is closed. */
+  #watchForClose(): void {
+    if (this.#closed || this.#connected) return;
     this.#connected = true;
-    const channel = await pool.withConnection(service, ({ client }) => {
-      return (client as unknown as { getChannel(): Channel }).getChannel();
-    });
-    channel.watchConnectivityState(READY, Infinity, () => {
-      // Later: grpc-js is still handling the change.
-      setTimeout(() => this.#fail(connectionClosed("etcd closed the connection")), 0);
-    });
+    // Later: grpc-js is still handling the change.
+    const lost = () => setTimeout(() => this.#fail(connectionClosed("etcd closed the connection")), 0);
+    this.#channel.onceLost(lost);
   }
 
   /** Reports that this client must be replaced. */
@@ -290,7 +271,7 @@ export class GrpcClient implements EtcdClient {
     clearTimeout(this.#idleTimer);
     this.#keepAlive?.close();
     this.#watches?.close();
-    closeLater(this.etcd, this.#connected);
+    closeLater(this.#channel, this.#sockets, this.#connected);
   }
 }
 
@@ -300,9 +281,9 @@ export const grpc: Transport = {
   settled: allClosed,
 };
 
-function credentials(tls: TlsOptions | undefined): IOptions["credentials"] {
-  if (!tls?.ca && !tls?.cert) return undefined;
-  const pem = (text: string | undefined) => text === undefined ? undefined : Buffer.from(text);
+function credentialsOf(endpoint: string, tls: TlsOptions | undefined): ChannelCredentials {
+  if (!endpoint.startsWith("https:")) return channelCredentials.createInsecure();
+  const pem = (text: string | undefined) => text === undefined ? null : Buffer.from(text);
   // Without `ca`, gRPC uses the CAs that the runtime trusts.
-  return { rootCertificate: pem(tls.ca)!, privateKey: pem(tls.key), certChain: pem(tls.cert) };
+  return channelCredentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert));
 }

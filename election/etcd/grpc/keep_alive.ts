@@ -1,9 +1,9 @@
-import type { Etcd3, ILeaseKeepAliveResponse } from "etcd3";
+import type { ILeaseKeepAliveResponse, LeaseClient } from "etcd3/lib/rpc.js";
 import { type Deferred, deferred } from "../../deferred.ts";
 import { grpcProxyRefused } from "../errors.ts";
 import { whenLate } from "../turns.ts";
 
-type Stream = Awaited<ReturnType<Etcd3["leaseClient"]["leaseKeepAlive"]>>;
+type Stream = Awaited<ReturnType<LeaseClient["leaseKeepAlive"]>>;
 
 /** The stream that renews leases, open as long as its client. */
 export class KeepAliveStream {
@@ -12,8 +12,8 @@ export class KeepAliveStream {
   #ended: Error | undefined;
 
   /** Opens the stream; `onEnd` is called if it ends by itself. */
-  constructor(etcd: Etcd3, onEnd: (reason: Error) => void) {
-    this.#stream = etcd.leaseClient.leaseKeepAlive();
+  constructor(lease: LeaseClient, onEnd: (reason: Error) => void) {
+    this.#stream = lease.leaseKeepAlive();
     const end = (error: Error) => {
       if (this.#ended) return;
       this.#end(error);

@@ -1,5 +1,5 @@
 import { keyEvent, prefixRange } from "../codec.ts";
-import type { Etcd3, IWatchResponse } from "etcd3";
+import type { IWatchResponse, WatchClient } from "etcd3/lib/rpc.js";
 import type { Clock } from "../../machine/clock.ts";
 import type { WatchHandle, WatchObserver } from "../client.ts";
 import { cancelled, connectionClosed, deadlineExceeded, grpcProxyRefused } from "../errors.ts";
@@ -14,14 +14,14 @@ interface Watch {
 }
 
 /** A raw watch stream of etcd3. */
-export type Stream = Awaited<ReturnType<Etcd3["watchClient"]["watch"]>>;
+export type Stream = Awaited<ReturnType<WatchClient["watch"]>>;
 
 /** The part of the client that the stream needs. */
 export interface StreamSource {
   /** Opens a raw watch stream. */
   openStream(timeoutMs: number): Promise<Stream>;
   /** Called once the stream's connection is established: the client must fail when that connection closes. */
-  opened(): Promise<void>;
+  opened(): void;
   /** The stream has failed. */
   failed(reason: Error): void;
 }
@@ -126,7 +126,7 @@ export class WatchStream {
   #reportConnected(): void {
     if (this.#connected) return;
     this.#connected = true;
-    this.#source.opened().catch((error) => this.#failAll(error));
+    this.#source.opened();
   }
 
   /** Schedules the next probe: as early as any watch needs it, and within the given milliseconds. */
