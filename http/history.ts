@@ -88,6 +88,8 @@ export class History {
     if (!same) {
       const handoffReason = first?.after?.token === last?.token ? first?.after?.left : undefined;
       if (last && !last.to) this.#replace({ ...last, to: now, ended: handoffReason ?? last.ended ?? "unknown" });
+      // This node's own term has ended before; to whom it handed over is told here.
+      else if (last && handoffReason) this.#replace({ ...last, ended: handoffReason });
       if (first) this.#begin(first, now);
     } else if (first.leaving) this.#replace({ ...last, ended: first.leaving });
     this.#hasSeenQueue = true;

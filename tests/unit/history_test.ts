@@ -33,6 +33,11 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     [7n, at(5), "unknown"],
     [8n, undefined, undefined],
   ]);
+  const handedOver = new History();
+  handedOver.update([of(7n), of(8n)], at(1));
+  handedOver.ownTermEnded(7n, "resigned", at(2));
+  handedOver.update([of(8n, undefined, { token: 7n, left: "switchover" })], at(3));
+  assertEquals(handedOver.terms.map(({ to, ended }) => [to, ended]), [[at(2), "switchover"], [undefined, undefined]]);
   const next = new History();
   next.update([of(1n), of(2n)], at(1));
   next.update([of(2n)], at(2));
