@@ -57,9 +57,9 @@ export const NODE_FLAGS = {
   },
   "hostname": {
     value: "ADDRESS",
-    help: "address to listen on for HTTP",
-    expected: "an IP address or host name of this machine, such as 127.0.0.1 or 0.0.0.0",
-    fallback: "0.0.0.0",
+    help: "address to listen on for HTTP; :: are all, IPv4 included",
+    expected: "an IP address or host name of this machine, such as 127.0.0.1 or ::",
+    fallback: "::",
   },
   "http-cert": { value: "FILE", help: "serve HTTPS with this certificate (PEM)", expected: PEM_FILE },
   "http-key": { value: "FILE", help: "private key of --http-cert (PEM)", expected: PEM_FILE },

@@ -108,7 +108,8 @@ export class NodeHandler {
    * that use the Fetch API. Unknown paths get 404, other methods 405; it does not throw for invalid requests.
    */
   readonly handle = (request: Request, client?: ClientInfo): Response | Promise<Response> =>
-    answer(this.#context, request, client?.remoteAddr?.hostname);
+    // On a socket for both families, IPv4 addresses look like this.
+    answer(this.#context, request, client?.remoteAddr?.hostname?.replace(/^::ffff:/, ""));
 
   /**
    * Answers for this election from now on. Call it once.

@@ -4,6 +4,9 @@ import { filesAreLeft } from "./open_files.ts";
 /** How long a server that ran out of files does not listen. */
 const PAUSE_MS = 100;
 
+/** All addresses, IPv4 included, and those of IPv4 alone. */
+const [ALL, ALL_IPV4] = ["::", "0.0.0.0"];
+
 /** How often it is looked whether files are left: idle connections may take all and no more. */
 const LOOK_EVERY_MS = 2000;
 
@@ -109,8 +112,21 @@ class PersistentServer implements NodeServer {
   }
 }
 
-function listen(
-  { hostname, handler, tls, onError }: ServeOptions,
+/** Listens; for all addresses on those of IPv4, if the machine has no others. */
+function listen(options: ServeOptions, port: number, signal: AbortSignal): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    // On Windows, `::` takes no connections by IPv4.
+    if (options.hostname === ALL && Deno.build.os === "windows") return listenOn(ALL_IPV4, options, port, signal);
+    return listenOn(options.hostname, options, port, signal);
+  } catch (error) {
+    if (options.hostname !== ALL || isTaken(error)) throw error;
+    return listenOn(ALL_IPV4, options, port, signal);
+  }
+}
+
+function listenOn(
+  hostname: string,
+  { handler, tls, onError }: ServeOptions,
   port: number,
   signal: AbortSignal,
 ): Deno.HttpServer<Deno.NetAddr> {
@@ -135,12 +151,17 @@ function listen(
 function isAsAsked(addr: Deno.NetAddr, hostname: string, port: number): boolean {
   if (addr.transport !== "tcp" || (port !== 0 && addr.port !== port)) return false;
   const asked = canonical(hostname);
+  if (hostname === ALL && addr.hostname === ALL_IPV4) return true;
   return !/^[\d.]+$|^\[/.test(asked) || canonical(addr.hostname) === asked;
 }
 
 /** An address in its usual form; a name stays a name. */
 function canonical(hostname: string): string {
   return URL.parse(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}`)?.hostname ?? hostname;
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof ListenError && error.cause instanceof Deno.errors.AddrInUse;
 }
 
 function reason(error: unknown): string {

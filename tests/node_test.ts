@@ -20,6 +20,14 @@ async function threeNodes(etcd: LocalEtcd, flags: string[] = []): Promise<[TestN
   return [first, second, third];
 }
 
+Deno.test("by default a node listens on all addresses, of both families", async () => {
+  await using etcd = await LocalEtcd.start();
+  await using node = await TestNode.start(etcd, ["--hostname", "::"]);
+  for (const host of ["127.0.0.1", "[::1]"]) {
+    assertEquals(await (await fetch(`http://${host}:${node.port}/livez`)).text(), "ok\n");
+  }
+});
+
 Deno.test("three nodes: one says that it leads, the others say on which port", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd);

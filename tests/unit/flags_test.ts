@@ -17,7 +17,7 @@ function parse(line: string, env: Record<string, string> = {}): Config {
 
 const DEFAULTS: Config = {
   port: 8080,
-  hostname: "0.0.0.0",
+  hostname: "::",
   etcd: { endpoints: ["http://127.0.0.1:2379"], transport: "grpc", tls: undefined, user: undefined },
   election: "leader-node",
   id: undefined,
