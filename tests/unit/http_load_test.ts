@@ -8,6 +8,7 @@ import { History } from "../../http/history.ts";
 import { LoadGauge, verdicts } from "../../http/load.ts";
 import { Metrics } from "../../http/metrics.ts";
 import { answer } from "../../http/routes.ts";
+import { within } from "../support/until.ts";
 
 const FOLLOWER: RoleState = { role: "follower", leader: { id: "c1", token: 1n } };
 
@@ -152,7 +153,7 @@ Deno.test("a stream on which nothing happens sends heartbeats within the TTL, co
   const { value: state } = await events.next();
   assertEquals([state!.election, state!.heartbeat_ms], ["jobs", 500]);
   node.status = { ...node.status, state: { role: "connecting" } };
-  const { value: heartbeat } = await events.next();
+  const { value: heartbeat } = await within(10_000, "a heartbeat", events.next());
   assertEquals([heartbeat!.role, heartbeat!.members], ["connecting", undefined]);
   await events.return(undefined);
 });

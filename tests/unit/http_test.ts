@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectionStatus, RoleState } from "../../election/mod.ts";
+import { UNPRINTABLE } from "../../election/internal.ts";
 import { type NodeSnapshot, roleText } from "../../http/answers.ts";
 import { EventStreams } from "../../http/event_streams.ts";
 import { ChangeNotifier } from "../../http/change_notifier.ts";
@@ -274,6 +275,11 @@ Deno.test("an error in an answer is a 500 without details, and is told", async (
   assertEquals([response.status, await response.text()], [500, "internal error\n"]);
   assertEquals(errors.length, 1);
   await server.close(200);
+});
+
+Deno.test("the page replaces in names what the tools replace", async () => {
+  const html = await Deno.readTextFile(new URL("../../http/page.html", import.meta.url));
+  assertStringIncludes(html, `/${UNPRINTABLE.source}/gu`);
 });
 
 Deno.test("the page words the reasons for which terms end as the tools do", async () => {
