@@ -128,8 +128,8 @@ Deno.test("the history is made once until it changes", async () => {
 async function* eventsOf(node: Subject): AsyncGenerator<Record<string, unknown>> {
   const { body } = await node.get("/events");
   for await (const text of body!.pipeThrough(new TextDecoderStream())) {
-    const [, data] = /^data: (.*)$/m.exec(text) ?? [];
-    if (data) yield JSON.parse(data);
+    const [, event, data] = /^event: (.*)\ndata: (.*)$/m.exec(text) ?? [];
+    if (data) yield { event, ...JSON.parse(data) };
   }
 }
 
@@ -154,7 +154,7 @@ Deno.test("a stream on which nothing happens sends heartbeats within the TTL, co
   assertEquals([state!.election, state!.heartbeat_ms], ["jobs", 500]);
   node.status = { ...node.status, state: { role: "connecting" } };
   const { value: heartbeat } = await within(10_000, "a heartbeat", events.next());
-  assertEquals([heartbeat!.role, heartbeat!.members], ["connecting", undefined]);
+  assertEquals([heartbeat!.event, heartbeat!.role, heartbeat!.members], ["heartbeat", "connecting", undefined]);
   await events.return(undefined);
 });
 
