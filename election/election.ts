@@ -1,4 +1,4 @@
-import type { ElectionOptions, ObserveOptions } from "./options.ts";
+import type { ElectionOptions, ObserveOptions, SelfChanges } from "./options.ts";
 import { Participant } from "./participant.ts";
 import type { Candidate } from "./machine/queue.ts";
 import { Rehearsals } from "./rehearsal.ts";
@@ -84,6 +84,27 @@ export class Election implements ElectionView {
    */
   ready(options: WaitOptions = {}): Promise<Term> {
     return this.#participant.ready(options);
+  }
+
+  /**
+   * Describes this candidate anew, in its place and with its token: for others, in `status.queue` and `state.leader`.
+   *
+   * @param changes The new `url`, `meta` or both; what is not given stays as it is.
+   * @returns A promise that resolves when etcd has it; if this candidate is not in the queue, it joins with it.
+   * @throws {InvalidOptionError} If one is invalid; the message names it and the valid values.
+   *
+   * @example
+   * ```ts
+   * import { Election } from "./mod.ts";
+   *
+   * await using election = new Election({ name: "jobs", candidate: { id: "a", meta: { version: "1" } } });
+   * await election.ready();
+   * await election.update({ url: "http://localhost:8081", meta: { version: "1", state: "warm" } });
+   * console.log(election.state.leader?.url, election.state.leader?.meta);
+   * ```
+   */
+  update(changes: SelfChanges): Promise<void> {
+    return this.#participant.update(changes);
   }
 
   /**

@@ -32,7 +32,7 @@ export { lead, type LeadCallbacks } from "./lead.ts";
 export { type LockOptions, withLock } from "./lock.ts";
 export { whileLeader } from "./while_leader.ts";
 export type { ConnectionOptions, Refreshable, TlsOptions, TransportName, UserOptions } from "./etcd/options.ts";
-export type { ElectionOptions, ObserveOptions } from "./options.ts";
+export type { ElectionOptions, ObserveOptions, SelfChanges } from "./options.ts";
 export type { Candidate, LeaveReason, Queue } from "./machine/queue.ts";
 export type { WaitOptions } from "./ready.ts";
 export type { ConnectingState, FollowerState, Leader, LeaderState, RoleState, StoppedState } from "./state.ts";

@@ -12,7 +12,7 @@ export const OPTION_NAMES = {
   connection: CONNECTION,
   observer: OBSERVER,
   candidate: [...OBSERVER, "candidate", "stopBudgetMs", "drainMs"],
-  identity: ["id", "url", "priority"],
+  identity: ["id", "url", "priority", "meta"],
 } as const;
 
 /** What other libraries call our options, in lower case and without separators. */
@@ -62,6 +62,9 @@ const IDENTITY_ALIASES: Readonly<Record<string, string>> = {
   address: "url",
   endpoint: "url",
   weight: "priority",
+  metadata: "meta",
+  labels: "meta",
+  tags: "meta",
 };
 
 /**

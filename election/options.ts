@@ -1,6 +1,6 @@
 import { type ConnectionOptions, maskPassword } from "./etcd/options.ts";
 import type { Connection } from "./connection.ts";
-import { InvalidOptionError, isPrintable } from "./errors.ts";
+import { InvalidOptionError, isPrintable, NOT_SHOWN } from "./errors.ts";
 import type { ElectionEvent } from "./events.ts";
 import { checkOptionNames } from "./option_shape.ts";
 
@@ -24,12 +24,19 @@ export interface ObserveOptions extends ConnectionOptions {
 /** Options to take part in an election as a candidate. */
 export interface ElectionOptions extends ObserveOptions {
   /**
-   * This candidate as other nodes see it: its name, its HTTP URL, and its priority, a whole number. At a handoff, the
-   * waiting candidate with the highest priority becomes leader; among equals, the one that has waited longest.
+   * This candidate as other nodes see it: its name, its HTTP URL, its priority, a whole number, and what else it says
+   * about itself: `meta`, texts by name, 4096 characters as JSON at most. At a handoff, the waiting candidate with the
+   * highest priority becomes leader; among equals, the one that has waited longest. {@linkcode Election.update} changes
+   * `url` and `meta`.
    *
    * @default {{ id: crypto.randomUUID(), priority: 0 }}
    */
-  candidate?: { readonly id: string; readonly url?: string; readonly priority?: number };
+  candidate?: {
+    readonly id: string;
+    readonly url?: string;
+    readonly priority?: number;
+    readonly meta?: Readonly<Record<string, string>>;
+  };
   /**
    * Milliseconds between the abort of a term's signal and the earliest moment at which its lease may expire: the time
    * that the work has to stop. Less than half of the TTL.
@@ -47,10 +54,21 @@ export interface ElectionOptions extends ObserveOptions {
   drainMs?: number;
 }
 
+/** What {@linkcode Election.update} can change; what is not given stays as it is. */
+export interface SelfChanges {
+  /** The candidate's HTTP URL. */
+  url?: string;
+  /** What else it says about itself; replaces all that it said before. */
+  meta?: Readonly<Record<string, string>>;
+}
+
 /** The default TTL in seconds. */
 export const DEFAULT_TTL = 5;
 
 const MAX_TTL = 86_400;
+
+/** In characters, as JSON: everybody who watches the election reads it. */
+const MAX_META = 4096;
 
 /** The valid values of each option, for error messages. */
 export const EXPECTED = {
@@ -58,6 +76,7 @@ export const EXPECTED = {
   ttl: `whole seconds from 1 to ${MAX_TTL}`,
   priority: "a whole number such as 0, 10 or -1",
   id: 'a name that tells this candidate apart, such as "worker-1"',
+  meta: `texts by name such as { zone: "b" }, ${MAX_META} characters as JSON at most`,
   url: "an http or https URL without user and password, such as http://10.0.0.1:8080",
 } as const;
 
@@ -68,12 +87,18 @@ export const EXPECTED = {
  */
 export function checkCandidate(candidate: NonNullable<ElectionOptions["candidate"]>): typeof candidate {
   checkOptionNames(candidate, "identity");
-  const { id, url, priority } = candidate;
+  const { id, url, priority, meta } = candidate;
   if (typeof id !== "string" || id === "") throw new InvalidOptionError("candidate.id", id, EXPECTED.id);
   if (url !== undefined && !isHttpUrl(url)) {
     throw new InvalidOptionError("candidate.url", typeof url === "string" ? maskPassword(url) : url, EXPECTED.url);
   }
-  return { id, url, priority: checkPriority(priority) };
+  if (meta !== undefined && !isMeta(meta)) throw new InvalidOptionError("candidate.meta", NOT_SHOWN, EXPECTED.meta);
+  return { id, url, priority: checkPriority(priority), meta };
+}
+
+function isMeta(meta: unknown): boolean {
+  if (typeof meta !== "object" || meta === null || Array.isArray(meta)) return false;
+  return Object.values(meta).every((text) => typeof text === "string") && JSON.stringify(meta).length <= MAX_META;
 }
 
 function isHttpUrl(url: unknown): boolean {

@@ -1,4 +1,4 @@
-import { publicNames } from "./etcd/codec.ts";
+import { publicSelf } from "./etcd/codec.ts";
 import { checkEtcdOptions } from "./etcd/options.ts";
 import { finishLater, linkOf } from "./connection.ts";
 import { deferred } from "./deferred.ts";
@@ -18,9 +18,10 @@ import {
   checkTtl,
   DEFAULT_TTL,
   type ElectionOptions,
+  type SelfChanges,
 } from "./options.ts";
-import { checkShape } from "./option_shape.ts";
-import { type Candidate, planHandoff, type Self } from "./machine/queue.ts";
+import { checkNames, checkShape } from "./option_shape.ts";
+import { type Candidate, planHandoff } from "./machine/queue.ts";
 import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
 import { checkWait, untilLeader, type WaitOptions } from "./ready.ts";
@@ -90,9 +91,8 @@ export class Participant implements ElectionView {
     checkShape(options, candidate ? "candidate" : "observer");
     const prefix = checkName(options.name) + "/";
     const ttl = checkTtl(options.ttlSeconds ?? DEFAULT_TTL);
-    const { priority, ...names }: Self = checkCandidate(options.candidate ?? { id: crypto.randomUUID() });
     // As others read it.
-    const self = { ...publicNames(names), priority };
+    const self = publicSelf(checkCandidate(options.candidate ?? { id: crypto.randomUUID() }));
     checkConnection(options);
     const stopBudgetMs = checkStopBudget(options.stopBudgetMs, ttl);
     const drainMs = checkDrain(options.drainMs);
@@ -153,6 +153,15 @@ export class Participant implements ElectionView {
     await this.#runner.until((core) => !machine.isLeaving(core));
     const late = this.#readers.working.find((term) => term.signal.aborted && working.includes(term));
     if (late) throw new OverrunError(late.token);
+  }
+
+  /** Describes this candidate anew. */
+  async update(changes: SelfChanges): Promise<void> {
+    checkNames(changes, ["url", "meta"]);
+    const { self } = this.#runner.core.settings;
+    const changed = checkCandidate({ ...self, ...changes });
+    this.#runner.dispatch({ type: "described", self: publicSelf(changed) });
+    await this.#runner.publish();
   }
 
   /** Waits until this candidate leads. */

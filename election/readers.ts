@@ -71,7 +71,7 @@ class Reader implements AsyncIterableIterator<RoleState> {
   }
 
   changed(state: RoleState): void {
-    if (state !== this.#last) this.#waiting?.resolve();
+    if (isNews(state, this.#last)) this.#waiting?.resolve();
   }
 
   drained(): Promise<void> | undefined {
@@ -82,7 +82,7 @@ class Reader implements AsyncIterableIterator<RoleState> {
     this.#stopWorking();
     if (this.#last?.role === "stopped") return this.return();
     let state = this.#read();
-    while (!this.#done && state === this.#last) {
+    while (!this.#done && !isNews(state, this.#last)) {
       this.#waiting ??= deferred();
       await this.#waiting.promise;
       this.#waiting = undefined;
@@ -111,4 +111,9 @@ class Reader implements AsyncIterableIterator<RoleState> {
     this.#working?.done.resolve();
     this.#working = undefined;
   }
+}
+
+/** Whether a reader is told of a state: not of a term for which its body has worked, if only its description changes. */
+function isNews(state: RoleState, last: RoleState | undefined): boolean {
+  return state !== last && !(state.role === "leader" && last?.role === "leader" && state.term === last.term);
 }

@@ -1,9 +1,10 @@
 import { type Clock, elapsed, type Instant, systemClock } from "./machine/clock.ts";
-import { callTimeoutMs } from "./machine/deadline.ts";
+import { callTimeoutMs, RENEW_RETRY_MS } from "./machine/deadline.ts";
 import type { ElectionEvent } from "./events.ts";
 import { Health } from "./health.ts";
 import { withJson } from "./json.ts";
 import * as machine from "./machine/mod.ts";
+import type { Candidate, Queue } from "./machine/queue.ts";
 import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
 import { OwnTerm } from "./term.ts";
@@ -51,6 +52,8 @@ export class Runner {
   readonly #settled = new Set<() => void>();
   #core: machine.Core;
   #stepping = false;
+  /** Whether the candidate has ever described itself anew. */
+  #described = false;
   #closed = false;
   #cancelTimer = () => {};
   /** When the timer is due, on the monotonic clock. */
@@ -168,18 +171,19 @@ export class Runner {
     if (this.#closed || (core.stopping && core.campaign.stage === "off")) return { role: "stopped" };
     if (core.term) {
       const { token, since } = core.term;
-      const { id, url } = core.settings.self;
-      const leader = withJson({ id, url, token, since: new Date(since.wall) });
+      const { id, url, meta } = core.settings.self;
+      const leader = withJson({ id, url, token, since: new Date(since.wall), ...meta && { meta } });
       return withJson({ role: "leader", leader, term: this.#termOf(core.term) });
     }
     const { view } = core;
     if (!view || !current) return { role: "connecting" };
     const first = machine.observedLeader(core);
     if (!first) return { role: "follower" };
+    const { id, url, token, meta } = first;
     const since = view.firstSince === undefined ? undefined : new Date(view.firstSince);
     return withJson({
       role: "follower",
-      leader: withJson({ id: first.id, url: first.url, token: first.token, since }),
+      leader: withJson({ id, url, token, since, ...meta && { meta } }),
     });
   }
 
@@ -245,7 +249,9 @@ export class Runner {
     const reported = before.namesake?.lives && before.namesake.candidate.key === namesake?.candidate.key;
     if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: namesake.candidate });
     const { queue } = core.view ?? {};
-    if (queue && queue !== before.view?.queue) this.#hooks.event({ type: "queue-changed", queue: withJson(queue) });
+    if (!queue || queue === before.view?.queue) return;
+    this.#hooks.event({ type: "queue-changed", queue: withJson(queue) });
+    if (this.#described) this.#checkPublished(queue);
   }
 
   /** Keeps a timer that fires too early: a needless tick is harmless and cheaper than a new timer after each step. */
@@ -370,6 +376,32 @@ export class Runner {
     });
   }
 
+  /** Has etcd show the candidate as it describes itself now. Resolves when it does, or when there is no key to show it. */
+  async publish(): Promise<void> {
+    this.#described = true;
+    for (let failures = 0; !this.#closed && !this.#core.stopping; failures++) {
+      const { campaign, settings: { self } } = this.#core;
+      const own = campaign.stage === "queued"
+        ? { key: machine.keyOf(this.#core, campaign.lease.id), token: campaign.token }
+        : undefined;
+      try {
+        return await this.#store.update(self, own, callTimeoutMs(this.#core.settings.ttlMs));
+      } catch (error) {
+        this.#health.failed("calls", asStoreError(error), this.now());
+      }
+      await new Promise<void>((resolve) => this.#time.after(RENEW_RETRY_MS, resolve));
+    }
+  }
+
+  /** A leader that handed over to this candidate may have written an older description. */
+  #checkPublished(queue: Queue): void {
+    const lease = machine.leaseOf(this.#core);
+    const own = lease && queue.find(({ key }) => key === machine.keyOf(this.#core, lease.id));
+    if (!own) return;
+    const { self } = this.#core.settings;
+    if (own.url !== self.url || !sameMeta(own.meta, self.meta)) this.publish();
+  }
+
   /** Why etcd takes no writes at the moment, if it takes none: found out by writing the candidate's own key again. */
   async writeRefusal(): Promise<string | undefined> {
     const { campaign } = this.#core;
@@ -401,5 +433,10 @@ function asStoreError(error: unknown): StoreError {
 
 function sameState(a: RoleState, b: RoleState): boolean {
   if (a.role !== b.role || a.leader?.token !== b.leader?.token || a.leader?.id !== b.leader?.id) return false;
-  return a.leader?.url === b.leader?.url && (a.role !== "leader" || b.role !== "leader" || a.term === b.term);
+  if (a.leader?.url !== b.leader?.url || !sameMeta(a.leader?.meta, b.leader?.meta)) return false;
+  return (a.role !== "leader" || b.role !== "leader" || a.term === b.term);
+}
+
+function sameMeta(a: Candidate["meta"], b: Candidate["meta"]): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -6,6 +6,8 @@ export interface Leader {
   readonly id: string;
   /** The leader's HTTP URL, if it published one. */
   readonly url?: string;
+  /** What else it published about itself. */
+  readonly meta?: Readonly<Record<string, string>>;
   /** The fencing token: the create revision of the leader's key. Every later leader has a greater one. */
   readonly token: bigint;
   /**

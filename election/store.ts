@@ -1,5 +1,5 @@
 import { printable } from "./errors.ts";
-import type { Handoff, LeaveReason } from "./machine/queue.ts";
+import type { Handoff, LeaveReason, Self } from "./machine/queue.ts";
 import type { GuardAnswer, StoreFailure, WatchNotice } from "./machine/types.ts";
 
 const MAX_MESSAGE_LENGTH = 500;
@@ -51,6 +51,8 @@ export interface Store {
    * next leader's key: that one may lead at once.
    */
   withdraw(key: string, token: bigint, timeoutMs: number, options?: WithdrawOptions): Promise<void>;
+  /** Describes the candidate anew: in its key, if it has one that is still there, and in those that follow. */
+  update(self: Self, own: { key: string; token: bigint } | undefined, timeoutMs: number): Promise<void>;
   /** Writes the key again as it is: fails if etcd takes no writes now. */
   touch(key: string, token: bigint, timeoutMs: number): Promise<void>;
   /** Revokes a lease; no error if it no longer exists. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { type ElectionEvent, HandoffError, observe, TermEndedError } from "../election/mod.ts";
+import { type ElectionEvent, HandoffError, InvalidOptionError, observe, TermEndedError } from "../election/mod.ts";
 import { sessionsClosed } from "../election/etcd/grpc/http2_patch.ts";
 import { Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
@@ -336,4 +336,36 @@ Deno.test("states and events can be written as JSON, and a log function that fai
   } finally {
     globalThis.console.error = console;
   }
+});
+
+Deno.test("a candidate that describes itself anew keeps its place, its token and its term", async () => {
+  await using etcd = await LocalEtcd.start();
+  const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
+  const { term } = await leads(a);
+  let bodies = 0;
+  const loop = (async () => {
+    for await (const { role } of a) if (role === "leader") bodies++;
+  })();
+  await a.update({ url: "http://localhost/new", meta: { state: "warm" } });
+  const { leader } = await until(b, "to see the new URL", ({ leader }) => leader?.url === "http://localhost/new");
+  assertEquals([leader?.meta, leader?.token], [{ state: "warm" }, term.token]);
+  assertEquals([a.state.leader?.url, a.state.leader?.meta], ["http://localhost/new", { state: "warm" }]);
+  assert(isLeader(a.state) && a.state.term === term);
+  await b.update({ meta: { state: "cold" } });
+  await a.sees(/^a,b$/);
+  await a.stop();
+  await loop;
+  assertEquals(bodies, 1, "the body of a loop is not called again for the same term");
+  const { leader: next } = await leads(b);
+  assertEquals([next.url, next.meta], ["http://localhost/b", { state: "cold" }]);
+  const { kvs } = JSON.parse(await etcd.ctl("get", "jobs/", "--prefix", "-w", "json"));
+  assertEquals(JSON.parse(atob(kvs[0].value)).meta, { state: "cold" }, "the handoff keeps it");
+  await assertRejects(() => b.update({ url: "nonsense" }), InvalidOptionError, "Invalid option candidate.url");
+  await assertRejects(() => b.update({ meta: { n: 5 } as unknown as Record<string, string> }), InvalidOptionError);
+  // It stays when the key is lost.
+  await etcd.ctl("del", "jobs/", "--prefix");
+  await until(b, "to lead anew", (state) => isLeader(state) && state.term.token > next.token);
+  await b.sees(/^b$/);
+  assertEquals(b.status.queue[0]?.meta, { state: "cold" });
+  await b.stop();
 });

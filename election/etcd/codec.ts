@@ -53,18 +53,22 @@ export function candidateOf({ key, value, create_revision, lease }: KeyValue): C
 }
 
 /** A leader-node candidate's value: compact JSON. */
-export function encodeCandidate({ id, url, priority = 0 }: Self, since: Date): Uint8Array {
-  return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority }));
+export function encodeCandidate({ id, url, priority = 0, meta }: Self, since: Date): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since: since.toISOString(), priority, meta }));
 }
 
-/** A candidate's name and URL as others read them. */
-export function publicNames({ id, url }: Self): { id: string; url?: string } {
-  return { id: printable(id, MAX_NAME_LENGTH), url: httpUrl(url) };
+/** A candidate's description as others read it. */
+export function publicSelf({ id, url, priority, meta }: Self): Self {
+  return { id: printable(id, MAX_NAME_LENGTH), url: httpUrl(url), priority, ...metaOf(meta) };
 }
 
 /** The value of another candidate, to which the leader with `token` hands over. */
-export function encodeSuccessor({ id, url, since, priority }: Candidate, token: bigint, left: LeaveReason): Uint8Array {
-  return encoder.encode(JSON.stringify({ id, url, since, priority, after: { token: String(token), left } }));
+export function encodeSuccessor(
+  { id, url, since, priority, meta }: Candidate,
+  token: bigint,
+  left: LeaveReason,
+): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, since, priority, meta, after: { token: String(token), left } }));
 }
 
 /** The value of a leader that is about to leave without a handoff. */
@@ -90,7 +94,15 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
     priority: Number.isSafeInteger(fields?.priority) ? fields!.priority as number : undefined,
     leaving: leaveReason(fields?.leaving),
     after: predecessor(fields?.after),
+    ...metaOf(fields?.meta),
   };
+}
+
+/** What a candidate says about itself: texts by name, in printable characters; nothing of all else. */
+function metaOf(value: unknown): { meta?: Readonly<Record<string, string>> } {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
+  const texts = Object.entries(value).filter(([, text]) => typeof text === "string");
+  return { meta: Object.fromEntries(texts.map(([name, text]) => [printable(name), printable(text)])) };
 }
 
 function leaveReason(value: unknown): LeaveReason | undefined {

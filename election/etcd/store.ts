@@ -26,6 +26,9 @@ export type StoreLink = Pick<EtcdLink, "call" | "watch">;
 /** The store in etcd. */
 export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
+  #self: Self;
+  /** When the last key was created. */
+  #since = new Date(0);
   readonly #link: StoreLink;
   readonly #clock: Clock;
   /** The key that was queued last. */
@@ -35,6 +38,7 @@ export class EtcdStore implements Store {
 
   constructor(options: EtcdStoreOptions, link: StoreLink, clock: Clock = systemClock) {
     this.#options = options;
+    this.#self = options.self;
     this.#link = link;
     this.#clock = clock;
     const range = prefixRange(options.prefix);
@@ -60,7 +64,8 @@ export class EtcdStore implements Store {
   enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }> {
     this.#ownKey = key;
     const name = keyBytes(key);
-    const value = encodeCandidate(this.#options.self, new Date(this.#clock.now().wall));
+    this.#since = new Date(this.#clock.now().wall);
+    const value = encodeCandidate(this.#self, this.#since);
     return this.#link.call(async (client) => {
       const { header, succeeded, responses } = await client.txn({
         compare: [{ key: name, target: "Create", result: "Equal", create_revision: "0" }],
@@ -100,11 +105,23 @@ export class EtcdStore implements Store {
 
   /** Records in the key why its candidate is about to leave. */
   async markLeaving(key: string, token: bigint, leaving: LeaveReason, timeoutMs: number): Promise<void> {
-    const value = encodeLeaving(this.#options.self, leaving);
+    const value = encodeLeaving(this.#self, leaving);
     await this.#link.call((client) =>
       client.txn({
         compare: [this.#exists(key, token)],
         success: [this.#rewrite(key, value)],
+      }, this.#patience(timeoutMs))
+    );
+  }
+
+  async update(self: Self, own: { key: string; token: bigint } | undefined, timeoutMs: number): Promise<void> {
+    this.#self = self;
+    if (!own) return;
+    const value = encodeCandidate(self, this.#since);
+    await this.#link.call((client) =>
+      client.txn({
+        compare: [this.#exists(own.key, own.token)],
+        success: [this.#rewrite(own.key, value)],
       }, this.#patience(timeoutMs))
     );
   }

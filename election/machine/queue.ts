@@ -8,6 +8,8 @@ export interface Candidate {
   readonly id: string;
   /** Its HTTP URL, if it published one. */
   readonly url?: string;
+  /** What else it published about itself. */
+  readonly meta?: Readonly<Record<string, string>>;
   /** When it joined the queue, by its own clock, if it published that. */
   readonly since?: Date;
   /** Its priority at a handoff; absent for candidates of other programs, such as etcdctl. */
@@ -28,6 +30,7 @@ export interface Self {
   readonly id: string;
   readonly url?: string;
   readonly priority?: number;
+  readonly meta?: Readonly<Record<string, string>>;
 }
 
 /** A change of one key under the prefix. */

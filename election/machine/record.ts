@@ -16,6 +16,8 @@ export function record(core: Core, event: MachineEvent, now: Instant, actions: A
       return core;
     case "watch":
       return recordNotice(core, event.generation, event.notice, now);
+    case "described":
+      return { ...core, settings: { ...core.settings, self: event.self } };
     case "stop":
       return leave({ ...core, stopping: true }, "stopped", now, actions);
     case "resign":

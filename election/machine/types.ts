@@ -191,6 +191,8 @@ export type MachineEvent =
   | { readonly type: "tick" }
   | { readonly type: "resign"; readonly to?: bigint }
   | { readonly type: "stop" }
+  /** The candidate describes itself anew. */
+  | { readonly type: "described"; readonly self: Self }
   /** The work of the ended term has finished. */
   | { readonly type: "drained"; readonly leaseId: bigint }
   | { readonly type: "watch"; readonly generation: number; readonly notice: WatchNotice }

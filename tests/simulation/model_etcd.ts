@@ -152,12 +152,23 @@ export class ModelEtcd {
     const changes: QueueChange[] = deleted.map(({ key }) => ({ type: "delete", key }));
     const to = handoff && this.#keys.get(handoff.to.key);
     if (to && leaving) {
-      const candidate = { ...to, after: { token, left: leaving } };
+      // As the leader knew it.
+      const candidate = { ...to, meta: handoff.to.meta, after: { token, left: leaving } };
       this.#keys.set(to.key, candidate);
       changes.push({ type: "put", candidate });
     }
     this.#commit(changes);
     return "done";
+  }
+
+  /** Whether the key is still there. */
+  update(key: string, token: bigint, { meta }: Self): boolean {
+    const before = this.#keys.get(key);
+    if (before?.token !== token) return false;
+    const candidate = { ...before, meta, after: undefined };
+    this.#keys.set(key, candidate);
+    this.#commit([{ type: "put", candidate }]);
+    return true;
   }
 
   delete(key: string): void {

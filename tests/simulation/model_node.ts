@@ -2,7 +2,7 @@ import type { GuardAnswer, StoreFailure } from "../../election/machine/types.ts"
 import type { Instant } from "../../election/machine/clock.ts";
 import { callTimeoutMs, remaining } from "../../election/machine/deadline.ts";
 import * as machine from "../../election/machine/mod.ts";
-import { applyChanges, type Queue } from "../../election/machine/queue.ts";
+import { applyChanges, type Queue, type Self } from "../../election/machine/queue.ts";
 import { campaign } from "../../election/campaign.ts";
 import { ElectionError } from "../../election/errors.ts";
 import { Participant } from "../../election/participant.ts";
@@ -120,6 +120,8 @@ export class ModelNode implements Store, Time {
   #participant: Participant | undefined;
   /** How often it has joined: only the last participant counts. */
   #joined = 0;
+  /** What the node says about itself. */
+  #meta: Self["meta"];
   #stopping = false;
   #core: machine.Core | undefined;
   #frozen = false;
@@ -200,6 +202,7 @@ export class ModelNode implements Store, Time {
       if (event.type === "etcd-data-lost") this.onDataLoss();
       if (life === this.#life) this.onEvent(event);
     };
+    this.#meta = undefined;
     const joined = ++this.#joined;
     const step: typeof machine.step = (core, event, now) =>
       this.#life === life ? this.#step(core, event, now, joined) : { core, actions: [] };
@@ -227,6 +230,13 @@ export class ModelNode implements Store, Time {
     const candidate = this.#core?.view?.queue.find(({ token }) => token === to);
     this.#world.settling = true;
     if (to === undefined || candidate) this.#participant?.resign(candidate).catch(() => {});
+  }
+
+  /** Describes itself anew. */
+  describe(meta: Self["meta"]): void {
+    if (this.#frozen || !this.#participant) return;
+    this.#world.settling = true;
+    this.#participant.update({ meta });
   }
 
   /** Leaves for good. */
@@ -315,7 +325,7 @@ export class ModelNode implements Store, Time {
   }
 
   async enqueue(key: string, leaseId: bigint, timeoutMs: number): Promise<{ token: bigint; first: string }> {
-    const self = { id: this.id, priority: this.#priority };
+    const self = { id: this.id, priority: this.#priority, meta: this.#meta };
     const answer = await this.#call(timeoutMs, () => this.#world.etcd.enqueue(key, leaseId, self));
     if (answer === "lease-gone") throw new StoreError("lease-gone", "the lease is gone");
     return answer;
@@ -323,6 +333,11 @@ export class ModelNode implements Store, Time {
 
   guard(key: string, token: bigint, timeoutMs: number): Promise<GuardAnswer> {
     return this.#call(timeoutMs, () => this.#world.etcd.guard(key, token));
+  }
+
+  async update(self: Self, own: { key: string; token: bigint } | undefined, timeoutMs: number): Promise<void> {
+    this.#meta = self.meta;
+    if (own) await this.#call(timeoutMs, () => this.#world.etcd.update(own.key, own.token, self));
   }
 
   async touch(): Promise<void> {}

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Whether the nodes take a lock again and again, instead of looping over an election. */
   readonly locks?: boolean;
+  /** Whether the nodes describe themselves anew now and then. */
+  readonly updates?: boolean;
   /** Breaks the rules on purpose. */
   readonly sabotage?: Sabotage;
   /** Keeps the trace. */
@@ -18,7 +20,7 @@ export interface RunOptions {
 }
 
 /** Runs one seed: a world with faults at random. */
-export function run({ seed, locks, sabotage, trace }: RunOptions): Promise<RunResult> {
+export function run({ seed, locks, updates, sabotage, trace }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const ttlMs = random.pick([2000, 3000, 5000]);
   const world = new World({
@@ -42,6 +44,7 @@ export function run({ seed, locks, sabotage, trace }: RunOptions): Promise<RunRe
   const next = () => {
     if (world.peace) return;
     random.pick(kinds)();
+    if (updates) random.pick(world.nodes).describe({ count: String(schedule.now) });
     schedule.after(random.between(0, 2 * restlessness), next);
   };
   schedule.after(random.between(0, 2000), next);

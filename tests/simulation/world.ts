@@ -299,9 +299,11 @@ export class World {
     }
     for (const { core, id } of this.nodes) {
       const { campaign } = core!;
-      if (campaign.stage === "queued" && !this.etcd.keys.some(({ token }) => token === campaign.token)) {
-        throw new Violation(`${id} is a phantom: its key is gone, and it renews its lease`);
-      }
+      if (campaign.stage !== "queued") continue;
+      const own = this.etcd.keys.find(({ token }) => token === campaign.token);
+      if (!own) throw new Violation(`${id} is a phantom: its key is gone, and it renews its lease`);
+      const [shown, meant] = [own.meta, core!.settings.self.meta].map((meta) => meta?.count);
+      if (shown !== meant) throw new Violation(`${id} is shown as ${shown}, and calls itself ${meant}`);
     }
     for (const { id } of this.etcd.keys) {
       if (!this.nodes.some((node) => node.id === id)) throw new Violation(`${id} is a stranger`);

@@ -2,12 +2,14 @@ import { assertEquals } from "@std/assert";
 import {
   candidateOf,
   decodeCandidate,
+  encodeCandidate,
   encodeLeaving,
+  encodeSuccessor,
   keyBytes,
   keyEvent,
   keyText,
   prefixRange,
-  publicNames,
+  publicSelf,
 } from "../../election/etcd/codec.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -43,8 +45,17 @@ Deno.test("a leader that is about to leave says why, and stays who it is", () =>
 });
 
 Deno.test("a node shows its own name and URL as others read them", () => {
-  assertEquals(publicNames({ id: "a\nb", url: "http://host-a/" }), { id: "a\uFFFDb", url: "http://host-a" });
-  assertEquals(publicNames({ id: "x".repeat(201) }), { id: "x".repeat(200) + "…", url: undefined });
+  assertEquals(publicSelf({ id: "a\nb", url: "http://host-a/", priority: 1, meta: { zone: "b\n" } }), {
+    id: "a\uFFFDb",
+    url: "http://host-a",
+    priority: 1,
+    meta: { zone: "b\uFFFD" },
+  });
+  assertEquals(publicSelf({ id: "x".repeat(201) }), {
+    id: "x".repeat(200) + "…",
+    url: undefined,
+    priority: undefined,
+  });
 });
 
 Deno.test("a name of 200 characters is whole; separators of lines are none of it", () => {
@@ -74,5 +85,19 @@ Deno.test("a URL is shown up to 2048 characters, for the web only, and without s
   assertEquals(url(long), long);
   for (const wrong of [`${long}x`, "http://user@a", "http://:secret@a", "shttp://a"]) {
     assertEquals(url(wrong), undefined, wrong.slice(0, 30));
+  }
+});
+
+Deno.test("what a candidate says about itself is read back, also after a handoff, and nothing but texts", () => {
+  const self = { id: "a", meta: { zone: "b" } };
+  const read = decodeCandidate("jobs/1f", 7n, encodeCandidate(self, new Date(0)));
+  assertEquals(read.meta, { zone: "b" });
+  assertEquals(decodeCandidate("jobs/1f", 7n, encodeSuccessor(read, 5n, "resigned")).meta, { zone: "b" });
+  const foreign = (meta: unknown) => new TextEncoder().encode(JSON.stringify({ id: "a", meta }));
+  assertEquals(decodeCandidate("jobs/1f", 7n, foreign({ zone: 1, "na\nme": "te\u0000xt" })).meta, {
+    "na\uFFFDme": "te\uFFFDxt",
+  });
+  for (const none of ["text", 5, null, ["b"]]) {
+    assertEquals(decodeCandidate("jobs/1f", 7n, foreign(none)).meta, undefined);
   }
 });

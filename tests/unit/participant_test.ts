@@ -14,6 +14,7 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
     enqueue: () => Promise.resolve({ token: 10n, first: "jobs/1" }),
     guard: () => Promise.resolve({ held: true, first: me.key, revision: 10n }),
     renew: () => new Promise(() => {}),
+    update: () => Promise.resolve(),
     touch: () => Promise.resolve(),
     withdraw: () => Promise.resolve(),
     revoke: () => Promise.resolve(),
