@@ -90,7 +90,7 @@ export function roleText(state: RoleState, ownUrl: string): string {
 function describeLeader({ id, url }: Leader, ownUrl: string): string {
   if (!url) return id;
   const { hostname, port, protocol } = new URL(url);
-  if (hostname !== URL.parse(ownUrl)?.hostname) return `at ${url}`;
+  if (!URL.canParse(ownUrl) || hostname !== new URL(ownUrl).hostname) return `at ${url}`;
   return `on port ${port || (protocol === "https:" ? 443 : 80)}`;
 }
 

@@ -1,3 +1,5 @@
+import { deferred } from "../election/internal.ts";
+
 /** Wakes waiting readers after a change. A slow reader skips intermediate versions. */
 export class ChangeNotifier {
   #version = 0;
@@ -32,7 +34,7 @@ export class ChangeNotifier {
   /** Resolves as soon as the version is not `known`, the notifier is closed, `ms` have passed or the signal fires. */
   async next(known: number, ms: number, signal: AbortSignal): Promise<void> {
     if (this.#version !== known || this.#closed || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred();
     const timer = setTimeout(resolve, ms);
     this.#waiting.add(resolve);
     const abort = () => resolve();

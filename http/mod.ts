@@ -17,3 +17,4 @@
  */
 export type { CommandExit, CommandStatus, Control, LogStatus, WatchdogStatus } from "./answers.ts";
 export { type ClientInfo, NodeHandler, type NodeHandlerOptions } from "./handler.ts";
+export { toNodeListener } from "./node_listener.ts";

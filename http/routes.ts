@@ -112,7 +112,8 @@ function targetOf({ url, headers }: Request): URL | null {
   const afterHost = url.indexOf("://") + 3 + host.length;
   // A request with a whole URL instead of a path names another host, which the server has checked.
   const isOwn = host !== "" && url.slice(0, afterHost).endsWith(`://${host}`) && url[afterHost] === "/";
-  return URL.parse(isOwn ? `http://host${url.slice(afterHost)}` : url);
+  const target = isOwn ? `http://host${url.slice(afterHost)}` : url;
+  return URL.canParse(target) ? new URL(target) : null;
 }
 
 /** Whoever asks again and again, and waits for each answer, asks less in this way. */

@@ -24,6 +24,7 @@ const SOURCES = [
     "lead",
     "lock",
     "find_leader",
+    "otel",
   ]
     .map((name) => `election/${name}.ts`),
 ];
@@ -114,12 +115,7 @@ Deno.test("the line for production is enough to lead with, in any folder", async
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(
     await Deno.readTextFile(new URL("docs/operations.md", ROOT)),
   )!;
-  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));
-  const command = line!.replace("deno run", `exec "$0" run --quiet --no-prompt`).replace(
-    "$HOME/.cache/deno/npm",
-    npmCache,
-  );
+  const command = line!.replace("deno run", `exec "$0" run --quiet --no-prompt`);
   await using node = Program.start("sh", ["-c", `${command} 0`, Deno.execPath()], {
     cwd: folder.path,
     env: { LEADER_NODE_ENDPOINTS: etcd.endpoint },

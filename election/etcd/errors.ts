@@ -45,6 +45,16 @@ export function watchHeldBack(): Error {
   );
 }
 
+/** The error of a gRPC client that cannot be loaded: most often a bundler has left out, or broken, what it needs. */
+export function cannotLoadGrpc(error: unknown): unknown {
+  const text = error instanceof Error ? error.message : String(error);
+  if (missingPermission(text) !== undefined) return error;
+  const advice = "a bundle must leave leader-node out (esbuild: --packages=external), or use transport gateway";
+  return new StoreError("unreachable", `the gRPC client cannot be loaded: ${text.slice(0, 200)}; ${advice}`, {
+    cause: error,
+  });
+}
+
 /** Whether etcd rejected a call because the token expired or is older than a change of etcd's users. */
 export function isStaleToken(error: unknown): boolean {
   return /invalid auth token|revision of auth store is old|user name is empty/.test(String(error));

@@ -3,13 +3,13 @@ import type { EtcdOptions, TransportName } from "./options.ts";
 import { type Clock, systemClock } from "../machine/clock.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { EtcdClient, Transport } from "./client.ts";
-import { isStaleToken, storeError } from "./errors.ts";
+import { cannotLoadGrpc, isStaleToken, storeError } from "./errors.ts";
 import { type OpenClient, type QueueReader, QueueWatchPool } from "./queue_watch.ts";
 import { type CloseWatch, StoreError } from "../store.ts";
 
 /** The transports, loaded on first use. */
 const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
-  grpc: async () => (await import("./grpc/client.ts")).grpc,
+  grpc: () => import("./grpc/client.ts").then(({ grpc }) => grpc, (error) => Promise.reject(cannotLoadGrpc(error))),
   gateway: async () => (await import("./gateway/client.ts")).gateway,
 };
 

@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const LAZY = ["election/etcd/link.ts", "election/internal.ts"];
 
 /** The files of `election/` that other folders may import. */
-const DOORS = ["election/mod.ts", "election/internal.ts", "election/testing.ts"];
+const DOORS = ["election/mod.ts", "election/internal.ts", "election/testing.ts", "election/otel.ts"];
 
 const graph = await imports();
 
