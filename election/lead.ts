@@ -3,6 +3,7 @@ import type { ElectionOptions } from "./options.ts";
 import { checkNames } from "./option_shape.ts";
 import { Participant } from "./participant.ts";
 import { checkWait } from "./ready.ts";
+import { rehearsing } from "./rehearsal.ts";
 import { callSafely } from "./report.ts";
 import type { Leader } from "./state.ts";
 import type { Term } from "./term.ts";
@@ -63,7 +64,7 @@ export async function lead(
   checkFunction("onStarted", callbacks.onStarted);
   checkWait({ signal });
   const participant = Participant.join(options, true);
-  await leadWith(participant, callbacks, signal);
+  await rehearsing(leadWith(participant, callbacks, signal));
 }
 
 /** {@linkcode lead} with a participant. */

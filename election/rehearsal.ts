@@ -46,6 +46,16 @@ export class Rehearsals {
   }
 }
 
+/** Rehearses while something runs. */
+export async function rehearsing<T>(run: Promise<T>): Promise<T> {
+  const rehearsals = new Rehearsals();
+  try {
+    return await run;
+  } finally {
+    await rehearsals.stop();
+  }
+}
+
 /**
  * A candidate waits, is handed the leadership, and hands it over: by the real code, with an etcd that is made up. Gives
  * the candidate's roles and its transactions.

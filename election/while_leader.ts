@@ -2,6 +2,7 @@ import { campaign } from "./campaign.ts";
 import { InvalidOptionError } from "./errors.ts";
 import type { ElectionOptions } from "./options.ts";
 import { Participant } from "./participant.ts";
+import { rehearsing } from "./rehearsal.ts";
 import { checkWait, type WaitOptions } from "./ready.ts";
 import type { Term } from "./term.ts";
 
@@ -63,7 +64,7 @@ export async function whileLeader<T>(
   checkFunction("body", body);
   const { signal, wait } = checkWait(waitOptions);
   const participant = Participant.join(options, true);
-  return await campaign(participant, body, { signal, wait, again: true });
+  return await rehearsing(campaign(participant, body, { signal, wait, again: true }));
 }
 
 /**
