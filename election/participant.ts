@@ -138,7 +138,14 @@ export class Participant implements ElectionView {
     return this.#readers.iterate(false);
   }
 
-  async resign(to?: Candidate): Promise<void> {
+  resign(to?: Candidate): Promise<void> {
+    const resigned = this.#resign(to);
+    // Who does not wait for it must not die of it; the event says the same.
+    resigned.catch(() => {});
+    return resigned;
+  }
+
+  async #resign(to?: Candidate): Promise<void> {
     const { view, campaign } = this.#runner.core;
     const token = "token" in campaign ? campaign.token : undefined;
     if (to && !(view && token && planHandoff(view.queue, token, to.token))) {
