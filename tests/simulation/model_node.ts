@@ -134,6 +134,8 @@ export class ModelNode implements Store, Time {
   onStep = (_acted: boolean) => {};
   /** Called when the node finds that etcd has lost its data. */
   onDataLoss = () => {};
+  /** Called when a process works for two terms at once. */
+  onTwoBodies = () => {};
   /** Called for each event of the election. */
   onEvent = (_event: ElectionEvent) => {};
   /** What is done in a term, instead of the usual. */
@@ -411,11 +413,20 @@ export class ModelNode implements Store, Time {
     }
   }
 
-  /** Takes the lock again and again, whatever its body throws. */
+  /** Takes the lock again and again, whatever its body throws; or does the same as `whileLeader`. */
   async #lock(life: number): Promise<void> {
+    let bodies = 0;
+    const body = async (term: Term) => {
+      if (++bodies > 1) this.onTwoBodies();
+      try {
+        await this.#lead(term, life);
+      } finally {
+        bodies--;
+      }
+    };
     while (life === this.#life && !this.#stopping) {
       try {
-        await campaign(this.#join(life), (term) => this.#lead(term, life), { again: false });
+        await campaign(this.#join(life), body, { again: this.#world.random.chance(0.5) });
       } catch (error) {
         if (!(error instanceof WorkError || error instanceof ElectionError)) throw error;
       }

@@ -114,6 +114,7 @@ export class World {
         this.#noting(() => this.#check(node));
         if (acted) this.onDecision(node);
       };
+      node.onTwoBodies = () => this.#violation ??= new Violation(`${node.id} works for two terms at once`);
       node.onDataLoss = () => {
         if (!this.#restored) this.#violation ??= new Violation(`${node.id} takes etcd's data for lost, and it is not`);
       };
