@@ -34,7 +34,7 @@ export function checkWait(options: WaitOptions): WaitOptions {
 export async function untilLeader(
   states: AsyncIterableIterator<RoleState>,
   { signal, wait = Infinity }: WaitOptions,
-  problem: () => string | undefined,
+  problem: () => string | undefined = () => undefined,
 ): Promise<Term> {
   let late = false;
   const end = () => void states.return!();

@@ -31,13 +31,15 @@
  */
 import type { TermEndReason } from "./errors.ts";
 import { Readers } from "./readers.ts";
-import type { RoleState } from "./state.ts";
+import type { SelfChanges } from "./options.ts";
+import { checkWait, untilLeader, type WaitOptions } from "./ready.ts";
+import type { Leader, RoleState } from "./state.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 import { OwnTerm, type Term } from "./term.ts";
 
 /** An election whose state a test sets. The initial state is `connecting`. */
 export class FakeElection implements ElectionView {
-  readonly #id: string;
+  #self: Pick<Leader, "id" | "url" | "meta">;
   readonly #readers: Readers = new Readers(() => this.#state);
   #state: RoleState = { role: "connecting" };
   #term: OwnTerm | undefined;
@@ -50,7 +52,7 @@ export class FakeElection implements ElectionView {
    * @param id The candidate's name.
    */
   constructor(id = "me") {
-    this.#id = id;
+    this.#self = { id };
   }
 
   /** The current state. */
@@ -85,7 +87,7 @@ export class FakeElection implements ElectionView {
     this.#validForMs = validForMs;
     const token = ++this.#lastToken;
     this.#term = new OwnTerm(`fake/${token}`, token, () => this.#validForMs);
-    this.#set({ role: "leader", leader: { id: this.#id, token, since: new Date() }, term: this.#term });
+    this.#set({ role: "leader", leader: { ...this.#self, token, since: new Date() }, term: this.#term });
     return this.#term;
   }
 
@@ -122,6 +124,29 @@ export class FakeElection implements ElectionView {
   /** Resolves when the readers have had time to read the current state. */
   read(): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  /**
+   * Waits until the test makes the candidate the leader.
+   *
+   * @param options See {@linkcode WaitOptions}.
+   * @returns The term.
+   */
+  async ready(options: WaitOptions = {}): Promise<Term> {
+    return await untilLeader(this.#readers.iterate(false), checkWait(options));
+  }
+
+  /**
+   * Describes the candidate anew, as it leads now and in terms to come.
+   *
+   * @param changes The new `url`, `meta` or both.
+   */
+  update(changes: SelfChanges): Promise<void> {
+    this.#self = { ...this.#self, ...changes };
+    if (this.#state.role === "leader") {
+      this.#set({ ...this.#state, leader: { ...this.#state.leader, ...changes } });
+    }
+    return Promise.resolve();
   }
 
   /**
