@@ -12,6 +12,7 @@ const SOURCES = [
   "main.ts",
   "http/mod.ts",
   "http/handler.ts",
+  "http/node_listener.ts",
   ...[
     "mod",
     "connection",

@@ -1,5 +1,6 @@
 /** The npm package, as users of Node.js, Bun, Deno, esbuild and TypeScript have it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import ts from "typescript";
 import denoJson from "../deno.json" with { type: "json" };
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { onPath } from "../dev/search_path.ts";
@@ -123,6 +124,13 @@ export const listener = toNodeListener(node.handle);
 export const wrong: number = election;
 `;
 
+const DECORATORS = {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.CommonJS,
+  experimentalDecorators: true,
+  emitDecoratorMetadata: true,
+};
+
 /** The place of the one mistake above. */
 const MISTAKE = "(13,14): error TS2322: Type 'ElectionView' is not assignable to type 'number'.";
 
@@ -199,14 +207,14 @@ Deno.test({
       for (const name of ["types.ts", "types.mts", "types.cts"]) await write(name, TYPES);
       const check = async (...args: string[]) => {
         const strict = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"];
-        const common = ["--noEmit", "--target", "es2022", "--types", "node", ...strict];
-        return (await Program.run(`${bin}/tsc`, [...common, ...args], { cwd: folder })).stdout.trim();
+        const common = ["--noEmit", "--target", "es2022", "--lib", "es2023,esnext.disposable", "--types", "node"];
+        return (await Program.run(`${bin}/tsc`, [...common, ...strict, ...args], { cwd: folder })).stdout.trim();
       };
       const both = await check("--module", "nodenext", "types.mts", "types.cts");
       assertEquals(both, `types.cts${MISTAKE}\ntypes.mts${MISTAKE}`);
-      const bundler = await check("--module", "esnext", "--moduleResolution", "bundler", "types.ts");
+      const bundler = await check("--module", "esnext", "--moduleResolution", "bundler", "--skipLibCheck", "types.ts");
       assertEquals(bundler, `types.ts${MISTAKE}`);
-      const node10 = await check("--module", "commonjs", "--moduleResolution", "node10", "types.ts");
+      const node10 = await check("--module", "commonjs", "--moduleResolution", "node10", "--skipLibCheck", "types.ts");
       assertEquals(node10, `types.ts${MISTAKE}`);
     });
 
@@ -223,15 +231,8 @@ Deno.test({
         // Servers wait for connections that clients keep for later.
         using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
         const program = code!.replaceAll("http://127.0.0.1:2379", etcd.endpoint).replaceAll("8080", String(port));
-        let file = "example.mjs";
-        if (language === "js") await write(file, program);
-        else {
-          await write("example.ts", program);
-          const decorators = ["--experimentalDecorators", "--emitDecoratorMetadata"];
-          const options = ["--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--types", "node"];
-          await run(`${bin}/tsc`, "--strict", ...options, ...decorators, "example.ts");
-          file = "example.js";
-        }
+        const file = language === "js" ? "example.mjs" : "example.cjs";
+        await write(file, language === "js" ? program : ts.transpile(program, DECORATORS));
         await using node = Program.start("node", [file], { cwd: folder });
         const answers = async (path: string, wanted: string) => {
           const get = () => fetch(`http://127.0.0.1:${port}${path}`, { client }).then((answer) => answer.text());
