@@ -18,12 +18,21 @@ const ENTRIES: Readonly<Record<string, string>> = {
 /** What runs on Deno only. */
 const DENO_ONLY = ["listen_error.ts", "open_files.ts", "server.ts"];
 
+/** Where the source is, as far as a workflow of GitHub tells. */
+const [SERVER, REPOSITORY] = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY"].map((name) => Deno.env.get(name));
+const source = `${SERVER}/${REPOSITORY}`;
+
 const PACKAGE = {
   name: "leader-node",
   version: denoJson.version,
   description: "Leader election over etcd v3: never two leaders at once, and always a leader soon",
   keywords: ["etcd", "leader-election", "election", "lock", "fencing"],
   license: denoJson.license,
+  ...REPOSITORY === undefined ? {} : {
+    repository: { type: "git", url: `git+${source}.git` },
+    homepage: `${source}/blob/main/docs/nodejs.md`,
+    bugs: `${source}/issues`,
+  },
   type: "commonjs",
   // Modules of both kinds share one copy of the library, in CommonJS: a Connection of one is a Connection of the other.
   exports: {

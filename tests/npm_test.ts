@@ -224,7 +224,7 @@ Deno.test({
     });
 
     const readme = await Deno.readTextFile(`${folder}/package/README.md`);
-    for (const name of ["A job for one of many processes", "Express", "Fastify", "Hono", "NestJS"]) {
+    for (const name of ["A job for one of many processes", "Express", "Fastify", "Hono", "NestJS", "OpenTelemetry"]) {
       await t.step(`the example of its README runs: ${name}`, async () => {
         const [, language, code] = readme.split(new RegExp(`^#+ ${name}$`, "m"))[1]!.match(/^```(js|ts)\n(.*?)^```/ms)!;
         const port = freePort();
