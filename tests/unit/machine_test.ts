@@ -688,3 +688,14 @@ Deno.test("a guard that finds the key gone at a revision below it reports that e
   deleted.guarded({ held: false, revision: TOKEN + 1n });
   assertEquals(deleted.did(), ["revoke", "grant"]);
 });
+
+Deno.test("a leader that describes itself anew leads on, in the same term, and does nothing else", () => {
+  const node = new Node().lead();
+  const { term, settings } = node.core;
+  node.did();
+  const self = { id: "me", url: "http://new", meta: { state: "warm" } };
+  node.send({ type: "described", self });
+  assertEquals(node.core.settings, { ...settings, self });
+  assertEquals(node.did(), []);
+  assert(node.leads && node.core.term === term);
+});
