@@ -102,19 +102,18 @@ export class ElectionTracer {
     }, { once: true });
   }
 
-  /** A handoff lasts from one known leader to the next. */
+  /** A handoff lasts from one known leader to the next: no time at all if nobody saw that there was none. */
   #sawLeader({ role, leader }: RoleState): void {
-    if (!leader) {
-      if (role === "stopped" || !this.#leader) return;
-      this.#handoff ??= this.#start(
-        "handoff",
-        { "leader_node.from_token": String(this.#leader.token) },
-        this.#leader.span,
-      );
-      return;
+    const last = this.#leader;
+    if (last && leader?.token !== last.token && role !== "stopped") {
+      this.#handoff ??= this.#start("handoff", { "leader_node.from_token": String(last.token) }, last.span);
     }
-    this.#handoff?.setAttributes({ "leader_node.to_token": String(leader.token), "leader_node.to": leader.id });
-    this.#handoff?.end();
+    if (!leader) return;
+    // The same leader again, after an outage of etcd, is no handoff.
+    if (leader.token !== last?.token) {
+      this.#handoff?.setAttributes({ "leader_node.to_token": String(leader.token), "leader_node.to": leader.id });
+      this.#handoff?.end();
+    }
     this.#handoff = undefined;
     this.#leader = { token: leader.token, span: this.#term };
   }

@@ -9,13 +9,13 @@ import { ElectionTracer } from "${new URL("../election/otel.ts", import.meta.url
 
 function join(id) {
   const tracer = new ElectionTracer("jobs " + id);
-  const renewed = Promise.withResolvers();
+  const events = new EventTarget();
   const onEvent = (event) => {
     tracer.onEvent(event);
-    if (event.type === "lease-renewed") renewed.resolve();
+    events.dispatchEvent(new Event(event.type));
   };
-  const election = new Election({ name: "jobs", endpoints: [Deno.args[0]], candidate: { id }, ttlSeconds: 1, onEvent });
-  return { election, followed: tracer.follow(election), renewed: renewed.promise };
+  const election = new Election({ name: "jobs", endpoints: [Deno.args[0]], candidate: { id }, onEvent });
+  return { election, followed: tracer.follow(election), events };
 }
 
 const leads = async ({ election }) => {
@@ -23,7 +23,7 @@ const leads = async ({ election }) => {
 };
 const a = join("a");
 await leads(a);
-await a.renewed;
+await new Promise((resolve) => a.events.addEventListener("lease-renewed", resolve));
 const b = join("b");
 for await (const { leader } of b.election) if (leader?.id === "a") break;
 await a.election.stop();
