@@ -9,6 +9,14 @@ Deno.test("the systemd unit gives each machine an id of its own", async () => {
   assertMatch(unit, /^ExecStart=\S+ .*--id %H .*-- /m);
 });
 
+Deno.test("the systemd unit lets the watchdog outlive the node", async () => {
+  const unit = await Deno.readTextFile(`${EXAMPLES}systemd/leader-node.service`);
+  // With `mixed`, systemd kills the watchdog at once when the node dies: the next leader would wait for the TTL.
+  assertMatch(unit, /^KillMode=control-group$/m);
+  // A stop must reach the node only: some programs take a second SIGTERM for an order to hurry.
+  assertMatch(unit, /^ExecStop=.*\bkill \$MAINPID\b.*--pid=\$MAINPID\b/m);
+});
+
 Deno.test("the Compose file has three nodes that know three members of etcd", async () => {
   const { services } = parse(await Deno.readTextFile(`${EXAMPLES}compose/compose.yaml`), { schema: "extended" }) as {
     services: Record<string, { environment: Record<string, string> }>;
