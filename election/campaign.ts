@@ -34,9 +34,9 @@ export async function campaign<T>(
       const { term } = state;
       try {
         const result = await body(term);
-        if (!term.signal.aborted) return end(participant, result);
+        if (holds(term)) return end(participant, result);
       } catch (error) {
-        if (!term.signal.aborted || !again) throw end(participant, error);
+        if (holds(term) || !again) throw end(participant, error);
         reportFailure(participant, term, error);
       }
       if (!again) throw signal?.aborted ? signal.reason : term.signal.reason;
@@ -49,6 +49,11 @@ export async function campaign<T>(
   }
   signal?.throwIfAborted();
   throw new NotElectedError(late ? "timeout" : "stopped", problem);
+}
+
+/** Whether a term holds by the clock: work that blocks the event loop also holds up the timer that would end the term. */
+export function holds(term: Term): boolean {
+  return term.validFor() > 0;
 }
 
 /** Ends the term before the loop is left, so that what still follows the signal stops. */

@@ -1,4 +1,4 @@
-import { campaign, reportFailure } from "./campaign.ts";
+import { campaign, holds, reportFailure } from "./campaign.ts";
 import type { ElectionOptions } from "./options.ts";
 import { checkNames } from "./option_shape.ts";
 import { Participant } from "./participant.ts";
@@ -73,8 +73,8 @@ export async function leadWith(
   callbacks: LeadCallbacks,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { onNewLeader } = callbacks;
-  const following = onNewLeader && follow(participant, (leader) => callSafely("onNewLeader", onNewLeader, leader));
+  const following = callbacks.onNewLeader &&
+    follow(participant, (leader) => callSafely("onNewLeader", () => callbacks.onNewLeader!(leader)));
   const failures: unknown[] = [];
   try {
     await campaign(participant, async (term) => {
@@ -96,7 +96,7 @@ async function serve(participant: Participant, term: Term, callbacks: LeadCallba
     await callbacks.onStarted(term);
     await ended(term.signal);
   } catch (error) {
-    if (term.signal.aborted) reportFailure(participant, term, error);
+    if (!holds(term)) reportFailure(participant, term, error);
     else {
       failures.push(error);
       // What was started listens to the signal.
@@ -106,7 +106,8 @@ async function serve(participant: Participant, term: Term, callbacks: LeadCallba
   try {
     await callbacks.onStopped?.(term);
   } catch (error) {
-    failures.push(error);
+    if (failures.length === 0) failures.push(error);
+    else reportFailure(participant, term, error);
   }
   return failures;
 }

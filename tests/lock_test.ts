@@ -1,6 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
-import { Connection, Election, findLeader, NotElectedError, TermEndedError, withLock } from "../election/mod.ts";
+import {
+  Connection,
+  Election,
+  findLeader,
+  NotElectedError,
+  TermEndedError,
+  whileLeader,
+  withLock,
+} from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
 import { transport } from "./support/transport.ts";
 import { leads } from "./support/until.ts";
@@ -54,6 +62,20 @@ Deno.test("a lock that was lost is an error, and its section does not run again"
   const error = await assertRejects(() => losing, TermEndedError);
   assertEquals([error.reason, runs], ["key-gone", 1]);
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
+});
+
+Deno.test("a section that blocks the process for longer than the lease has lost its lock, before any timer fires", async () => {
+  await using etcd = await LocalEtcd.start();
+  const options = { endpoints: [etcd.endpoint], transport, ttlSeconds: 1 };
+  const block = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100);
+  const error = await assertRejects(() => withLock("lock", block, options), TermEndedError);
+  assertEquals(error.reason, "expired");
+  let runs = 0;
+  const count = () => {
+    if (++runs === 1) block();
+    return runs;
+  };
+  assertEquals(await whileLeader({ name: "jobs", ...options }, count), 2);
 });
 
 Deno.test("a lock costs etcd two writes of keys: one to take it, one to leave it", async () => {

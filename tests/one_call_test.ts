@@ -5,6 +5,7 @@ import {
   type ElectionOptions,
   InvalidOptionError,
   lead,
+  type Leader,
   NotElectedError,
   OverrunError,
   StopTimeoutError,
@@ -137,21 +138,23 @@ Deno.test("a service is stopped before the next one starts, and is told of each 
   const order: string[] = [];
   const shutdown = new AbortController();
   const [started, mayStop] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const serving = lead(jobs(etcd), {
-    onStarted: (term) => {
-      order.push(`started ${term.signal.aborted}`);
+  class Service {
+    readonly #order = order;
+    onStarted(term: Term) {
+      this.#order.push(`started ${term.signal.aborted}`);
       started.resolve();
-    },
-    onStopped: async (term) => {
-      order.push(`stopping ${term.signal.aborted}`);
+    }
+    async onStopped(term: Term) {
+      this.#order.push(`stopping ${term.signal.aborted}`);
       await mayStop.promise;
-      order.push("stopped");
-    },
-    onNewLeader: (leader) => {
-      order.push(leader?.id ?? "nobody");
+      this.#order.push("stopped");
+    }
+    onNewLeader(leader?: Leader) {
+      this.#order.push(leader?.id ?? "nobody");
       throw new Error("is written to the console");
-    },
-  }, { signal: shutdown.signal });
+    }
+  }
+  const serving = lead(jobs(etcd), new Service(), { signal: shutdown.signal });
   await started.promise;
   await using next = new Candidate(etcd, "next");
   await next.sees(/^one,next$/);
@@ -179,6 +182,13 @@ Deno.test("a service that cannot start, or stop, gives leadership up and says so
     onStopped: () => Promise.reject(new Error("still there")),
   });
   await assertRejects(() => stuck, Error, "still there");
+  const failures: string[] = [];
+  const both = lead(jobs(etcd, { onEvent: (e) => e.type === "work-failed" && failures.push(String(e.error)) }), {
+    onStarted: () => Promise.reject(new Error("no port")),
+    onStopped: () => Promise.reject(new Error("still there")),
+  });
+  await assertRejects(() => both, Error, "no port");
+  assertEquals(failures, ["Error: still there"]);
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");
 });
 
