@@ -144,11 +144,11 @@ export class Runner {
     return campaign.stage === "off" || (campaign.stage === "withdrawing" && campaign.lease.id === this.#withdrawn);
   }
 
-  /** Resolves once `done` returns true; it is called after each step, and when the key was deleted. */
+  /** Resolves once `done` returns true, or nothing more will happen as the runner was closed. */
   until(done: (core: machine.Core) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
-        if (!done(this.#core)) return;
+        if (!this.#closed && !done(this.#core)) return;
         this.#settled.delete(check);
         resolve();
       };
@@ -164,6 +164,7 @@ export class Runner {
     this.#closeWatch();
     this.#derived = undefined;
     this.#hooks.changed();
+    this.#checkSettled();
     await Promise.all(this.#calls);
   }
 
