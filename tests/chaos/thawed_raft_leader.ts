@@ -5,7 +5,7 @@ import { type Testbed, TTL } from "./stage.ts";
 
 /** Leases that are renewed all the while, to see how many etcd takes away. */
 const LEASES = 20;
-const RENEW_EVERY_MS = 100;
+const RENEW_EVERY_MS = 250;
 const PATIENCE = { timeoutMs: 2000, firstTimeoutMs: 5000 };
 
 /**
