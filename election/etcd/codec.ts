@@ -99,8 +99,8 @@ export function decodeCandidate(key: string, token: bigint, value: Uint8Array): 
 }
 
 /** What a candidate says about itself: texts by name, in printable characters; nothing of all else. */
-function metaOf(value: unknown): { meta?: Readonly<Record<string, string>> } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
+function metaOf(value: unknown): { meta: Readonly<Record<string, string>> } | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const texts = Object.entries(value).filter(([, text]) => typeof text === "string");
   return { meta: Object.fromEntries(texts.map(([name, text]) => [printable(name), printable(text)])) };
 }
