@@ -7,6 +7,14 @@ import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
 
+// Not private fields: a class with those takes no other object for its type, such as a FakeElection.
+const participants = new WeakMap<Election, Participant>();
+const rehearsals = new WeakMap<Election, Rehearsals>();
+
+function participantOf(election: Election): Participant {
+  return participants.get(election)!;
+}
+
 /**
  * A candidate in an election. It joins the queue on construction and rejoins whenever it loses its place, until
  * {@linkcode Election.stop}. It never throws because of etcd: if etcd is unavailable, a term ends before its lease
@@ -35,9 +43,6 @@ import type { ElectionStatus, ElectionView } from "./observation.ts";
  * ```
  */
 export class Election implements ElectionView {
-  readonly #participant: Participant;
-  readonly #rehearsals: Rehearsals;
-
   /**
    * Joins the election.
    *
@@ -45,23 +50,23 @@ export class Election implements ElectionView {
    * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ElectionOptions) {
-    this.#participant = Participant.join(options, true);
-    this.#rehearsals = new Rehearsals();
+    participants.set(this, Participant.join(options, true));
+    rehearsals.set(this, new Rehearsals());
   }
 
   /** The current role, computed against the clock: never "leader" once the lease may have expired. */
   get state(): RoleState {
-    return this.#participant.state;
+    return participantOf(this).state;
   }
 
   /** The current status: role, queue and lease. */
   get status(): ElectionStatus {
-    return this.#participant.status;
+    return participantOf(this).status;
   }
 
   /** The states from now on; `stopped` is the last one. There may be any number of concurrent readers. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {
-    return this.#participant[Symbol.asyncIterator]();
+    return participantOf(this)[Symbol.asyncIterator]();
   }
 
   /**
@@ -83,7 +88,7 @@ export class Election implements ElectionView {
    * ```
    */
   ready(options: WaitOptions = {}): Promise<Term> {
-    return this.#participant.ready(options);
+    return participantOf(this).ready(options);
   }
 
   /**
@@ -104,7 +109,7 @@ export class Election implements ElectionView {
    * ```
    */
   update(changes: SelfChanges): Promise<void> {
-    return this.#participant.update(changes);
+    return participantOf(this).update(changes);
   }
 
   /**
@@ -130,7 +135,7 @@ export class Election implements ElectionView {
    * ```
    */
   resign({ to }: { to?: Candidate } = {}): Promise<void> {
-    return this.#participant.resign(to);
+    return participantOf(this).resign(to);
   }
 
   /**
@@ -144,7 +149,7 @@ export class Election implements ElectionView {
    * @throws {StopTimeoutError} If it takes longer than `within`.
    */
   async stop(options: { within?: number } = {}): Promise<void> {
-    await Promise.all([this.#participant.stop(options), this.#rehearsals.stop()]);
+    await Promise.all([participantOf(this).stop(options), rehearsals.get(this)!.stop()]);
   }
 
   /** Same as {@linkcode Election.stop}, for `await using`. */

@@ -29,22 +29,22 @@
  *
  * @module
  */
+import type { Election } from "./election.ts";
 import type { TermEndReason } from "./errors.ts";
 import { Readers } from "./readers.ts";
 import type { SelfChanges } from "./options.ts";
 import { checkWait, untilLeader, type WaitOptions } from "./ready.ts";
 import type { Leader, RoleState } from "./state.ts";
-import type { ElectionStatus, ElectionView } from "./observation.ts";
+import type { ElectionStatus } from "./observation.ts";
 import { OwnTerm, type Term } from "./term.ts";
 
 /** An election whose state a test sets. The initial state is `connecting`. */
-export class FakeElection implements ElectionView {
+export class FakeElection implements Election {
   #self: Pick<Leader, "id" | "url" | "meta">;
   readonly #readers: Readers = new Readers(() => this.#state);
   #state: RoleState = { role: "connecting" };
   #term: OwnTerm | undefined;
   #lastToken = 0n;
-  #validForMs = 0;
 
   /**
    * Creates an election in which nothing happens on its own.
@@ -79,14 +79,15 @@ export class FakeElection implements ElectionView {
   /**
    * Makes the candidate the leader, with a greater token than all before.
    *
-   * @param validForMs The value of the term's `validFor` and `stopWithin` until it ends, in milliseconds.
+   * @param validForMs How long the term is valid, in milliseconds: `validFor` counts down from it by `Date.now()`, so
+   *   that fake timers can move it. Nothing ends the term by itself: see {@linkcode FakeElection.lose}.
    * @returns The new term.
    */
   lead(validForMs = 5000): Term {
     this.lose("key-gone");
-    this.#validForMs = validForMs;
     const token = ++this.#lastToken;
-    this.#term = new OwnTerm(`fake/${token}`, token, () => this.#validForMs);
+    const until = Date.now() + validForMs;
+    this.#term = new OwnTerm(`fake/${token}`, token, () => Math.max(0, until - Date.now()));
     this.#set({ role: "leader", leader: { ...this.#self, token, since: new Date() }, term: this.#term });
     return this.#term;
   }
@@ -98,7 +99,7 @@ export class FakeElection implements ElectionView {
    */
   lose(reason: TermEndReason = "expired"): void {
     if (!this.#term) return;
-    const [term, left] = [this.#term, reason === "key-gone" ? 0 : this.#validForMs];
+    const [term, left] = [this.#term, reason === "key-gone" ? 0 : this.#term.validFor()];
     this.#term = undefined;
     this.#set({ role: "follower" });
     term.end(reason, () => left);
@@ -123,7 +124,16 @@ export class FakeElection implements ElectionView {
 
   /** Resolves when the readers have had time to read the current state. */
   read(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, 0));
+    // A turn of the event loop that fake timers leave alone.
+    const { port1, port2 } = new MessageChannel();
+    return new Promise((resolve) => {
+      port1.onmessage = () => {
+        port1.close();
+        port2.close();
+        resolve();
+      };
+      port2.postMessage(undefined);
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { NotElectedError } from "../../election/errors.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Election } from "../../election/mod.ts";
+import { NotElectedError, TermEndedError } from "../../election/errors.ts";
 import { FakeElection } from "../../election/testing.ts";
 
 Deno.test("a fake election is waited for, and described anew, as a real one", async () => {
@@ -21,4 +22,25 @@ Deno.test("a fake election is waited for, and described anew, as a real one", as
   const ended = assertRejects(() => election.ready(), NotElectedError, "The election was stopped");
   await election.stop();
   await ended;
+});
+
+Deno.test("a fake election is taken for a real one, also under fake timers", async () => {
+  const { setTimeout, Date } = globalThis;
+  let now = 0;
+  Object.assign(globalThis, { setTimeout: () => 0, Date: Object.assign(function () {}, { ...Date, now: () => now }) });
+  Object.assign(globalThis.Date, { prototype: Date.prototype });
+  try {
+    const fake = new FakeElection();
+    const election: Election = fake;
+    const term = fake.lead(1000);
+    await fake.read();
+    assertEquals([election.state.role, term.validFor()], ["leader", 1000]);
+    now = 400;
+    assertEquals(term.validFor(), 600);
+    now = 1001;
+    assertThrows(() => term.assert(), TermEndedError);
+    await election.stop();
+  } finally {
+    Object.assign(globalThis, { setTimeout, Date });
+  }
 });
