@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { EventEmitter } from "node:events";
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { patchHttp2, sessionsClosed } from "../../election/etcd/grpc/http2_patch.ts";
@@ -75,6 +76,16 @@ Deno.test("a session whose server does not say that it has closed is cut", async
   await closed;
   await sessionsClosed();
   server.close();
+});
+
+Deno.test("a socket that does not tell that it has closed holds nothing up", async () => {
+  const own = new OwnSockets();
+  const silent = Object.assign(new EventEmitter(), { bytesRead: 1, destroy() {} });
+  own.add(silent as unknown as Socket);
+  const closed = own.close();
+  own.cut();
+  await closed;
+  silent.emit("close");
 });
 
 Deno.test("a connection that comes once its client is closed is closed, too", async () => {

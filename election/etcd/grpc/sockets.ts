@@ -6,6 +6,9 @@ import type { Socket } from "node:net";
 /** Milliseconds to wait for a server's first bytes: more than the first call on a connection may take. */
 const GREETING_TIMEOUT_MS = MAX_FIRST_CALL_MS + 1000;
 
+/** Milliseconds to wait for sockets that were destroyed. */
+const CUT_TIMEOUT_MS = 100;
+
 /** All sockets of all clients. */
 const own = new WeakSet<object>();
 
@@ -64,8 +67,10 @@ export class OwnSockets {
     return this.#allClosed.promise;
   }
 
-  /** Closes them without a word to their server. */
+  /** Closes them without a word to their server. One that does not tell that it has closed is not waited for. */
   cut(): void {
     for (const socket of this.#open) socket.destroy();
+    const timer = setTimeout(() => this.#allClosed.resolve(), CUT_TIMEOUT_MS);
+    this.#allClosed.promise.then(() => clearTimeout(timer));
   }
 }
