@@ -18,7 +18,7 @@ export function whenLate(ms: number, late: () => void, armed: (timer: Timer) => 
       if (left === 0) return late();
       if (performance.now() >= until) left = 1;
       wait();
-    }, ms / TURNS);
+    }, Math.max(0, ms / TURNS));
     armed(timer);
   };
   wait();

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
 import { whenLate } from "../../election/etcd/turns.ts";
 
 function block(ms: number): void {
@@ -17,6 +18,16 @@ Deno.test("an answer that does not come is late, once", async () => {
   );
   assert(performance.now() - from >= 49);
   assertEquals(times, 1);
+});
+
+Deno.test("a deadline that has passed already makes late, and the runtime has nothing to complain about", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on("warning", note);
+  await new Promise<void>((resolve) => whenLate(-30, resolve));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  process.off("warning", note);
+  assertEquals(warnings, []);
 });
 
 Deno.test("an answer that comes is not late", async () => {
