@@ -77,7 +77,7 @@ export const EXPECTED = {
   priority: "a whole number such as 0, 10 or -1",
   id: 'a name that tells this candidate apart, such as "worker-1"',
   meta: `texts by name such as { zone: "b" }, ${MAX_META} characters as JSON at most`,
-  url: "an http or https URL without user and password, such as http://10.0.0.1:8080",
+  url: "an http or https URL of 2048 characters at most, without user and password, such as http://10.0.0.1:8080",
 } as const;
 
 /**
@@ -103,7 +103,9 @@ function isMeta(meta: unknown): boolean {
 
 function isHttpUrl(url: unknown): boolean {
   const parsed = typeof url === "string" && url.length <= 2048 && URL.canParse(url) && new URL(url);
-  return parsed && /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password;
+  // As it is written, a URL may be longer: each umlaut becomes six characters.
+  return parsed && parsed.href.length <= 2048 && /^https?:$/.test(parsed.protocol) && !parsed.username &&
+    !parsed.password;
 }
 
 /**

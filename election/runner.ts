@@ -54,6 +54,8 @@ export class Runner {
   #stepping = false;
   /** Whether the candidate has ever described itself anew. */
   #described = false;
+  /** Whether it is writing its description again. */
+  #correcting = false;
   #closed = false;
   #cancelTimer = () => {};
   /** When the timer is due, on the monotonic clock. */
@@ -400,7 +402,10 @@ export class Runner {
     const own = lease && queue.find(({ key }) => key === machine.keyOf(this.#core, lease.id));
     if (!own) return;
     const { self } = this.#core.settings;
-    if (own.url !== self.url || !sameMeta(own.meta, self.meta)) this.publish();
+    if (this.#correcting || own.url === self.url && sameMeta(own.meta, self.meta)) return;
+    // One at a time: as long as etcd takes no writes, each change of the queue would start another one.
+    this.#correcting = true;
+    this.publish().finally(() => this.#correcting = false);
   }
 
   /** Why etcd takes no writes at the moment, if it takes none: found out by writing the candidate's own key again. */

@@ -44,6 +44,28 @@ Deno.test("a leader that is about to leave says why, and stays who it is", () =>
   assertEquals(decode(`{"id":"a","leaving":"bored"}`).leaving, undefined);
 });
 
+Deno.test("what a candidate says of itself is written, and read again, without a change", () => {
+  const urls = [
+    "http://a//",
+    "http://a/x//",
+    "http://a/?/",
+    "http://a/#//",
+    "http://a/ /",
+    "http://a/x/..//",
+    "HTTP://Ä/",
+  ];
+  const long = [`http://a/${"ö".repeat(340)}`, `http://a/${"ö".repeat(350)}`];
+  for (const url of [...urls, ...long]) {
+    const self = publicSelf({
+      id: "\u200b\u200da" + "x".repeat(300),
+      url,
+      meta: { 2: "é\u200d\u200d", __proto: "\ud800", a: "" },
+    });
+    const { id, url: read, meta } = decodeCandidate("jobs/1f", 7n, encodeCandidate(self, new Date()));
+    assertEquals({ id, url: read, meta }, { id: self.id, url: self.url, meta: self.meta }, url);
+  }
+});
+
 Deno.test("a node shows its own name and URL as others read them", () => {
   assertEquals(publicSelf({ id: "a\nb", url: "http://host-a/", priority: 1, meta: { zone: "b\n" } }), {
     id: "a\uFFFDb",
