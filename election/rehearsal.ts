@@ -17,6 +17,8 @@ import { Participant } from "./participant.ts";
 
 /** The first one is not to delay the start of a process. */
 const FIRST_MS = 300;
+/** How long one may take. */
+const LIMIT_MS = 10_000;
 /** V8 forgets the code of functions that were not called for a while. */
 const EVERY_MS = 60_000;
 
@@ -42,7 +44,8 @@ export class Rehearsals {
     this.#timer = setTimeout(() => this.#run(), EVERY_MS);
     if (performance.now() - Rehearsals.#lastAt < EVERY_MS / 2) return;
     Rehearsals.#lastAt = performance.now();
-    this.#running = rehearse().then(() => {});
+    // Whatever goes wrong with it, the election goes on.
+    this.#running = rehearse().then(() => {}, () => {});
   }
 }
 
@@ -60,7 +63,7 @@ export async function rehearsing<T>(run: Promise<T>): Promise<T> {
  * A candidate waits, is handed the leadership, and hands it over: by the real code, with an etcd that is made up. Gives
  * the candidate's roles and its transactions.
  */
-export async function rehearse(): Promise<{ roles: string[]; transactions: readonly TxnRequest[] }> {
+export async function rehearse(limitMs = LIMIT_MS): Promise<{ roles: string[]; transactions: readonly TxnRequest[] }> {
   const self = { id: "rehearsal", url: "http://localhost" };
   const etcd = new RehearsedEtcd();
   const watches = new QueueWatchPool("", () => Promise.resolve(etcd), systemClock, {
@@ -69,6 +72,8 @@ export async function rehearse(): Promise<{ roles: string[]; transactions: reado
     ended() {},
   });
   const link = { call: <T>(run: (client: EtcdClient) => Promise<T>) => run(etcd), watch: watches.watch.bind(watches) };
+  // If the machine sleeps meanwhile, the candidate loses its place, and is handed nothing any more.
+  const late = setTimeout(() => participant.stop(), limitMs);
   const participant = new Participant({
     settings: { candidate: true, self, prefix: PREFIX, ttlMs: TTL_MS },
     store: new EtcdStore({ prefix: PREFIX, self, ttlMs: TTL_MS }, link),
@@ -83,6 +88,7 @@ export async function rehearse(): Promise<{ roles: string[]; transactions: reado
     state.term.signal.addEventListener("abort", () => {});
     participant.stop();
   }
+  clearTimeout(late);
   watches.close();
   return { roles, transactions: etcd.transactions };
 }

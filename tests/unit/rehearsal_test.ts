@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { within } from "../support/until.ts";
 import { rehearse } from "../../election/rehearsal.ts";
 
 Deno.test("a rehearsal goes through a handoff on both sides", async () => {
@@ -11,4 +12,18 @@ Deno.test("a rehearsal goes through a handoff on both sides", async () => {
     ["request_range"],
     ["request_delete_range", "request_put"],
   ]);
+});
+
+Deno.test("a rehearsal during which the machine sleeps ends all the same", async () => {
+  const { now } = performance;
+  try {
+    for (const question of [8, 12, 16]) {
+      let asked = 0;
+      performance.now = () => now.call(performance) + (++asked >= question ? 100_000 : 0);
+      const { roles } = await within(5000, "its end", rehearse(100));
+      assertEquals(roles.at(-1), "stopped");
+    }
+  } finally {
+    performance.now = now;
+  }
 });
