@@ -25,7 +25,7 @@ const source = `${SERVER}/${REPOSITORY}`;
 const PACKAGE = {
   name: "leader-node",
   version: denoJson.version,
-  description: "Leader election over etcd v3: never two leaders at once, and always a leader soon",
+  description: "Leader election over etcd v3, with fencing tokens and safe handoffs",
   keywords: ["etcd", "leader-election", "election", "lock", "fencing"],
   license: denoJson.license,
   ...REPOSITORY === undefined ? {} : {
@@ -110,6 +110,7 @@ async function main([folder = `${ROOT}npm`]: string[]): Promise<void> {
       await Deno.writeTextFile(`${folder}/dist/${path}.${ending}`, `export * from "./${name}.js";\n`);
     }
   }
+  console.log(`Made ${PACKAGE.name} ${PACKAGE.version}; in your project: npm install ${folder}`);
 }
 
 /** Copies modules; their examples name the package, and a page becomes a module. */
