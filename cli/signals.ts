@@ -1,6 +1,9 @@
 /** Signals that mean to stop, as far as the system has them, with their numbers. */
 export function stopSignals(os: typeof Deno.build.os): Readonly<Partial<Record<Deno.Signal, number>>> {
-  return os === "windows" ? { SIGINT: 2, SIGBREAK: 15 } : { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
+  // On Windows, SIGHUP is the console that is closed, and SIGTERM the end of the session or the machine.
+  return os === "windows"
+    ? { SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 }
+    : { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
 }
 
 /** Signals that come so soon after the first mean the same: `deno task` passes on what the terminal sends as well. */

@@ -1,7 +1,11 @@
+import { stopSignals } from "../cli/signals.ts";
+
 /** Resolves at the first Ctrl+C, SIGTERM or loss of the terminal; later ones are swallowed, so that cleaning up ends. */
 export function interrupted(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, () => resolve());
+  for (const signal of Object.keys(stopSignals(Deno.build.os))) {
+    // Ctrl+\ ends at once.
+    if (signal !== "SIGQUIT") Deno.addSignalListener(signal as Deno.Signal, () => resolve());
+  }
   return promise;
 }

@@ -1,4 +1,5 @@
 import { loadLibc } from "./libc.ts";
+import { PLATFORM, type Platform } from "./platform.ts";
 import { isShortage } from "./processes.ts";
 
 /** Where a process is among the control groups of version 2, and whether sub-groups may be made there. */
@@ -125,8 +126,9 @@ function readable<T>(read: () => T[]): T[] {
   }
 }
 
-function ownPlace(): CgroupPlace | undefined {
-  if (Deno.build.os !== "linux") return undefined;
+/** Where this process is; nothing where there are no control groups. */
+export function ownPlace({ isLinux }: Platform = PLATFORM): CgroupPlace | undefined {
+  if (!isLinux) return undefined;
   try {
     return parsePlace(Deno.readTextFileSync("/proc/self/cgroup"), Deno.readTextFileSync("/proc/self/mountinfo"));
   } catch {

@@ -1,5 +1,6 @@
 import { exitOf, type ExitStatus } from "./exit_status.ts";
 import { becomeSubreaper } from "./libc.ts";
+import { PLATFORM, type Platform } from "./platform.ts";
 import { childrenOf } from "./processes.ts";
 import { Reaper } from "./reaper.ts";
 
@@ -19,19 +20,19 @@ export class Children implements Disposable {
   onEnd = () => {};
 
   /** Has all orphans of those below come to this process. */
-  static adopting(): Children {
-    return new Children(becomeSubreaper().ok);
+  static adopting(platform: Platform = PLATFORM): Children {
+    return new Children(becomeSubreaper(platform).ok, platform);
   }
 
   /** Of a process that starts no command: if it is PID 1, or had children before it became this program. */
-  static inherited(): Children | undefined {
-    if (Deno.build.os !== "linux") return undefined;
+  static inherited(platform: Platform = PLATFORM): Children | undefined {
+    if (!platform.isLinux) return undefined;
     // To load the C library takes memory.
-    return Deno.pid === 1 || childrenOf(Deno.pid)?.length ? new Children(false) : undefined;
+    return Deno.pid === 1 || childrenOf(Deno.pid)?.length ? new Children(false, platform) : undefined;
   }
 
-  private constructor(adopts: boolean) {
-    this.former = Deno.build.os === "linux" ? childrenOf(Deno.pid) ?? [] : [];
+  private constructor(adopts: boolean, { isLinux }: Platform) {
+    this.former = isLinux ? childrenOf(Deno.pid) ?? [] : [];
     this.adopts = adopts;
     this.#reaper = Reaper.start({
       isOwn: (pid) => this.#own.has(pid),

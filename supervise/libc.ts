@@ -1,3 +1,5 @@
+import { PLATFORM, type Platform } from "./platform.ts";
+
 /** The calls of the C library that Deno does not offer itself. */
 const CALLS = {
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
@@ -15,13 +17,15 @@ const PR_SET_CHILD_SUBREAPER = 36;
 
 let loaded: { readonly libc: Libc } | { readonly reason: string } | undefined;
 
-/** The C library on Linux, or why it cannot be used. It is loaded once. */
-export function loadLibc(): { readonly libc: Libc } | { readonly reason: string } {
+/** The C library, or why it cannot be used: the numbers that calls take are those of Linux. It is loaded once. */
+export function loadLibc(
+  { os, isLinux }: Platform = PLATFORM,
+): { readonly libc: Libc } | { readonly reason: string } {
+  if (!isLinux) return { reason: `not available on ${os}` };
   return loaded ??= open();
 }
 
 function open(): { readonly libc: Libc } | { readonly reason: string } {
-  if (Deno.build.os !== "linux") return { reason: `not available on ${Deno.build.os}` };
   // Without this check, Deno would ask the user on a terminal.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return { reason: "no permission for FFI" };
   let reason = "";
@@ -39,8 +43,10 @@ function open(): { readonly libc: Libc } | { readonly reason: string } {
  * Makes this process the one that adopts the orphans among its descendants, so that none of them gets out of its
  * sight. Gives the reason if that is not possible.
  */
-export function becomeSubreaper(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
-  const library = loadLibc();
+export function becomeSubreaper(
+  platform?: Platform,
+): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
+  const library = loadLibc(platform);
   if ("reason" in library) return { ok: false, reason: library.reason };
   // An emulated kernel may not know it.
   if (library.libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) !== 0) return { ok: false, reason: "prctl failed" };

@@ -1,4 +1,5 @@
 import type { Cgroup } from "./cgroup.ts";
+import { PLATFORM, type Platform } from "./platform.ts";
 import {
   allPids,
   childrenOf,
@@ -56,6 +57,14 @@ export interface ProcessTreeOptions {
   readonly cgroup?: Cgroup;
   /** Where processes are read from, for tests. */
   readonly source?: () => Source;
+  /** What is sent to them by, for tests. */
+  readonly send?: typeof trySignal;
+  /**
+   * The system that they run on.
+   *
+   * @default {this one}
+   */
+  readonly platform?: Platform;
 }
 
 /**
@@ -64,6 +73,8 @@ export interface ProcessTreeOptions {
  */
 export class ProcessTree {
   readonly #options: ProcessTreeOptions;
+  readonly #platform: Platform;
+  readonly #send: typeof trySignal;
   /** The living members at the last look. Wherever they go afterwards, they are found again. */
   #members = new Map<number, ProcessInfo>();
   /** All members that ever led a process group: such a group has members only. */
@@ -75,6 +86,8 @@ export class ProcessTree {
 
   constructor(options: ProcessTreeOptions) {
     this.#options = options;
+    this.#platform = options.platform ?? PLATFORM;
+    this.#send = options.send ?? trySignal;
   }
 
   /** The living members at the last look. */
@@ -86,7 +99,8 @@ export class ProcessTree {
   add(pid: number): void {
     const info = processInfo(pid) ?? unseen(pid);
     this.#members.set(pid, info);
-    if (info.group === pid || Deno.build.os !== "linux") this.#leaders.add(pid);
+    // Each command gets a group of its own, which only Linux tells at once.
+    if (info.group === pid || !this.#platform.isLinux) this.#leaders.add(pid);
   }
 
   /** Looks for all members. It gives way to others again and again, however many there are. */
@@ -104,7 +118,7 @@ export class ProcessTree {
   async #look(listed: (pid: number) => void): Promise<boolean> {
     const { adopters, cgroup } = this.#options;
     const slice = new Slice();
-    const source = this.#options.source?.() ?? await openSource(slice);
+    const source = this.#options.source?.() ?? await openSource(slice, this.#platform);
     if (!source) return false;
     const found = new Map<number, ProcessInfo>();
     const dead = new Map<number, string>();
@@ -177,24 +191,25 @@ export class ProcessTree {
     const last = signal === "SIGKILL";
     if (last) this.#options.cgroup?.kill();
     // What forks and ends all the time is gone by the end of a look.
-    await this.#look(last ? (pid) => trySignal(pid, signal) : () => {});
+    await this.#look(last ? (pid) => this.#send(pid, signal) : () => {});
     if (this.#options.mayEscape() && performance.now() - this.#marksReadAt >= MARKS_EVERY_MS) await this.#addMarked();
     const members = this.members;
     // A group gets it in one step, so that none of it can start another process in between.
-    const groups = new Set(members.map(({ group }) => group).filter((group) => this.#leaders.has(group)));
+    const known = members.map(({ group }) => group).filter((group) => this.#leaders.has(group));
+    const groups = new Set(this.#platform.isUnix ? known : []);
     const send = (pid: number) => {
-      const sent = trySignal(pid, signal);
+      const sent = this.#send(pid, signal);
       // One that was stopped would not act on it, nor end.
-      if (!last && Deno.build.os !== "windows") trySignal(pid, "SIGCONT");
+      if (!last && this.#platform.isUnix) this.#send(pid, "SIGCONT");
       return sent;
     };
-    for (const group of groups) if (Deno.build.os !== "windows") send(-group);
+    for (const group of groups) send(-group);
     const refused: number[] = [];
     const slice = new Slice();
     for (const { pid, group } of members) {
       if (slice.isOver) await slice.next();
       // Some programs take a second SIGTERM for an order to hurry.
-      const sent = groups.has(group) && !last ? trySignal(pid, 0) : send(pid);
+      const sent = groups.has(group) && !last ? this.#send(pid, 0) : send(pid);
       if (sent === "refused") refused.push(pid);
     }
     return await Promise.all(refused.map(async (pid) => ({ pid, ...await describe(pid) })));
@@ -229,7 +244,7 @@ export class ProcessTree {
       const now = processInfo(pid);
       if (now && !now.dead && isSame(now, member)) return true;
       // Where only a look can tell, it must start from these.
-      if (Deno.build.os === "linux") members.delete(pid);
+      if (this.#platform.isLinux) members.delete(pid);
     }
     return false;
   }
@@ -252,7 +267,7 @@ export class ProcessTree {
 
   /** Finds processes by the mark in their environment, which they may have overwritten. Says whether it could read. */
   async #addMarked(): Promise<boolean> {
-    if (Deno.build.os !== "linux") return true;
+    if (!this.#platform.isLinux) return true;
     this.#marksReadAt = performance.now();
     const text = `${RUN_VARIABLE}=${this.#options.mark}\0`;
     const not = this.#strangers();
@@ -294,8 +309,8 @@ export interface Source {
 }
 
 /** Nothing if there is no way to read any now. */
-async function openSource(slice: Slice): Promise<Source | undefined> {
-  if (Deno.build.os === "linux" && listsChildren()) {
+async function openSource(slice: Slice, { list }: Platform): Promise<Source | undefined> {
+  if (list === "proc" && listsChildren()) {
     return {
       info: processInfo,
       children: ({ pid, threads }) => childrenOf(pid, threads),
@@ -303,8 +318,8 @@ async function openSource(slice: Slice): Promise<Source | undefined> {
       inGroups: () => [],
     };
   }
-  if (Deno.build.os === "windows") return tableSource([]);
-  const all = Deno.build.os === "linux" ? await scan(slice) : await processesByPs();
+  if (list === undefined) return tableSource([]);
+  const all = list === "proc" ? await scan(slice) : await processesByPs();
   return all && tableSource(all);
 }
 

@@ -1,3 +1,4 @@
+import { PLATFORM, type Platform } from "./platform.ts";
 import { isShortage } from "./processes.ts";
 
 /** A command that cannot be run; the message is one line for the user, the code is what shells give. */
@@ -20,9 +21,10 @@ const SETUID = 0o4000;
  *
  * @throws {CommandError} If not.
  */
-export function checkProgram(program: string): void {
-  if (Deno.build.os === "windows") return;
-  const found = places(program).map((path) => ({ path, info: fileInfo(path) }))
+export function checkProgram(program: string, platform: Platform = PLATFORM): void {
+  // On Windows, what is executable is known by its ending, by a list that may be changed.
+  if (!platform.isUnix) return;
+  const found = places(program, originalPath(platform)).map((path) => ({ path, info: fileInfo(path) }))
     .filter(({ info }) => info?.isFile || (info && program.includes("/")));
   if (found.length === 0) throw notFound(program);
   const usable = found.find(({ info }) => info!.isFile && (info!.mode ?? 0) & 0o111);
@@ -92,8 +94,8 @@ export function withOriginalPath(argv: readonly string[], path = originalPath())
 }
 
 /** The `PATH` that this process was started with. */
-function originalPath(): string | undefined {
-  if (Deno.build.os !== "linux") return Deno.env.get("PATH");
+function originalPath({ isLinux }: Platform = PLATFORM): string | undefined {
+  if (!isLinux) return Deno.env.get("PATH");
   try {
     const environment = new TextDecoder().decode(Deno.readFileSync("/proc/self/environ"));
     return environment.split("\0").find((line) => line.startsWith("PATH="))?.slice("PATH=".length);

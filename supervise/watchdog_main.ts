@@ -1,5 +1,6 @@
 import { inbox, Outbox } from "./channel.ts";
 import { Children } from "./children.ts";
+import { PLATFORM } from "./platform.ts";
 import { openFd } from "./pipes.ts";
 import { type AgentOptions, WatchdogAgent } from "./watchdog_agent.ts";
 import type { WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
@@ -19,10 +20,7 @@ export async function runWatchdog(
   const input = pipes ? openFd(pipes.read, { read: true }) : Deno.stdin;
   const outbox = pipes && new Outbox<WatchdogAnswer>(openFd(pipes.write, { write: true }));
   // Whoever stops a whole group or service means the node; this one ends when the node has.
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT"]
-    : ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR2"];
-  for (const signal of signals) Deno.addSignalListener(signal, () => {});
+  for (const signal of PLATFORM.sentToAll) Deno.addSignalListener(signal, () => {});
   const guard = new WatchdogAgent({
     ...options,
     answer: (answer) => outbox?.send(answer),

@@ -17,8 +17,8 @@ Deno.test("a second stop signal means the same within half a second, and an end 
   assertEquals(stopSignal(later.next, 9000).order, "ignore");
 });
 
-Deno.test("Windows has neither SIGTERM nor SIGHUP", () => {
-  assertEquals(Object.keys(stopSignals("windows")), ["SIGINT", "SIGBREAK"]);
+Deno.test("the stop signals are those that a system can send, on Windows also Ctrl+Break but not SIGQUIT", () => {
+  assertEquals(Object.keys(stopSignals("windows")), ["SIGHUP", "SIGINT", "SIGTERM", "SIGBREAK"]);
   for (const os of ["linux", "darwin"] as const) {
     assertEquals(Object.keys(stopSignals(os)), ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"]);
   }
