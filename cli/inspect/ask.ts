@@ -101,5 +101,6 @@ function reason(error: unknown, timeoutMs: number): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
   if (/connection refused/i.test(text)) return "connection refused";
-  return text;
+  if (text.includes("dns error")) return "its host name is not known here";
+  return text.replace(/^error sending request.*?: client error \(\w+\): /, "");
 }
