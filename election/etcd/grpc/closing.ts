@@ -5,8 +5,11 @@ import type { OwnSockets } from "./sockets.ts";
 /** How long grpc-js keeps a timer after it began to connect, also if the client is closed meanwhile. */
 const CONNECTION_DELAY_MS = 250;
 
-/** Milliseconds to wait for servers to close their side. */
+/** Milliseconds to wait for servers to close their side, if somebody waits for that. */
 const CLOSE_TIMEOUT_MS = 200;
+
+/** The same if nobody does: each failed client would leave its socket to a server that never closes any. */
+const CUT_AFTER_MS = 2000;
 
 /** When no timer of closed clients is left. */
 let settledAt = 0;
@@ -21,7 +24,8 @@ const closing = new Map<OwnSockets, Promise<unknown>>();
 export function closeLater(channel: EtcdChannel, sockets: OwnSockets, connected: boolean): void {
   const closed = delay(0).then(() => {
     channel.close();
-    return sockets.close();
+    const timer = setTimeout(() => sockets.cut(), CUT_AFTER_MS);
+    return sockets.close().then(() => clearTimeout(timer));
   });
   closing.set(sockets, closed.then(() => closing.delete(sockets)));
   if (!connected) settledAt = performance.now() + CONNECTION_DELAY_MS;
