@@ -43,29 +43,44 @@ async function main(args: string[]): Promise<void> {
   await makeExecutable(output, { target, selfExtracting });
 }
 
+/** The name of an executable for a system: on Windows it ends with `.exe`. And a name beside it, while it is made. */
+export function executableNames(
+  output: string,
+  target: string | undefined,
+  os: typeof Deno.build.os,
+): { readonly file: string; readonly fresh: string } {
+  const forWindows = target === undefined ? os === "windows" : target.includes("windows");
+  if (!forWindows) return { file: output, fresh: `${output}.new` };
+  const name = output.replace(/\.exe$/i, "");
+  return { file: `${name}.exe`, fresh: `${name}.new.exe` };
+}
+
 /**
- * Makes one executable.
+ * Makes one executable, and gives the path of it.
  *
  * @throws {CompileError} If that cannot be done.
  */
 export async function makeExecutable(
   output: string,
   { target, selfExtracting = false }: { target?: string; selfExtracting?: boolean },
-): Promise<void> {
+): Promise<string> {
+  const { os } = Deno.build;
+  if (selfExtracting && os === "windows") throw new CompileError("a self-extracting file needs sh: not on Windows");
   await using bundle = await makeBundle();
   // Whoever starts it meanwhile starts the old one.
-  const fresh = `${output}.new${target?.includes("windows") ? ".exe" : ""}`;
+  const { file, fresh } = executableNames(output, target, os);
   if (selfExtracting) await makeSelfExtracting(bundle.folder, fresh);
   else {
     const problem = await compile(bundle.folder, fresh, target);
     if (problem !== undefined) {
       const cause = `Deno's runtime for executables cannot be fetched (${problem})`;
-      if (target !== undefined) throw new CompileError(cause);
-      console.error(`${cause}: making a self-extracting ${output} instead`);
+      if (target !== undefined || os === "windows") throw new CompileError(cause);
+      console.error(`${cause}: making a self-extracting ${file} instead`);
       await makeSelfExtracting(bundle.folder, fresh);
     }
   }
-  await Deno.rename(fresh, output);
+  await Deno.rename(fresh, file);
+  return file;
 }
 
 /** The program in a few files of JavaScript. */

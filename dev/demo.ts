@@ -17,6 +17,26 @@ const ENDED: Record<TermEndReason, string> = {
   "key-gone": END_REASON_TEXTS["key-gone"],
 };
 
+/** What was done to a node from outside, if it ended so, and whether it failed. */
+export function howEnded(
+  { code, signal }: Pick<Deno.CommandStatus, "code" | "signal">,
+  leading: boolean,
+  os: typeof Deno.build.os,
+): { readonly killed?: string; readonly failed: boolean } {
+  if (signal) return { killed: `killed by ${signal}`, failed: false };
+  // Windows does not tell that a process was killed, but the code that it is given then. A leader has no reason to fail.
+  if (os === "windows" && leading && code === 1) return { killed: "killed", failed: false };
+  return { failed: code !== 0 };
+}
+
+/** How to end the leader, and to crash it. */
+function endings(pid: number | undefined, os: typeof Deno.build.os): string {
+  const crash = "crashes the leader: its watchdog gives its lease back, and another leads at once";
+  if (os === "windows") return `taskkill /F /PID ${pid}    ${crash}`;
+  return `kill ${pid}       ends the leader, which resigns: another leads in milliseconds
+    kill -9 ${pid}    ${crash}`;
+}
+
 /** Who leads, and when somebody ceased to. */
 class Story {
   /** Whether all are being stopped: there is no more to tell of the lead. */
@@ -25,6 +45,7 @@ class Story {
   /** Whether a node ended by itself, with an error. */
   failed = false;
   readonly #ports: readonly number[];
+  readonly #onLeader: () => void;
   readonly #nodes = new Map<number, NodeProcess>();
   #leader: number | undefined;
   #lastLeader: number | undefined;
@@ -34,8 +55,9 @@ class Story {
   /** A node that leads, as long as it is not known that the leader before it has ceased to. */
   #early: { readonly port: number; readonly at: number } | undefined;
 
-  constructor(ports: readonly number[]) {
+  constructor(ports: readonly number[], onLeader: () => void) {
     this.#ports = ports;
+    this.#onLeader = onLeader;
   }
 
   started(port: number, node: NodeProcess): void {
@@ -56,9 +78,10 @@ class Story {
 
   exited(port: number, status: Deno.CommandStatus): void {
     this.#nodes.delete(port);
-    this.#say(port, `${status.signal ? `killed by ${status.signal}` : `ended with code ${status.code}`}`);
-    if (status.signal) this.#ceased(port, `was killed by ${status.signal}`, Date.now());
-    else if (status.code !== 0) this.failed = true;
+    const { killed, failed } = howEnded(status, this.over || port === this.#leader, Deno.build.os);
+    this.#say(port, killed ?? `ended with code ${status.code}`);
+    if (killed) this.#ceased(port, `was ${killed}`, Date.now());
+    this.failed ||= failed;
   }
 
   #ceased(port: number, why: string, at: number): void {
@@ -100,10 +123,10 @@ class Story {
     print(`
   Try in another terminal:
     ${this.#ports.map((port) => `curl localhost:${port}`).join("; ")}
-    kill ${pid}       ends the leader, which resigns: another leads in milliseconds
-    kill -9 ${pid}    crashes the leader: its watchdog gives its lease back, and another leads at once
+    ${endings(pid, Deno.build.os)}
   Ctrl+C here ends everything.
 `);
+    this.#onLeader();
   }
 
   #say(port: number, text: string): void {
@@ -124,7 +147,19 @@ function print(text: string): void {
   }
 }
 
-async function main([first = String(FIRST_PORT), ...others]: readonly string[]): Promise<number> {
+/** What else the demo is given by who runs it as a part of something. */
+export interface DemoOptions {
+  /** Ends it. */
+  readonly stop?: Promise<void>;
+  /** Called when a node leads. */
+  readonly onLeader?: () => void;
+}
+
+/** Runs the demo, and gives its exit code. */
+export async function demo(
+  [first = String(FIRST_PORT), ...others]: readonly string[],
+  { stop = interrupted(), onLeader = () => {} }: DemoOptions = {},
+): Promise<number> {
   if (others.length > 0 || !/^\d{4,5}$/.test(first) || Number(first) > 65533) {
     console.error("usage: deno task demo [PORT]: three nodes on PORT and the next two, expected from 1024 to 65533");
     return 2;
@@ -138,11 +173,10 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
     );
     return 1;
   }
-  const stop = interrupted();
   try {
     await using etcd = await LocalEtcd.start();
     tell(`etcd serves on ${etcd.endpoint}; starting nodes on ports ${ports.join(", ")}.`);
-    return await runNodes(etcd, ports, stop) ? 0 : 1;
+    return await runNodes(etcd, new Story(ports, onLeader), ports, stop) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof EtcdNotFoundError)) throw error;
     console.error(`demo: ${error.message}`);
@@ -151,8 +185,12 @@ async function main([first = String(FIRST_PORT), ...others]: readonly string[]):
 }
 
 /** Runs the nodes until `stop`, or until none is left, and gives whether none of them failed. */
-async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise<void>): Promise<boolean> {
-  const story = new Story(ports);
+async function runNodes(
+  etcd: LocalEtcd,
+  story: Story,
+  ports: readonly number[],
+  stop: Promise<void>,
+): Promise<boolean> {
   const nodes = ports.map((port) => {
     const flags = ["--port", String(port), "--hostname", "127.0.0.1", "--endpoints", etcd.endpoint, "--watchdog"];
     const node = new NodeProcess(flags, (line) => story.line(port, line));
@@ -180,4 +218,4 @@ async function runNodes(etcd: LocalEtcd, ports: readonly number[], stop: Promise
   return !story.failed;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await demo(Deno.args));
