@@ -11,6 +11,7 @@ import { Proxy } from "./support/proxy.ts";
 import { transport } from "./support/transport.ts";
 import { follows, leads, within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
 /** What a candidate with these options is told of its trouble with etcd, other than that a busy machine is slow. */
 async function trouble(etcd: LocalEtcd, options: Partial<ElectionOptions>): Promise<string> {
@@ -216,7 +217,7 @@ function footprint(pid: number): { files: number; cpuMs: number } {
   return { files: [...Deno.readDirSync(`/proc/${pid}/fd`)].length, cpuMs: cpuMs(pid) };
 }
 
-Deno.test("a wrong authority is tried again for ever, without leaking or spinning", async () => {
+test("a wrong authority is tried again for ever, without leaking or spinning", async () => {
   await using files = await Certificates.make();
   await files.sign("server", "localhost");
   await files.authority("other");
@@ -228,7 +229,7 @@ Deno.test("a wrong authority is tried again for ever, without leaking or spinnin
   await settlesDown(node, () => proxy.accepts(8));
 });
 
-Deno.test("a wrong password is tried again for ever, without leaking or spinning, until it is right", async () => {
+test("a wrong password is tried again for ever, without leaking or spinning, until it is right", async () => {
   await using files = await Certificates.make();
   await Deno.writeTextFile(files.path("password"), "guessed");
   await using etcd = await withUsers();
@@ -348,7 +349,7 @@ Deno.test("a password is changed: nodes and a watchdog go on with the one in the
   assert(!JSON.stringify([a.log, b.log]).includes("rotated"));
 });
 
-Deno.test("a password that can be read only once, from a pipe, is kept", async () => {
+test("a password that can be read only once, from a pipe, is kept", async () => {
   await using files = await Certificates.make();
   const path = files.path("pipe");
   await using writer = Program.start("sh", ["-c", 'mkfifo "$0" && echo made && echo secret > "$0"', path]);

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Program } from "./support/program.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const ROOT = Deno.build.os === "linux" && Deno.uid() === 0;
@@ -12,7 +13,7 @@ async function run(etcd: LocalEtcd, command: string[], shell = 'exec "$@"', env:
   return await Program.run("/bin/sh", ["-c", shell, "sh", ...node, "--", ...command], { env });
 }
 
-Deno.test("a command's environment is the node's without secrets, whatever is in it", async () => {
+test("a command's environment is the node's without secrets, whatever is in it", async () => {
   await using etcd = await LocalEtcd.start();
   for (const flag of ["", "LEADER_NODE_WATCHDOG=false; export LEADER_NODE_WATCHDOG;"]) {
     const shell = `${flag} BAD=$(printf 'x\\377y'); export BAD; exec "$@"`;
@@ -27,7 +28,7 @@ Deno.test("a command's environment is the node's without secrets, whatever is in
   }
 });
 
-Deno.test("a PATH that is empty or missing stays so", async () => {
+test("a PATH that is empty or missing stays so", async () => {
   await using etcd = await LocalEtcd.start();
   const command = ["/bin/sh", "-c", 'echo "[${PATH-none}] $1"', "sh", "an argument"];
   assertEquals((await run(etcd, command, 'PATH=; exec "$@"')).stdout, "[] an argument\n");
@@ -36,7 +37,7 @@ Deno.test("a PATH that is empty or missing stays so", async () => {
   assertEquals(/^PATH=.*$/m.exec(stdout), null);
 });
 
-Deno.test("the command's standard streams are the node's", async () => {
+test("the command's standard streams are the node's", async () => {
   await using etcd = await LocalEtcd.start();
   const shell = 'echo "from stdin" | "$@"';
   const { stdout, stderr } = await run(etcd, ["sh", "-c", 'read line; echo "got $line"; echo err >&2'], shell);
@@ -44,7 +45,7 @@ Deno.test("the command's standard streams are the node's", async () => {
   assertStringIncludes(stderr, "\nerr\n");
 });
 
-Deno.test("a command that cannot be started: it is said which of the reasons it is", async () => {
+test("a command that cannot be started: it is said which of the reasons it is", async () => {
   await using etcd = await LocalEtcd.start();
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/script`, "#!/no/such/interpreter -x\n", { mode: 0o755 });

@@ -7,8 +7,9 @@ import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
-Deno.test("a command runs while its node leads, with the term in its environment, and is seen in the status", async () => {
+test("a command runs while its node leads, with the term in its environment, and is seen in the status", async () => {
   await using etcd = await LocalEtcd.start();
   const script =
     'echo "$LEADER_NODE_TOKEN|$ETCD_LOCK_REV|$LEADER_NODE_ELECTION|$LEADER_NODE_ID|$LEADER_NODE_URL|$ETCD_LOCK_KEY' +
@@ -30,7 +31,7 @@ Deno.test("a command runs while its node leads, with the term in its environment
   assert(!lives(Number(pid)) && !lives(watchdog!.pid!));
 });
 
-Deno.test("a signal ends the command first, then the lead: the successor's begins when it has ended", async () => {
+test("a signal ends the command first, then the lead: the successor's begins when it has ended", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { shell: "trap 'timeout 0.3 sh -c \"$BEAT\" main; exit 0' TERM" });
@@ -40,7 +41,7 @@ Deno.test("a signal ends the command first, then the lead: the successor's begin
   await takesOver(b, beats);
 });
 
-Deno.test("a command that ignores SIGTERM, and what it started and sent away, are killed within the grace", async () => {
+test("a command that ignores SIGTERM, and what it started and sent away, are killed within the grace", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const shell = `trap '' TERM; sh -c "$BEAT" child & setsid sh -c "trap '' TERM; $BEAT" away &`;
@@ -53,7 +54,7 @@ Deno.test("a command that ignores SIGTERM, and what it started and sent away, ar
   await takesOver(b, beats);
 });
 
-Deno.test("a leader that is killed takes its command with it, and the next one leads without waiting for the lease", async () => {
+test("a leader that is killed takes its command with it, and the next one leads without waiting for the lease", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const shell = `setsid sh -c "$BEAT" away &`;
@@ -70,7 +71,7 @@ Deno.test("a leader that is killed takes its command with it, and the next one l
   assertEquals((await etcd.ctl("lease", "list")).split("\n")[0], "found 1 leases");
 });
 
-Deno.test("a leader that is frozen: the watchdog ends its command before the next one begins", async () => {
+test("a leader that is frozen: the watchdog ends its command before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { shell: "trap '' TERM" });
@@ -85,7 +86,7 @@ Deno.test("a leader that is frozen: the watchdog ends its command before the nex
   assertEquals(beats.assertNoOverlap(), 2);
 });
 
-Deno.test("a leader whose own code blocks it: the watchdog ends its command before the next one begins", async () => {
+test("a leader whose own code blocks it: the watchdog ends its command before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const preload = fileURLToPath(new URL("./support/faulty_machine.ts", import.meta.url));
@@ -96,7 +97,7 @@ Deno.test("a leader whose own code blocks it: the watchdog ends its command befo
   await takesOver(b, beats);
 });
 
-Deno.test("a leader that is cut off from etcd ends its command before the next one begins", async () => {
+test("a leader that is cut off from etcd ends its command before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using proxy = new Proxy(etcd.port);
   await using beats = await Beats.create();
@@ -107,7 +108,7 @@ Deno.test("a leader that is cut off from etcd ends its command before the next o
   await takesOver(b, beats);
 });
 
-Deno.test("a watchdog that is killed is replaced, and the new one knows all", async () => {
+test("a watchdog that is killed is replaced, and the new one knows all", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "60"] });
@@ -126,7 +127,7 @@ Deno.test("a watchdog that is killed is replaced, and the new one knows all", as
   await takesOver(b, beats);
 });
 
-Deno.test("without a command, --watchdog frees the lead of a node that dies", async () => {
+test("without a command, --watchdog frees the lead of a node that dies", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--ttl", "60", "--watchdog"]);
   await a.logs("leading");
@@ -136,7 +137,7 @@ Deno.test("without a command, --watchdog frees the lead of a node that dies", as
   await b.logs("leading");
 });
 
-Deno.test("a second signal kills the command too", async () => {
+test("a second signal kills the command too", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   await using a = await TestNode.start(etcd, ["--ttl", "60", "--", ...beats.command("trap '' TERM")]);
@@ -157,7 +158,7 @@ Deno.test("a second signal kills the command too", async () => {
   await within(3000, "the command to end", gone(Number(pid)));
 });
 
-Deno.test("a command that ends by itself ends the node with its code, and the next one leads", async () => {
+test("a command that ends by itself ends the node with its code, and the next one leads", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--", "sh", "-c", "read line < /dev/zero; exit 3"]);
   await a.logs("leading");
@@ -172,7 +173,7 @@ Deno.test("a command that ends by itself ends the node with its code, and the ne
   assertEquals((await within(5000, "the node to end", c.exited)).code, 3);
 });
 
-Deno.test("--on-exit resign hands the lead on, --on-exit restart keeps it", async () => {
+test("--on-exit resign hands the lead on, --on-exit restart keeps it", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--on-exit", "restart", "--", "sh", "-c", "exit 3"]);
   await a.logs("command-ended", { fields: { code: 3 } });
@@ -186,7 +187,7 @@ Deno.test("--on-exit resign hands the lead on, --on-exit restart keeps it", asyn
   await b.logs("following");
 });
 
-Deno.test("a command that cannot be run is one line, with the exit code of shells", async () => {
+test("a command that cannot be run is one line, with the exit code of shells", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--on-exit", "restart", "--", "sh", "-c", "exit 0"]);
   await a.stop();
@@ -209,7 +210,7 @@ Deno.test("a command that cannot be run is one line, with the exit code of shell
   assertEquals(await run("/etc/passwd"), [126, "leader-node: command cannot be executed: /etc/passwd\n"]);
 });
 
-Deno.test("the watchdog gets passwords and keys, and ps shows none of it", async () => {
+test("the watchdog gets passwords and keys, and ps shows none of it", async () => {
   await using etcd = await LocalEtcd.start();
   const env = {
     LEADER_NODE_USER: "worker",

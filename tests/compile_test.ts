@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { OddFolder } from "./support/odd_folder.ts";
 import { freePort, Program } from "./support/program.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PATH = "/usr/bin:/bin";
@@ -40,7 +41,7 @@ function files(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name);
 }
 
-Deno.test("the executable elects, fails over and runs a command, in an empty folder with an empty home", async () => {
+test("the executable elects, fails over and runs a command, in an empty folder with an empty home", async () => {
   await using shop = new Workshop();
   await shop.make(ROOT);
   const alone = shop.home();
@@ -93,7 +94,7 @@ Deno.test("the executable elects, fails over and runs a command, in an empty fol
   assertEquals(files(alone.cwd), []);
 });
 
-Deno.test("a self-extracting executable unpacks once, whole, and where nobody else can write", async () => {
+test("a self-extracting executable unpacks once, whole, and where nobody else can write", async () => {
   await using shop = new Workshop();
   {
     await using folder = await OddFolder.withRepository();

@@ -4,6 +4,7 @@ import { lines } from "../dev/lines.ts";
 import { freePort } from "../dev/local_etcd.ts";
 import { OddFolder } from "./support/odd_folder.ts";
 import { within } from "./support/until.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -94,7 +95,7 @@ async function curl(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/`, { client })).text();
 }
 
-Deno.test("in any folder, the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
+test("in any folder, the demo shows an election, a crash, a handover, and leaves nothing behind", async () => {
   const ports = threePorts();
   await using folder = await OddFolder.withRepository();
   await using demo = new Task("demo", [ports[0]], FOREIGN, folder.path);
@@ -124,7 +125,7 @@ Deno.test("in any folder, the demo shows an election, a crash, a handover, and l
   for (const line of demo.printed) assert(!/^\s+at |Uncaught/.test(line), line);
 });
 
-Deno.test("a demo whose nodes do not live is a failure", async () => {
+test("a demo whose nodes do not live is a failure", async () => {
   await using folder = await OddFolder.withRepository();
   await Deno.remove(`${folder.path}main.ts`);
   await using demo = new Task("demo", [threePorts()[0]], {}, folder.path);
@@ -180,7 +181,7 @@ Deno.test("without an etcd the tasks say how to get one", async () => {
   }
 });
 
-Deno.test("an etcd in a cache that others can write to is not run", async () => {
+test("an etcd in a cache that others can write to is not run", async () => {
   const folder = await Deno.makeTempDir({ prefix: "leader-node-planted-" });
   const programs = `${folder}/leader-node/etcd-from-debian/usr/bin`;
   await Deno.mkdir(programs, { recursive: true });
@@ -198,7 +199,7 @@ Deno.test("an etcd in a cache that others can write to is not run", async () => 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("the etcd task serves until it is interrupted, and says when its port is taken", async () => {
+test("the etcd task serves until it is interrupted, and says when its port is taken", async () => {
   const port = freePort();
   await using etcd = new Task("etcd", [port]);
   await etcd.prints(new RegExp(`etcd serves on http://127.0.0.1:${port}`));

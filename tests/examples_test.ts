@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 const APP = fileURLToPath(new URL("./support/app.ts", import.meta.url));
@@ -96,7 +97,7 @@ for (const [program, file, args] of PROXIES) {
   });
 }
 
-Deno.test("gate.sh runs a program where the node leads, and ends it when the lead goes", async () => {
+test("gate.sh runs a program where the node leads, and ends it when the lead goes", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a"]);
   await a.logs("leading");
@@ -126,7 +127,7 @@ async function children(pid: number, command: string): Promise<string[]> {
   return stdout.split("\n").filter((line) => line.trim().endsWith(` ${command}`));
 }
 
-Deno.test("the crontab's job runs on the leader's machine only", async () => {
+test("the crontab's job runs on the leader's machine only", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd);
   await using _a = a;
@@ -168,7 +169,7 @@ interface Container {
   readinessProbe: { httpGet: { path: string } };
 }
 
-Deno.test("the Deployment's flags, variables and probes are those of a node, and its gate is the one beside it", async () => {
+test("the Deployment's flags, variables and probes are those of a node, and its gate is the one beside it", async () => {
   const deployment = parse(await Deno.readTextFile(`${EXAMPLES}kubernetes/deployment.yaml`)) as {
     spec: { template: { spec: { containers: [Container, Container] } } };
   };

@@ -10,6 +10,7 @@ import { fillQueue } from "./support/foreign_keys.ts";
 import { Program } from "./support/program.ts";
 import { ROOT } from "./support/repository.ts";
 import { leads, within } from "./support/until.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
 const FILES = 128;
 /** Files that nobody takes: too few for a connection to etcd, enough for what the node itself opens meanwhile. */
@@ -37,7 +38,7 @@ function terms(node: TestNode): unknown[] {
   return node.log.flatMap((line) => typeof line !== "string" && events.includes(line.event) ? [line.event] : []);
 }
 
-Deno.test("more idle connections than a process may have files: the leader keeps its term and answers again", async () => {
+test("more idle connections than a process may have files: the leader keeps its term and answers again", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "2"], { files: FILES });
   await a.logs("leading");
@@ -60,7 +61,7 @@ Deno.test("more idle connections than a process may have files: the leader keeps
   await b.logs("leading");
 });
 
-Deno.test("idle connections that leave hardly a file are cut before somebody else needs one", async () => {
+test("idle connections that leave hardly a file are cut before somebody else needs one", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"], { files: FILES });
   await a.logs("leading");
@@ -78,7 +79,7 @@ Deno.test("idle connections that leave hardly a file are cut before somebody els
   assertEquals(terms(a), ["leading"]);
 });
 
-Deno.test("a command that cannot start for want of files is tried again, and does not end the node", async () => {
+test("a command that cannot start for want of files is tried again, and does not end the node", async () => {
   const program = fileURLToPath(new URL("tests/support/short_of_files.ts", ROOT));
   const run = ["-c", 'ulimit -n 64 && exec "$0" "$@"', Deno.execPath(), "run", "-A", "--quiet", program];
   const { stdout, stderr } = await Program.run("sh", run);
@@ -108,7 +109,7 @@ function continueLater(etcd: LocalEtcd): Deno.ChildProcess {
   return new Deno.Command("sh", { args: ["-c", command], stdin: "null" }).spawn();
 }
 
-Deno.test("renewals and guards that were answered count, though the loop was busy for longer than it waits", async () => {
+test("renewals and guards that were answered count, though the loop was busy for longer than it waits", async () => {
   await using etcd = await LocalEtcd.start();
   const events: ElectionEvent[] = [];
   const renewed = new EventTarget();

@@ -7,6 +7,7 @@ import { Certificates } from "./support/certificates.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { fillQueue } from "./support/foreign_keys.ts";
 import { within } from "./support/until.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
 /** Nodes a, b, c in the order of the queue. */
 async function json(node: TestNode, path: string) {
@@ -104,7 +105,7 @@ Deno.test("events: the state first, then each change, and a clean end when the n
   await within(5000, "the stream to end", ended);
 });
 
-Deno.test("streams that nobody reads, and that are left, leave nothing behind", async () => {
+test("streams that nobody reads, and that are left, leave nothing behind", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd);
   await a.logs("leading");
@@ -143,7 +144,7 @@ Deno.test("of thousands of foreign keys the first hundred are shown, and this no
   await within(5000, "the stream to end", events.next().catch(() => {}));
 });
 
-Deno.test("connections are kept open for many requests, and answer under load", async () => {
+test("connections are kept open for many requests, and answer under load", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd);
   await a.logs("leading");

@@ -4,6 +4,7 @@ import { lines } from "../dev/lines.ts";
 import { LogWriter } from "../cli/log_writer.ts";
 import { within } from "./support/until.ts";
 import { shellWord } from "./support/shell_word.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const PROGRAM = fileURLToPath(new URL("./support/logging_program.ts", import.meta.url));
 const LONG = "x".repeat(1000);
@@ -125,7 +126,7 @@ function assertNoLoss(log: Record<string, unknown>[], all: number): number {
   return dropped;
 }
 
-Deno.test("a log that is read is complete and in order, at the end too", async () => {
+test("a log that is read is complete and in order, at the end too", async () => {
   const file = await Deno.makeTempFile();
   await using program = new LoggingProgram(`2>${shellWord(file)}`);
   await program.log(200);
@@ -137,7 +138,7 @@ Deno.test("a log that is read is complete and in order, at the end too", async (
   await Deno.remove(file);
 });
 
-Deno.test("a pipe that nobody reads: the program goes on, says so, and tells what was dropped when it is read", async () => {
+test("a pipe that nobody reads: the program goes on, says so, and tells what was dropped when it is read", async () => {
   await using pipe = await Pipe.create();
   await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   // More than a pipe and the buffer can take.
@@ -155,14 +156,14 @@ Deno.test("a pipe that nobody reads: the program goes on, says so, and tells wha
   assertEquals(assertNoLoss(parse(text), 1005), dropped);
 });
 
-Deno.test("the end does not wait for a reader that is stuck", async () => {
+test("the end does not wait for a reader that is stuck", async () => {
   await using pipe = await Pipe.create();
   await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   await program.log(100);
   assertEquals(await program.end(), false);
 });
 
-Deno.test("a terminal that was stopped by Ctrl+S holds nothing up", async () => {
+test("a terminal that was stopped by Ctrl+S holds nothing up", async () => {
   const folder = await Deno.makeTempDir();
   const tty = `${folder}/tty`;
   // The terminal's other end; XOFF is what Ctrl+S sends.
@@ -195,12 +196,12 @@ Deno.test("a terminal that was stopped by Ctrl+S holds nothing up", async () => 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a full disk: lines wait, then are dropped, and the end comes at once", async () => {
+test("a full disk: lines wait, then are dropped, and the end comes at once", async () => {
   await using program = new LoggingProgram("2>/dev/full");
   await assertNothingTaken(program);
 });
 
-Deno.test("a pipe whose reader has gone: lines wait, then are dropped, and the end comes at once", async () => {
+test("a pipe whose reader has gone: lines wait, then are dropped, and the end comes at once", async () => {
   await using pipe = await Pipe.create();
   await using program = new LoggingProgram(`2>${shellWord(pipe.path)}`);
   await program.log(0);
@@ -231,7 +232,7 @@ class TestSink {
   }
 }
 
-Deno.test("a line is written at once, in one piece, and writes take whole lines", async () => {
+test("a line is written at once, in one piece, and writes take whole lines", async () => {
   const sink = new TestSink();
   const writer = new LogWriter(sink, String);
   writer.write("first");
@@ -242,7 +243,7 @@ Deno.test("a line is written at once, in one piece, and writes take whole lines"
   assertEquals(sink.written.length, 4);
 });
 
-Deno.test("what a reader takes in parts, or later, arrives whole", async () => {
+test("what a reader takes in parts, or later, arrives whole", async () => {
   const sink = new TestSink();
   sink.take = 3;
   sink.errors.push(new Deno.errors.WouldBlock(), new Deno.errors.WouldBlock());
@@ -254,7 +255,7 @@ Deno.test("what a reader takes in parts, or later, arrives whole", async () => {
   assertEquals(writer.status, { stuckForMs: 0, dropped: 0 });
 });
 
-Deno.test("a disk that has room again gets the lines that waited; at the end it is tried once more", async () => {
+test("a disk that has room again gets the lines that waited; at the end it is tried once more", async () => {
   const sink = new TestSink();
   sink.errors.push(new Error("No space left on device"));
   const writer = new LogWriter(sink, String);

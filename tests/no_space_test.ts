@@ -3,8 +3,9 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { HandoffError } from "../election/mod.ts";
 import { type Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
 import { isLeader, leads } from "./support/until.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
-Deno.test("etcd without space: a handoff to one that is not next is refused, and the leader stays", async () => {
+test("etcd without space: a handoff to one that is not next is refused, and the leader stays", async () => {
   await using etcd = await LocalEtcd.start({ flags: ["--quota-backend-bytes", String(1024 * 1024)] });
   const [a, b, c] = await joinInOrder(etcd, "a", "b", "c") as [Candidate, Candidate, Candidate];
   await leads(a);

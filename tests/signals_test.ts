@@ -5,6 +5,7 @@ import { TestNode } from "./support/node.ts";
 import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
 import { shellWord } from "./support/shell_word.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 /** A command that writes into a file which signals it gets, and takes a moment to end. */
 function witness(file: string): string[] {
@@ -19,7 +20,7 @@ async function begun(file: string): Promise<void> {
 
 for (const signal of ["SIGHUP", "SIGQUIT", "SIGINT"] as const) {
   for (const watchdog of ["--watchdog", "--no-watchdog"]) {
-    Deno.test(`${signal} is a graceful stop, with ${watchdog}`, async () => {
+    test(`${signal} is a graceful stop, with ${watchdog}`, async () => {
       await using etcd = await LocalEtcd.start();
       const file = await Deno.makeTempFile();
       await using a = await TestNode.start(etcd, ["--ttl", "60", watchdog, ...witness(file)]);
@@ -34,7 +35,7 @@ for (const signal of ["SIGHUP", "SIGQUIT", "SIGINT"] as const) {
   }
 }
 
-Deno.test("two signals at once are one: the command keeps its time", async () => {
+test("two signals at once are one: the command keeps its time", async () => {
   await using etcd = await LocalEtcd.start();
   const file = await Deno.makeTempFile();
   await using a = await TestNode.start(etcd, ["--ttl", "60", ...witness(file)]);
@@ -48,7 +49,7 @@ Deno.test("two signals at once are one: the command keeps its time", async () =>
   await Deno.remove(file);
 });
 
-Deno.test("SIGUSR2 is ignored by the node and its watchdog", async () => {
+test("SIGUSR2 is ignored by the node and its watchdog", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--", "sleep", "100"]);
   await a.logs("command-started");
@@ -60,7 +61,7 @@ Deno.test("SIGUSR2 is ignored by the node and its watchdog", async () => {
   assertEquals(await a.stop(), 0);
 });
 
-Deno.test("a node that was started by nohup goes on when its terminal is closed", async () => {
+test("a node that was started by nohup goes on when its terminal is closed", async () => {
   await using etcd = await LocalEtcd.start();
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const port = new URL(etcd.endpoint).port;

@@ -3,8 +3,9 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
 import { pair, takesOver } from "./support/command_pair.ts";
 import { within } from "./support/until.ts";
+import { linuxTest as test } from "./support/systems.ts";
 
-Deno.test("a command may take longer than the TTL to end: the lease is renewed meanwhile", async () => {
+test("a command may take longer than the TTL to end: the lease is renewed meanwhile", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const shell = "trap 'timeout 6 sh -c \"$BEAT\" main; exit 0' TERM";
@@ -18,7 +19,7 @@ Deno.test("a command may take longer than the TTL to end: the lease is renewed m
   assertEquals(code, 0, "it was not killed");
 });
 
-Deno.test("a command that takes its time is killed at once when its lease is lost meanwhile", async () => {
+test("a command that takes its time is killed at once when its lease is lost meanwhile", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const shell = "trap '' TERM";
@@ -32,7 +33,7 @@ Deno.test("a command that takes its time is killed at once when its lease is los
   assertEquals((await within(5000, "the node to end", a.exited)).code, 0);
 });
 
-Deno.test("a node that is frozen while its command takes its time: the watchdog ends it before the next one begins", async () => {
+test("a node that is frozen while its command takes its time: the watchdog ends it before the next one begins", async () => {
   await using etcd = await LocalEtcd.start();
   await using beats = await Beats.create();
   const [a, b] = await pair(etcd, beats, { flags: ["--ttl", "4", "--stop-grace", "30"], shell: "trap '' TERM" });

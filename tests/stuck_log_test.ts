@@ -6,6 +6,7 @@ import { Beats } from "./support/beats.ts";
 import { TestNode } from "./support/node.ts";
 import { within } from "./support/until.ts";
 import { shellWord } from "./support/shell_word.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -101,7 +102,7 @@ const FAULTS: Record<string, (leader: MuteNode, etcd: LocalEtcd) => Promise<unkn
 };
 
 for (const [name, fault] of Object.entries(FAULTS)) {
-  Deno.test(`a leader whose log nobody reads, and ${name}: its command ends before the next one begins`, async () => {
+  test(`a leader whose log nobody reads, and ${name}: its command ends before the next one begins`, async () => {
     await using etcd = await LocalEtcd.start();
     await using beats = await Beats.create();
     const [leader, other] = await pair(etcd, beats);
@@ -113,7 +114,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   });
 }
 
-Deno.test("a log that nobody reads is seen in metrics and in readyz, and the node is ready all the same", async () => {
+test("a log that nobody reads is seen in metrics and in readyz, and the node is ready all the same", async () => {
   await using etcd = await LocalEtcd.start();
   await using node = await MuteNode.start(etcd, []);
   const verbose = async () => {

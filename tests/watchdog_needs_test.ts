@@ -2,10 +2,11 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort, Program } from "./support/program.ts";
+import { unixTest as test } from "./support/systems.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-Deno.test("an executable that is deleted: the node says that there can be no other watchdog, and keeps trying", async () => {
+test("an executable that is deleted: the node says that there can be no other watchdog, and keeps trying", async () => {
   await using etcd = await LocalEtcd.start();
   const folder = await Deno.makeTempDir();
   const executable = `${folder}/deno`;
