@@ -51,6 +51,14 @@ export function sumIn(list: string, file: string): string | undefined {
 }
 
 /**
+ * The tar that unpacks an archive of a release. For systems other than Linux it is a zip, which only BSD's tar knows;
+ * on Windows, Git's shell puts GNU's before it on the PATH.
+ */
+export function tarFor(os: typeof Deno.build.os, env: (name: string) => string | undefined): string {
+  return os === "windows" ? `${env("SystemRoot") ?? "C:\\Windows"}\\System32\\tar.exe` : "tar";
+}
+
+/**
  * Fetches a release into `target`, all of it or nothing; `work` is an empty folder on the same disk.
  *
  * @throws {ReleaseError} If that cannot be done.
@@ -58,12 +66,13 @@ export function sumIn(list: string, file: string): string | undefined {
 export async function fetchRelease(target: string, work: string, options: ReleaseOptions): Promise<void> {
   const [name, ending] = releaseName(options) ?? [];
   if (name === undefined) throw new ReleaseError(`there is no release for ${options.os}`);
+  const tar = tarFor(Deno.build.os, (name) => Deno.env.get(name));
   const problems: string[] = [];
   for (const base of options.bases) {
     const folder = `${base}/v${options.version}`;
     try {
       await fetchArchive(folder, name + ending, `${work}/archive`);
-      const { code, stderr } = await Program.run("tar", ["-xf", "archive"], { cwd: work });
+      const { code, stderr } = await Program.run(tar, ["-xf", "archive"], { cwd: work });
       if (code !== 0) throw new ReleaseError(`cannot be unpacked: ${stderr.trim()}`);
       if (!isFile(beside(`${work}/${name}/`, "etcd", options.os))) throw new ReleaseError("has no etcd in it");
       await Deno.rename(`${work}/${name}`, target);

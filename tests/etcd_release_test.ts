@@ -7,6 +7,8 @@ import { Program } from "./support/program.ts";
 
 const NAME = "etcd-v9.9.9-linux-amd64";
 const FILE = `${NAME}.tar.gz`;
+/** BSD's tar, which is the `tar` of macOS and Windows, and knows zip. */
+const BSDTAR = onPath("bsdtar");
 
 /** A server with a release of the etcd at hand, and an empty cache; there is no apt-get on the PATH. */
 class Releases implements AsyncDisposable {
@@ -40,6 +42,18 @@ class Releases implements AsyncDisposable {
     for (const name of ["tar", "gzip"]) await Deno.symlink(onPath(name)!, `${folder}/bin/${name}`);
     Deno.env.set("PATH", `${folder}/bin`);
     return releases;
+  }
+
+  /** Adds an archive as there are for systems other than Linux; from now on, `tar` is BSD's. */
+  async addZip(name: string, program: string): Promise<void> {
+    const folder = this.#folder;
+    await Deno.rename(`${folder}/${NAME}`, `${folder}/${name}`);
+    await Deno.rename(`${folder}/${name}/etcd`, `${folder}/${name}/${program}`);
+    await Program.run(BSDTAR!, ["-c", "--format", "zip", "-f", `${name}.zip`, name], { cwd: folder });
+    const { stdout } = await Program.run("/usr/bin/sha256sum", [`${name}.zip`], { cwd: folder });
+    await Deno.writeTextFile(`${folder}/SHA256SUMS`, stdout);
+    await Deno.remove(`${folder}/bin/tar`);
+    await Deno.symlink(BSDTAR!, `${folder}/bin/tar`);
   }
 
   fetch(...bases: string[]) {
@@ -94,6 +108,22 @@ test("without apt, a release is fetched once, also by two at once, and runs", as
   assertEquals(await releases.fetch(releases.base), one);
   assertEquals(releases.asked.length, 2);
 });
+
+for (const os of ["darwin", "windows"] as const) {
+  const name = `the release for ${os}, a zip, is unpacked by BSD's tar, and is not the archive of another system`;
+  Deno.test({ name, ignore: !BSDTAR || Deno.build.os !== "linux", fn: () => fetchesZip(os) });
+}
+
+async function fetchesZip(os: "darwin" | "windows"): Promise<void> {
+  await using releases = await Releases.make();
+  const program = os === "windows" ? "etcd.exe" : "etcd";
+  const { cache, asked, base } = releases;
+  await releases.addZip(`etcd-v9.9.9-${os}-amd64`, program);
+  const { etcd } = await fetchEtcd(cache, { version: "9.9.9", os, arch: "x86_64", bases: [base] });
+  assertEquals(etcd, `${cache}/etcd-v9.9.9/${program}`);
+  assertEquals(asked, ["/good/v9.9.9/SHA256SUMS", `/good/v9.9.9/etcd-v9.9.9-${os}-amd64.zip`]);
+  assertMatch((await Program.run(etcd, ["--version"])).stdout, /^etcd Version: 3\./);
+}
 
 test("a release is fetched by its version, for a run of the tests against it", async ({ cache, base, asked }) => {
   const script = fileURLToPath(new URL("../dev/fetch_etcd.ts", import.meta.url));

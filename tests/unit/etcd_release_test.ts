@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { isUsable } from "../../dev/etcd_from_apt.ts";
-import { releaseName, sumIn } from "../../dev/etcd_release.ts";
+import { releaseName, sumIn, tarFor } from "../../dev/etcd_release.ts";
 
 Deno.test("a release has one archive for each system and processor", () => {
   const cases: [os: typeof Deno.build.os, arch: string, file: string | undefined][] = [
@@ -16,6 +16,13 @@ Deno.test("a release has one archive for each system and processor", () => {
   for (const [os, arch, file] of cases) {
     assertEquals(releaseName({ version: "3.5.33", os, arch })?.join(""), file);
   }
+});
+
+Deno.test("on Windows the system's own tar unpacks a release, not that of Git's shell", () => {
+  const env: Record<string, string> = { SystemRoot: "D:\\Windows" };
+  assertEquals(tarFor("windows", (name) => env[name]), "D:\\Windows\\System32\\tar.exe");
+  assertEquals(tarFor("windows", () => undefined), "C:\\Windows\\System32\\tar.exe");
+  assertEquals([tarFor("linux", () => undefined), tarFor("darwin", () => undefined)], ["tar", "tar"]);
 });
 
 Deno.test("the sum of a file is that of its own line", () => {
