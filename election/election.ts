@@ -147,6 +147,7 @@ export class Election implements ElectionView {
    *   closed, and the place in the queue is left to the lease: nobody else leads before the work's time is over.
    * @returns A promise that resolves when everything is closed, also if etcd does not answer.
    * @throws {StopTimeoutError} If it takes longer than `within`.
+   * @throws {InvalidOptionError} If `within` is no number of milliseconds; the election goes on then.
    */
   async stop(options: { within?: number } = {}): Promise<void> {
     await Promise.all([participantOf(this).stop(options), rehearsals.get(this)!.stop()]);

@@ -24,7 +24,7 @@ import { checkNames, checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff } from "./machine/queue.ts";
 import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
-import { checkWait, untilLeader, type WaitOptions } from "./ready.ts";
+import { checkLimit, checkWait, MAX_TIMER_MS, untilLeader, type WaitOptions } from "./ready.ts";
 import { callSafely } from "./report.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
 import type { Store } from "./store.ts";
@@ -176,9 +176,10 @@ export class Participant implements ElectionView {
     return await untilLeader(this.look(), checkWait(options), () => this.#runner.etcdError);
   }
 
-  stop({ within }: { readonly within?: number } = {}): Promise<void> {
+  stop({ within = Infinity }: { readonly within?: number } = {}): Promise<void> {
+    checkLimit("within", within);
     this.#stopped ??= this.#stop();
-    return within === undefined ? this.#stopped : this.#stopWithin(within, this.#stopped);
+    return within < MAX_TIMER_MS ? this.#stopWithin(within, this.#stopped) : this.#stopped;
   }
 
   /** Stops, and resolves when the next candidate can lead. What else there is to do, the shared connection waits for. */

@@ -26,8 +26,17 @@ export function checkWait(options: WaitOptions): WaitOptions {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError("signal", NOT_SHOWN, "an AbortSignal");
   }
-  if (!(typeof wait === "number" && wait > 0)) throw new InvalidOptionError("wait", wait, "milliseconds, more than 0");
-  return { signal, wait };
+  return { signal, wait: checkLimit("wait", wait) };
+}
+
+/**
+ * Checks a limit in milliseconds.
+ *
+ * @throws {InvalidOptionError} If it is none.
+ */
+export function checkLimit(name: string, ms: number): number {
+  if (typeof ms === "number" && ms > 0) return ms;
+  throw new InvalidOptionError(name, ms, "milliseconds, more than 0");
 }
 
 /** Waits for the leader's state among those that a reader gets; it is returned in any case. */
@@ -56,7 +65,10 @@ export async function untilLeader(
   }
 }
 
+/** No timer can take so many milliseconds, or more. */
+export const MAX_TIMER_MS = 2 ** 31;
+
 /** A timer; none for a time that no timer can take. */
 export function timeout(ms: number, run: () => void): ReturnType<typeof setTimeout> | undefined {
-  return ms < 2 ** 31 ? setTimeout(run, ms) : undefined;
+  return ms < MAX_TIMER_MS ? setTimeout(run, ms) : undefined;
 }

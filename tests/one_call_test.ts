@@ -296,5 +296,9 @@ Deno.test("stop that takes too long leaves the key to its lease, so that nobody 
   assertEquals(roles.at(-1), "stopped");
   const b = new Candidate(etcd, "b", { name: "other" });
   await leads(b);
-  await b.stop({ within: 10_000 });
+  const invalid = await assertRejects(() => b.stop({ within: NaN }), InvalidOptionError);
+  assertEquals(invalid.option, "within");
+  // No timer takes so many.
+  await b.stop({ within: Infinity });
+  assertEquals(await etcd.ctl("get", "other/", "--prefix"), "");
 });
