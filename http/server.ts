@@ -112,15 +112,26 @@ class PersistentServer implements NodeServer {
   }
 }
 
-/** Listens; for all addresses on those of IPv4, if the machine has no others. */
+/** Listens; for all addresses on those of IPv4, if that cannot be had with others. */
 function listen(options: ServeOptions, port: number, signal: AbortSignal): Deno.HttpServer<Deno.NetAddr> {
   try {
-    // On Windows, `::` takes no connections by IPv4.
-    if (options.hostname === ALL && Deno.build.os === "windows") return listenOn(ALL_IPV4, options, port, signal);
+    if (options.hostname === ALL && leavesOutIpv4()) return listenOn(ALL_IPV4, options, port, signal);
     return listenOn(options.hostname, options, port, signal);
   } catch (error) {
     if (options.hostname !== ALL || isTaken(error)) throw error;
     return listenOn(ALL_IPV4, options, port, signal);
+  }
+}
+
+/** Whether `::` takes no connections by IPv4, as on Windows, and by Linux's setting `net.ipv6.bindv6only`. */
+function leavesOutIpv4(): boolean {
+  if (Deno.build.os !== "linux") return Deno.build.os === "windows";
+  try {
+    using all = Deno.listen({ hostname: ALL, port: 0 });
+    Deno.listen({ hostname: ALL_IPV4, port: all.addr.port }).close();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -28,6 +28,26 @@ Deno.test("by default a node listens on all addresses, of both families", async 
   }
 });
 
+Deno.test({
+  name: "where :: leaves out IPv4, by net.ipv6.bindv6only, a node listens on IPv4",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  async fn() {
+    const script = `
+      const { serve } = await import(${JSON.stringify(import.meta.resolve("../http/server.ts"))});
+      const unused = () => {};
+      const handler = () => new Response();
+      serve({ port: 0, hostname: "::", handler, onClose: unused, onError: unused, onInterrupted: unused });
+      console.log(Deno.readTextFileSync("/proc/self/net/tcp").split("\\n").filter((line) => / 0A /.test(line)).length);
+      Deno.exit();`;
+    const shell = 'echo "$0" > /proc/sys/net/ipv6/bindv6only && exec "$@"';
+    const deno = [Deno.execPath(), "eval", "--quiet", script];
+    for (const [setting, byIpv4] of [["1", "1"], ["0", "0"]] as const) {
+      const { code, stdout, stderr } = await Program.run("unshare", ["--net", "sh", "-c", shell, setting, ...deno]);
+      assertEquals([code, stdout.trim(), stderr], [0, byIpv4, ""]);
+    }
+  },
+});
+
 Deno.test("three nodes: one says that it leads, the others say on which port", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd);
