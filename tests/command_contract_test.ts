@@ -80,7 +80,7 @@ Deno.test({
       `try { checkProgram("su"); } catch (error) { console.log(error.exitCode, error.message); }`;
     const folder = await Deno.makeTempDir();
     await Deno.chmod(folder, 0o755);
-    for (const name of ["program.ts", "processes.ts"]) {
+    for (const name of ["program.ts", "platform.ts", "processes.ts"]) {
       await Deno.copyFile(new URL(`../supervise/${name}`, import.meta.url), `${folder}/${name}`);
     }
     await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
