@@ -41,6 +41,8 @@ async function failures(...args: string[]): Promise<readonly string[] | undefine
 }
 
 async function testAll(): Promise<number> {
+  const { os } = Deno.build;
+  if (os !== "linux") console.log(`Tests of what ${os} does not have are ignored; the sums below count them.\n`);
   const beside = await failures("--parallel", `--ignore=${ALONE.join(",")}`);
   const alone = await failures(...ALONE);
   const again = [...beside ?? [], ...alone ?? []];

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fileURLToPath } from "node:url";
 import { lines } from "../dev/lines.ts";
 import { freePort } from "../dev/local_etcd.ts";
+import { denoDir } from "./support/deno_dir.ts";
 import { OddFolder } from "./support/odd_folder.ts";
 import { within } from "./support/until.ts";
 import { unixTest as test } from "./support/systems.ts";
@@ -152,11 +153,6 @@ Deno.test("the demo refuses what is no port", async () => {
     assertMatch(demo.printed.join("\n"), /^usage: deno task demo \[PORT\]: .*$/);
   }
 });
-
-async function denoDir(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}
 
 Deno.test("without an etcd the tasks say how to get one", async () => {
   for (const name of ["demo", "etcd"]) {

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { EtcdNotFoundError, fetchEtcd, findEtcd } from "../dev/find_etcd.ts";
 import { onPath } from "../dev/search_path.ts";
+import { denoDir } from "./support/deno_dir.ts";
 import { Program } from "./support/program.ts";
 
 const NAME = "etcd-v9.9.9-linux-amd64";
@@ -169,6 +170,25 @@ test("what is not the release is thrown away: a wrong sum, a cut download, an ar
 
   const { etcd } = await releases.fetch(bad, releases.base);
   assert(etcd.startsWith(releases.cache), "the second place has it");
+});
+
+Deno.test({
+  name: "a full disk is told in a line, and what was fetched of a release is thrown away",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0 || !onPath("unshare"),
+  fn: async () => {
+    const unshare = onPath("unshare")!;
+    await using releases = await Releases.make();
+    const { cache, base } = releases;
+    const script = fileURLToPath(new URL("../dev/fetch_etcd.ts", import.meta.url));
+    const fetching =
+      `mount -t tmpfs -o size=1m none "$XDG_CACHE_HOME" && "$0" run -A --quiet "$1" 9.9.9; echo "exit code $?"
+      ls -A "$XDG_CACHE_HOME/leader-node"`;
+    const { stdout, stderr } = await Program.run(unshare, ["-m", "/bin/sh", "-c", fetching, Deno.execPath(), script], {
+      env: { ETCD_DOWNLOAD_URL: base, XDG_CACHE_HOME: cache, PATH: "/bin:/usr/bin", DENO_DIR: await denoDir() },
+    });
+    assertEquals(stdout, "exit code 1\n");
+    assertMatch(stderr, /^fetch_etcd: .*\.tar\.gz: No space left on device \(os error 28\)[^\n]*\n$/m);
+  },
 });
 
 test("a release with a known sum is not believed its own list", async ({ cache, asked, bad, instead }) => {
