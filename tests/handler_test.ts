@@ -112,11 +112,15 @@ test("streams that nobody reads, and that are left, leave nothing behind", async
   const files = () => [...Deno.readDirSync(`/proc/${a.pid}/fd`)].length;
   const before = files();
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  const open = await Promise.all(
-    Array.from({ length: MAX_STREAMS }, () => fetch(`http://127.0.0.1:${a.port}/events`, { client })),
-  );
+  const open: Response[] = [];
+  for (;;) {
+    const response = await fetch(`http://127.0.0.1:${a.port}/events`, { client });
+    if (response.status === 200) open.push(response);
+    // On a busy machine, the node may turn away a request for another reason.
+    else if ((await response.text()).startsWith("too many event streams")) break;
+  }
+  assertEquals(open.length, MAX_STREAMS);
   assertGreater(files(), before + 0.9 * MAX_STREAMS);
-  assertEquals((await a.get("/events")).status, 503);
   assertEquals(await a.curl(), "I am the leader\n");
   await Promise.all(open.map(({ body }) => body!.cancel()));
   while (files() > before + 5) await a.get("/livez");
