@@ -22,20 +22,18 @@ export class Health {
   /** The causes reported since etcd last answered. */
   readonly #causes = new Set<string>();
   #reportedAt: Instant | undefined;
-  /** Whether the watch works, as far as is known. */
-  #watching = false;
+  /** The channels that work, as far as is known. */
+  readonly #working = new Set<Channel>();
 
   constructor(report: (event: ElectionEvent) => void) {
     this.#report = report;
   }
 
   failed(channel: Channel, { message, closed }: StoreError, now: Instant): void {
-    if (channel === "watch") {
-      // Balancers close idle connections. That is worth a report only if the next attempt fails too.
-      const harmless = closed && this.#watching;
-      this.#watching = false;
-      if (harmless) return;
-    }
+    // Balancers close idle connections. That is worth a report only if the next attempt fails too.
+    const harmless = closed && this.#working.has(channel);
+    this.#working.delete(channel);
+    if (harmless) return;
     this.#failing.delete(channel);
     this.#failing.set(channel, message);
     const isFirst = this.#causes.size === 0;
@@ -52,7 +50,7 @@ export class Health {
   }
 
   ok(channel: Channel): void {
-    if (channel === "watch") this.#watching = true;
+    this.#working.add(channel);
     if (!this.#failing.delete(channel) || this.#failing.size > 0) return;
     this.#causes.clear();
     this.#report({ type: "etcd-answers" });

@@ -56,3 +56,19 @@ Deno.test("the latest error is named, whichever channel it is of", () => {
   health.ok("calls");
   assertEquals(health.error, "watch fails");
 });
+
+Deno.test("a connection that worked and was closed is reported only if the next attempt fails too", () => {
+  for (const channel of ["calls", "watch"] as const) {
+    const events: string[] = [];
+    const health = new Health(({ type }) => events.push(type));
+    const closed = new StoreError("unreachable", "connection closed", { closed: true });
+    const at = (monotonic: number) => ({ monotonic, wall: monotonic });
+    health.ok(channel);
+    health.failed(channel, closed, at(0));
+    health.ok(channel);
+    health.failed(channel, closed, at(1));
+    assertEquals(events, [], channel);
+    health.failed(channel, closed, at(2));
+    assertEquals(events, ["etcd-failing"], channel);
+  }
+});
