@@ -13,7 +13,9 @@ const transport = "grpc";
 async function withProxy(etcd: LocalEtcd, use: (endpoint: string) => Promise<void>): Promise<void> {
   const address = `127.0.0.1:${freePort()}`;
   const ready = Promise.withResolvers<void>();
-  const args = ["grpc-proxy", "start", "--endpoints", etcd.endpoint, "--listen-addr", address];
+  // Newer versions connect to themselves, at the address that they advertise.
+  const own = ["--listen-addr", address, "--advertise-client-url", address];
+  const args = ["grpc-proxy", "start", "--endpoints", etcd.endpoint, ...own];
   await using proxy = Program.start((await findEtcd()).etcd, args, {
     detached: true,
     onLine: (line) => {
