@@ -1,6 +1,7 @@
-import { NotElectedError, TermEndedError } from "./errors.ts";
+import { TermEndedError } from "./errors.ts";
+import { GivingUp } from "./giving_up.ts";
 import type { Participant } from "./participant.ts";
-import { timeout, type WaitOptions } from "./ready.ts";
+import type { WaitOptions } from "./ready.ts";
 import type { Term } from "./term.ts";
 
 /** How a campaign goes on when a term ended before its work. */
@@ -16,21 +17,13 @@ export interface CampaignOptions extends WaitOptions {
 export async function campaign<T>(
   participant: Participant,
   body: (term: Term) => T | Promise<T>,
-  { signal, wait = Infinity, again }: CampaignOptions,
+  { signal, wait, again }: CampaignOptions,
 ): Promise<T> {
-  let [late, problem]: [boolean, string | undefined] = [false, undefined];
-  const stop = () => void participant.stop();
-  const giveUp = () => {
-    [late, problem] = [true, participant.status.etcdError];
-    stop();
-  };
-  let timer = timeout(wait, giveUp);
-  signal?.addEventListener("abort", stop);
-  if (signal?.aborted) stop();
+  const givingUp = new GivingUp(participant, { signal, wait });
   try {
     for await (const state of participant) {
       if (state.role !== "leader") continue;
-      clearTimeout(timer);
+      givingUp.endWait();
       const { term } = state;
       try {
         const result = await body(term);
@@ -40,15 +33,13 @@ export async function campaign<T>(
         reportFailure(participant, term, error);
       }
       if (!again) throw signal?.aborted ? signal.reason : term.signal.reason;
-      timer = timeout(wait, giveUp);
+      givingUp.waitAnew();
     }
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
+    givingUp.cancel();
     await participant.release();
   }
-  signal?.throwIfAborted();
-  throw new NotElectedError(late ? "timeout" : "stopped", problem);
+  throw givingUp.reason;
 }
 
 /** Whether a term holds by the clock: work that blocks the event loop also holds up the timer that would end the term. */

@@ -1,8 +1,8 @@
 import type { ObserveOptions } from "./options.ts";
 import { checkOptionNames } from "./option_shape.ts";
 import { Participant } from "./participant.ts";
-import { NotElectedError } from "./errors.ts";
-import { checkWait, timeout, type WaitOptions } from "./ready.ts";
+import { GivingUp } from "./giving_up.ts";
+import { checkWait, type WaitOptions } from "./ready.ts";
 import type { Leader } from "./state.ts";
 
 /** Options of {@linkcode findLeader}. */
@@ -29,24 +29,16 @@ export interface FindLeaderOptions extends ObserveOptions, WaitOptions {}
  */
 export async function findLeader(options: FindLeaderOptions): Promise<Leader> {
   checkOptionNames(options, "observer", ["signal", "wait"]);
-  const { signal, wait = Infinity, ...observeOptions } = options;
+  const { signal, wait, ...observeOptions } = options;
   checkWait({ signal, wait });
   signal?.throwIfAborted();
   const observer = Participant.join(observeOptions, false);
-  let [late, problem]: [boolean, string | undefined] = [false, undefined];
-  const stop = () => void observer.stop();
-  const timer = timeout(wait, () => {
-    [late, problem] = [true, observer.status.etcdError];
-    stop();
-  });
-  signal?.addEventListener("abort", stop);
+  const givingUp = new GivingUp(observer, { signal, wait });
   try {
     for await (const { leader } of observer) if (leader) return leader;
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
+    givingUp.cancel();
     await observer.release();
   }
-  signal?.throwIfAborted();
-  throw new NotElectedError(late ? "timeout" : "stopped", problem);
+  throw givingUp.reason;
 }
