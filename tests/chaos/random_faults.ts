@@ -1,8 +1,7 @@
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import type { TestNode } from "../support/node.ts";
+import { sleep } from "./sleep.ts";
 import type { Testbed } from "./stage.ts";
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function pick<T>(choices: readonly T[]): T {
   return choices[Math.floor(Math.random() * choices.length)]!;

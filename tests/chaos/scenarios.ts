@@ -3,6 +3,7 @@ import type { Proxy } from "../support/proxy.ts";
 import { busyCores, unrulyNeighbour } from "./load.ts";
 import { faultsOfWriters } from "./fenced_writes.ts";
 import { randomFaults } from "./random_faults.ts";
+import { sleep } from "./sleep.ts";
 import { BLOCK_MS, type Testbed, TTL } from "./stage.ts";
 import { thawedRaftLeader } from "./thawed_raft_leader.ts";
 import { Writers } from "./writers.ts";
@@ -27,8 +28,6 @@ export interface Scenario {
 /** A daemon without an environment, which ignores SIGTERM. */
 const DAEMON =
   '(trap "" TERM; env -i LEADER_NODE_TOKEN="$LEADER_NODE_TOKEN" PATH="$PATH" setsid sh -c "$BEAT" away &) &';
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How long a fault lasts that the lead should survive. */
 const SPELL_MS = 2 * TTL * 1000;

@@ -1,6 +1,7 @@
 import { checkEtcdOptions, EtcdLink } from "../../election/internal.ts";
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import { transport } from "../support/transport.ts";
+import { sleep } from "./sleep.ts";
 import { type Testbed, TTL } from "./stage.ts";
 
 /** Leases that are renewed all the while, to see how many etcd takes away. */
@@ -60,8 +61,4 @@ class RenewedLeases implements AsyncDisposable {
     await Promise.all(this.#renewing);
     await this.#link.close();
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,6 +10,7 @@ import { Election, type Term } from "../../election/mod.ts";
 import { START } from "../support/linearizable.ts";
 import { transport } from "../support/transport.ts";
 import { nameOf, OBJECTS, type SharedObject, type Told } from "./objects.ts";
+import { sleep } from "./sleep.ts";
 
 const [endpoints, name, file, id] = Deno.args as [string, string, string, string];
 
@@ -72,8 +73,6 @@ async function write(object: SharedObject, text: string, { guard, token }: Term)
   if (object.fenced) return update.run(text, token, nameOf(object), token).changes === 1;
   return overwrite.run(text, nameOf(object)).changes === 1;
 }
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let freezes = false;
 Deno.addSignalListener("SIGUSR2", () => freezes = true);
