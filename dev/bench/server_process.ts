@@ -20,11 +20,14 @@ export class ServerProcess {
     return new ServerProcess(executable, [...own, ...flags], port);
   }
 
-  /** Starts a server that does nothing but answer. */
-  static bare(folder: string): ServerProcess {
+  /** Starts a server that does nothing but answer; `code` serves on `PORT`. */
+  static bare(
+    folder: string,
+    code = `Deno.serve({ port: PORT, onListen() {} }, () => new Response("bare\\n"));`,
+  ): ServerProcess {
     const port = freePort();
     const file = `${folder}/bare.js`;
-    Deno.writeTextFileSync(file, `Deno.serve({ port: ${port}, onListen() {} }, () => new Response("bare\\n"));`);
+    Deno.writeTextFileSync(file, code.replace("PORT", String(port)));
     return ServerProcess.#startDeno(port, file);
   }
 
