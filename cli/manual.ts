@@ -18,6 +18,9 @@ export interface Page {
 /** The subcommands with a page of their own. */
 export type Documented = Exclude<Subcommand, "help" | "version">;
 
+/** The title of the flags that only a node has. */
+export const NODE_TITLE = "Flags of a node:";
+
 /** The title of the flags that all of what uses etcd has. */
 export const CONNECTION_TITLE = "etcd connection:";
 
@@ -37,7 +40,7 @@ export const PROGRAM: Page = {
     ["SUBCOMMAND [flags]", ""],
   ],
   tables: {
-    "Flags of a node:": Object.fromEntries(
+    [NODE_TITLE]: Object.fromEntries(
       Object.entries(NODE_FLAGS).filter(([name]) => !Object.hasOwn(CONNECTION_FLAGS, name)),
     ),
     [CONNECTION_TITLE]: CONNECTION_FLAGS,

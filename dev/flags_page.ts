@@ -3,12 +3,13 @@ import { CONTROL_FLAGS } from "../cli/control_flags.ts";
 import { CONNECTION_FLAGS } from "../cli/etcd_flags.ts";
 import { type Flag, type FlagTable, variablesOf } from "../cli/flags.ts";
 import { INSPECT_FLAGS } from "../cli/inspect/flags.ts";
+import { NODE_TITLE, PROGRAM } from "../cli/manual.ts";
 import { NODE_FLAGS } from "../cli/node_flags.ts";
 
 const HEADER = ["flag", "meaning", "default", "in the environment"];
 
 const TABLES: Readonly<Record<string, FlagTable<string>>> = {
-  node: except(NODE_FLAGS, CONNECTION_FLAGS),
+  node: PROGRAM.tables[NODE_TITLE]!,
   etcd: CONNECTION_FLAGS,
   inspect: { election: NODE_FLAGS.election, ...INSPECT_FLAGS },
   transfer: CONTROL_FLAGS,
@@ -19,10 +20,6 @@ export function withTables(page: string): string {
   return page.replaceAll(/(<!-- flags: (\w+) -->\n\n).*?(<!-- end -->)/gs, (_, begin, name, end) => {
     return `${begin}${table(name, TABLES[name]!)}\n\n${end}`;
   });
-}
-
-function except(flags: FlagTable<string>, others: FlagTable<string>): FlagTable<string> {
-  return Object.fromEntries(Object.entries(flags).filter(([name]) => !Object.hasOwn(others, name)));
 }
 
 /** A table as `deno fmt` writes it. */
