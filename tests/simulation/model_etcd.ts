@@ -67,6 +67,8 @@ export class ModelEtcd {
   minTtlsMs: readonly number[] = [2000];
   /** Which of them is the raft leader. */
   #leader = 0;
+  /** Until when members may revoke leases that have been renewed. */
+  #revokesUntil = 0;
 
   constructor(schedule: Schedule, trace: (text: string) => void) {
     this.#schedule = schedule;
@@ -92,6 +94,11 @@ export class ModelEtcd {
 
   get leaseIds(): bigint[] {
     return [...this.#leases.keys()];
+  }
+
+  /** Whether all faults of etcd's have had their effect: nobody is frozen, and nothing is revoked late any more. */
+  get isSettled(): boolean {
+    return this.health === "up" && this.#schedule.now >= this.#revokesUntil;
   }
 
   get health(): Health {
@@ -227,6 +234,7 @@ export class ModelEtcd {
     const silentMs = ELECTION_TIMEOUT_MS + electionMs;
     this.#noLeaderUntil = now + silentMs;
     this.#staleLeaderUntil = now + STALE_LEADER_MS;
+    this.#revokesLater(silentMs + lateMs);
     this.#schedule.after(silentMs, () => {
       const { now } = this.#schedule;
       const doomed = [...this.#leases].filter(([, lease]) => Math.max(lease.expiresAt, lease.answeredUntil) <= now);
@@ -249,7 +257,9 @@ export class ModelEtcd {
     const silentMs = ELECTION_TIMEOUT_MS + electionMs;
     this.#noLeaderUntil = this.#schedule.now + silentMs;
     this.#promote(silentMs);
-    this.#schedule.after(Math.max(silentMs, frozenMs), () => {
+    const thawsAfter = Math.max(silentMs, frozenMs);
+    this.#revokesLater(thawsAfter + THAWED_MS.most);
+    this.#schedule.after(thawsAfter, () => {
       const over = known.filter(([, expiresAt]) => expiresAt <= this.#schedule.now && random.chance(0.8));
       for (const [leaseId] of over) {
         this.#schedule.after(random.between(THAWED_MS.least, THAWED_MS.most), () => {
@@ -260,6 +270,10 @@ export class ModelEtcd {
         });
       }
     });
+  }
+
+  #revokesLater(withinMs: number): void {
+    this.#revokesUntil = Math.max(this.#revokesUntil, this.#schedule.now + withinMs);
   }
 
   /** The next member leads, and extends every lease. */

@@ -440,7 +440,8 @@ export class ModelNode implements Store, Time {
     this.#workedFor = term;
     const early = this.#world.locks || random.chance(0.2) ? random.between(0, 3000) : Infinity;
     const fails = random.chance(0.1);
-    if (random.chance(0.05)) this.after(random.between(0, 2000), () => term.validFor() > 0 && this.resign());
+    const resigns = !this.#world.peace && random.chance(0.05);
+    if (resigns) this.after(random.between(0, 2000), () => term.validFor() > 0 && this.resign());
     await new Promise<void>((resolve) => {
       const end = () => resolve();
       if (early < Infinity) this.after(early, end);

@@ -143,8 +143,7 @@ export class World {
     const { schedule, etcd } = this;
     await this.#until(storyMs);
     this.#makePeace();
-    // The faults are over when etcd has a leader again.
-    while (etcd.health !== "up") await this.#until(schedule.now + 100);
+    while (!etcd.isSettled) await this.#until(schedule.now + 100);
     const expiresMs = Math.max(this.ttlMs, ...etcd.minTtlsMs) + this.workEndsMs;
     await this.#until(schedule.now + expiresMs + 2000);
     if (this.locks) await this.#checkLocks(2 * expiresMs);
