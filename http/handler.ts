@@ -12,7 +12,7 @@ import { ChangeNotifier } from "./change_notifier.ts";
 import { History } from "./history.ts";
 import { LoadGauge } from "./load.ts";
 import { Metrics } from "./metrics.ts";
-import { answer, type RouteContext } from "./routes.ts";
+import { answer, type ClientInfo, type RouteContext } from "./routes.ts";
 
 /** The node that a handler answers for. Properties are read at each request, so getters may return changing values. */
 export interface NodeHandlerOptions {
@@ -36,12 +36,6 @@ export interface NodeHandlerOptions {
   readonly log?: LogStatus;
   /** Enables leadership transfers for requests with its token; they are answered with 403 without it. */
   readonly control?: Control;
-}
-
-/** What a server knows of a client; `Deno.serve` passes it. */
-export interface ClientInfo {
-  /** The client's address, for the audit log. */
-  readonly remoteAddr?: { readonly hostname?: string };
 }
 
 const INITIAL_STATUS: ElectionStatus = { state: { role: "connecting" }, queue: [], inQueue: false };
@@ -108,8 +102,7 @@ export class NodeHandler {
    * that use the Fetch API. Unknown paths get 404, other methods 405; it does not throw for invalid requests.
    */
   readonly handle = (request: Request, client?: ClientInfo): Response | Promise<Response> =>
-    // On a socket for both families, IPv4 addresses look like this.
-    answer(this.#context, request, client?.remoteAddr?.hostname?.replace(/^::ffff:/, ""));
+    answer(this.#context, request, client);
 
   /**
    * Answers for this election from now on. Call it once.

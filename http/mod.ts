@@ -16,5 +16,6 @@
  * @module
  */
 export type { CommandExit, CommandStatus, Control, LogStatus, WatchdogStatus } from "./answers.ts";
-export { type ClientInfo, NodeHandler, type NodeHandlerOptions } from "./handler.ts";
+export { NodeHandler, type NodeHandlerOptions } from "./handler.ts";
+export type { ClientInfo } from "./routes.ts";
 export { toNodeListener } from "./node_listener.ts";

@@ -18,13 +18,19 @@ export interface RouteContext {
   readonly metrics: Metrics;
 }
 
+/** What a server knows of a client; `Deno.serve` passes it. */
+export interface ClientInfo {
+  /** The client's address, for the audit log. Read only if it is needed: most servers make it then. */
+  readonly remoteAddr?: { readonly hostname?: string };
+}
+
 type Answer = Response | Promise<Response>;
 
 interface Route {
   /** The path, also a label of the metrics. */
   readonly path: string;
   readonly methods: readonly string[];
-  readonly answer: (context: RouteContext, request: Request, search: string, remote?: string) => Answer;
+  readonly answer: (context: RouteContext, request: Request, search: string, client?: ClientInfo) => Answer;
   /** Whether it is answered even by a leader that is overloaded. */
   readonly vital?: boolean;
   /** Whether OPTIONS gets the status that GET would get: some load balancers probe with OPTIONS. */
@@ -77,14 +83,14 @@ const REDIRECT = "/redirect/";
  */
 const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?(\/[^/?#]*)(\?[^/#]*)?$/;
 
-/** Answers a request of a client at this address, computed against the clock at this moment. */
-export function answer(context: RouteContext, request: Request, remote?: string): Answer {
+/** Answers a request of a client, computed against the clock at this moment. */
+export function answer(context: RouteContext, request: Request, client?: ClientInfo): Answer {
   const [, path, search = ""] = PLAIN_URL.exec(request.url) ?? [];
   const known = path === undefined ? undefined : routeOf(path);
   const verdict = context.verdict(known?.vital === true);
   if (verdict === "refuse") return pause().then(() => count(context, known?.path ?? "other", turnedAway()));
-  if (verdict === "delay") return pause().then(() => route(context, request, known, search, remote));
-  return route(context, request, known, search, remote);
+  if (verdict === "delay") return pause().then(() => route(context, request, known, search, client));
+  return route(context, request, known, search, client);
 }
 
 function route(
@@ -92,9 +98,9 @@ function route(
   request: Request,
   known: Route | undefined,
   search: string,
-  remote?: string,
+  client?: ClientInfo,
 ): Answer {
-  if (known) return count(context, known.path, follow(known, context, request, search, remote));
+  if (known) return count(context, known.path, follow(known, context, request, search, client));
   const url = targetOf(request);
   if (!url) return problem(request, 400, "invalid Host header");
   if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
@@ -102,7 +108,7 @@ function route(
   if (!found) {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));
   }
-  return count(context, found.path, follow(found, context, request, url.search, remote));
+  return count(context, found.path, follow(found, context, request, url.search, client));
 }
 
 /** What is asked for: what follows the Host in the URL, whatever the Host holds; undefined if that is invalid. */
@@ -135,8 +141,8 @@ function count(context: RouteContext, path: string, response: Answer): Answer {
   return response;
 }
 
-function follow(route: Route, context: RouteContext, request: Request, search: string, remote?: string): Answer {
-  if (route.methods.includes(request.method)) return route.answer(context, request, search, remote);
+function follow(route: Route, context: RouteContext, request: Request, search: string, client?: ClientInfo): Answer {
+  if (route.methods.includes(request.method)) return route.answer(context, request, search, client);
   const allow = [...route.methods, "OPTIONS"].join(", ");
   if (request.method !== "OPTIONS") return problem(request, 405, `method not allowed; allowed: ${allow}`, { allow });
   return options(route, context, request, search, allow);
@@ -174,7 +180,9 @@ function probe(paths: readonly string[], is: (status: NodeSnapshot["status"]) =>
 }
 
 function transfer(action: "resign" | "switchover"): Route[] {
-  const answer: Route["answer"] = async ({ snapshot }, request, _, remote) => {
+  const answer: Route["answer"] = async ({ snapshot }, request, _, client) => {
+    // On a socket for both families, IPv4 addresses look like this.
+    const remote = client?.remoteAddr?.hostname?.replace(/^::ffff:/, "");
     const { status, body, problem: message } = await handleTransfer(snapshot, request, action, remote);
     if (body) return json(status, body);
     return problem(request, status, message!, status === 401 ? { "www-authenticate": "Bearer" } : {});

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ClientInfo } from "../../http/handler.ts";
+import type { ClientInfo } from "../../http/routes.ts";
 import { toNodeListener } from "../../http/node_listener.ts";
 
 /** A server of Node.js that answers by this handler. */
