@@ -268,7 +268,9 @@ export class Runner {
     this.#tickAt = at;
     this.#cancelTimer = this.#time.after(wait, () => {
       this.#tickAt = Infinity;
-      this.dispatch({ type: "tick" });
+      // Most timers of a leader only look at the clocks.
+      if (machine.isDue(this.#core, this.now())) this.dispatch({ type: "tick" });
+      else this.#armTimer();
     });
   }
 

@@ -34,7 +34,7 @@ import { trackNamesake } from "./namesake.ts";
 import { record } from "./record.ts";
 import type { Action, Core, MachineEvent, MachineSettings } from "./types.ts";
 
-export { nextTickMs } from "./next_tick.ts";
+export { isDue, nextTickMs } from "./next_tick.ts";
 export {
   drainRemaining,
   isLeaving,

@@ -11,8 +11,24 @@ import {
 } from "./queries.ts";
 import type { Call, Core } from "./types.ts";
 
-/** Milliseconds until the next `tick` is due. */
+/** Milliseconds until a `tick` may have something to do, or the wall clock is to be looked at. */
 export function nextTickMs(core: Core, now: Instant): number {
+  return Math.max(0, Math.min(dueMs(core, now), watchesClock(core, now) ? wallCheckMs(stopBudgetMs(core)) : Infinity));
+}
+
+/** Whether a `tick` has something to do by these clocks. */
+export function isDue(core: Core, now: Instant): boolean {
+  return dueMs(core, now) <= 0;
+}
+
+/** Whether work depends on a lease, which runs out while the machine is suspended, too, when timers do not advance. */
+function watchesClock({ campaign, term, settings }: Core, now: Instant): boolean {
+  if (campaign.stage === "queued") return term !== undefined;
+  return campaign.stage === "draining" && campaign.kept !== undefined &&
+    elapsed(campaign.kept.endedAt, now) < (settings.drainMs ?? 0);
+}
+
+function dueMs(core: Core, now: Instant): number {
   const waits: number[] = [];
   const wait = (call: Call) => call === "sent" || waits.push(call.afterMs - elapsed(call.since, now));
   const { campaign, watch, view } = core;
@@ -26,13 +42,12 @@ export function nextTickMs(core: Core, now: Instant): number {
       wait(campaign.renewal);
       waits.push(leaseRemaining(campaign.lease, now));
       if (claims(core)) wait(campaign.guard);
-      if (core.term) waits.push(wallCheckMs(stopBudgetMs(core)), termRemaining(core, now) - stopBudgetMs(core));
+      if (core.term) waits.push(termRemaining(core, now) - stopBudgetMs(core));
       break;
     case "draining":
       waits.push(drainWait(core, now));
       if (campaign.drained) waits.push(viewWaitMs(core, campaign, now));
-      if (campaign.kept && elapsed(campaign.kept.endedAt, now) < (core.settings.drainMs ?? 0)) {
-        waits.push(wallCheckMs(stopBudgetMs(core)));
+      if (campaign.kept && watchesClock(core, now)) {
         wait(campaign.kept.renewal);
         wait(campaign.kept.guard);
       }
@@ -45,5 +60,5 @@ export function nextTickMs(core: Core, now: Instant): number {
       wait(campaign.call);
       break;
   }
-  return Math.max(0, Math.min(...waits));
+  return Math.min(...waits);
 }

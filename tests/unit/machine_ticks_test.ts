@@ -54,12 +54,24 @@ Deno.test("a leader whom etcd does not answer wakes to end its term a stop budge
 Deno.test("a leader looks at the wall clock twice in a stop budget: no timer goes on while the machine sleeps", () => {
   const node = new Node().lead();
   assertEquals(machine.nextTickMs(node.core, node.clock.now()), 250);
+  node.clock.pass(250);
+  assert(!machine.isDue(node.core, node.clock.now()), "it only looks");
   node.clock.sleep(4500);
-  node.wait(250);
+  assert(machine.isDue(node.core, node.clock.now()));
+  node.wait(0);
   assertEquals(node.core.term, undefined);
   const waiting = new Node().queue();
   waiting.list([other, me], TOKEN);
   assert(machine.nextTickMs(waiting.core, waiting.clock.now()) > 1000, "one who waits has no need to");
+});
+
+Deno.test("a tick is due at its moment, and not before", () => {
+  const node = new Node().queue();
+  const wait = machine.nextTickMs(node.core, node.clock.now());
+  node.clock.pass(wait - 0.5);
+  assert(!machine.isDue(node.core, node.clock.now()));
+  node.clock.pass(0.5);
+  assert(machine.isDue(node.core, node.clock.now()));
 });
 
 Deno.test("one who could not get a lease wakes to ask for one again", () => {
