@@ -312,7 +312,7 @@ export class ModelNode implements Store, Time {
 
   after(ms: number, run: () => void): () => void {
     let cancelled = false;
-    this.#timer(ms, () => cancelled || run());
+    this.#timer(ms, run, () => cancelled);
     return () => cancelled = true;
   }
 
@@ -469,15 +469,15 @@ export class ModelNode implements Store, Time {
     run();
   }
 
-  /** After milliseconds of this machine's monotonic clock. */
-  #timer(ms: number, run: () => void): void {
+  /** After milliseconds of this machine's monotonic clock, unless it is cancelled by then. */
+  #timer(ms: number, run: () => void, isCancelled = () => false): void {
     const life = this.#life;
     const due = this.now().monotonic + ms;
     const check = () =>
-      this.#inProcess(life, true, () => {
+      isCancelled() || this.#inProcess(life, true, () => {
         const left = due - this.now().monotonic;
         if (left > 1e-6) this.#world.schedule.after(left / this.#rate, check);
-        else run();
+        else if (!isCancelled()) run();
       });
     this.#world.schedule.after(ms / this.#rate, check);
   }
@@ -488,9 +488,14 @@ export class ModelNode implements Store, Time {
     const life = this.#life;
     return new Promise((resolve, reject) => {
       const failed = (failure: StoreFailure) => reject(new StoreError(failure, failure));
+      let answered = false;
       const back = (settle: () => void) => {
         if (!this.link.in || random.chance(this.link.loss)) return;
-        schedule.after(this.#latency(), () => this.#inProcess(life, false, settle));
+        schedule.after(this.#latency(), () =>
+          this.#inProcess(life, false, () => {
+            answered = true;
+            settle();
+          }));
       };
       const arrive = () => {
         if (etcd.health === "down") return back(() => failed("unreachable"));
@@ -498,7 +503,7 @@ export class ModelNode implements Store, Time {
         const answer = handle();
         if (answer !== "silent") back(() => resolve(answer));
       };
-      this.#timer(timeoutMs, () => failed("unreachable"));
+      this.#timer(timeoutMs, () => failed("unreachable"), () => answered);
       const fate = this.#world.fateOfCall(this);
       if (fate) this.#world.trace(`-- a call of ${this.id} is ${fate}`);
       if (!this.link.out || random.chance(this.link.loss) || fate === "lost") return;
@@ -531,7 +536,7 @@ export class ModelNode implements Store, Time {
         });
       });
     }
-    this.#timer(callTimeoutMs(this.#settings.ttlMs), () => alive || this.#lose(watch, "silent"));
+    this.#timer(callTimeoutMs(this.#settings.ttlMs), () => this.#lose(watch, "silent"), () => alive);
   }
 
   /** Sends a notice down the watch: in order, and held up while the link is down. */
