@@ -80,6 +80,8 @@ export class World {
   readonly #terms = new Map<ModelNode, machine.Core["term"]>();
   /** Keys that an operator deleted, or that etcd lost, and when. */
   readonly #disowned = new Map<string, number>();
+  /** Nodes that led when data were restored in which another key stands before theirs, and when. */
+  readonly #outranked = new Map<ModelNode, number>();
   #restored = false;
   #violation: Violation | undefined;
   readonly #overSince = new Map<ModelNode, number>();
@@ -185,6 +187,15 @@ export class World {
     // A second restoration may bring back what the first one has lost.
     for (const { key, token } of this.etcd.keys) this.#disowned.delete(`${key} ${token}`);
     this.disown(before.filter(({ key }) => !this.etcd.keys.some((kept) => kept.key === key)));
+    // Whoever leads as the key before its own was gone has that one before it again, and cannot know either.
+    const first = this.etcd.keys[0]?.token;
+    for (const node of this.nodes) {
+      const campaign = node.core?.campaign;
+      const leads = node.holds || node.works;
+      if (leads && campaign && "token" in campaign && campaign.token !== first) {
+        this.#outranked.set(node, this.schedule.now);
+      }
+    }
     // Tokens begin again where the backup ends.
     this.#lastTerm = undefined;
     for (const node of this.nodes) node.breakWatch();
@@ -235,8 +246,8 @@ export class World {
    * once. That is the one overlap that a lease cannot rule out, and a TTL ends it even for one cut off.
    */
   #isDisowned(node: ModelNode): boolean {
-    const since = this.#disownedAt(node);
-    return since !== undefined && this.schedule.now - since <= this.ttlMs;
+    const since = Math.max(this.#disownedAt(node) ?? -Infinity, this.#outranked.get(node) ?? -Infinity);
+    return this.schedule.now - since <= this.ttlMs;
   }
 
   /** When the key of a node was taken away, if it was. Whoever created it anew meanwhile has another token. */
