@@ -19,7 +19,7 @@ export async function campaign<T>(
   body: (term: Term) => T | Promise<T>,
   { signal, wait, again }: CampaignOptions,
 ): Promise<T> {
-  const givingUp = new GivingUp(participant, { signal, wait });
+  const givingUp = new GivingUp({ signal, wait }, () => participant.stop(), participant);
   try {
     for await (const state of participant) {
       if (state.role !== "leader") continue;

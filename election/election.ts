@@ -77,6 +77,7 @@ export class Election implements ElectionView {
    * @param options.wait Milliseconds to wait.
    * @returns The term: the current one, if this candidate leads already.
    * @throws {NotElectedError} If `wait` is over, or the election was stopped.
+   * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
    *
    * @example
    * ```ts

@@ -266,6 +266,29 @@ export class NotElectedError extends ElectionError {
 }
 
 /**
+ * This process cannot use etcd, however long it waits: a permission of Deno is missing, which the message names, or the
+ * gRPC client cannot be loaded. Thrown by {@linkcode whileLeader}, {@linkcode lead}, {@linkcode withLock},
+ * {@linkcode findLeader} and {@linkcode Election.ready}. All else that keeps them from etcd can be mended while they
+ * wait.
+ *
+ * @example
+ * ```ts
+ * import { SetupError, whileLeader } from "./mod.ts";
+ *
+ * try {
+ *   await whileLeader({ name: "jobs" }, () => console.log("leads"));
+ * } catch (error) {
+ *   if (!(error instanceof SetupError)) throw error;
+ *   console.log(error.message); // … Requires net access to "127.0.0.1:2379", run again with the --allow-net flag
+ * }
+ * ```
+ */
+export class SetupError extends ElectionError {
+  /** The name of the error's class. */
+  override name = "SetupError";
+}
+
+/**
  * {@linkcode Election.stop} did not finish within the time that it was given. The connections are closed, and the place
  * in the queue is left to the lease, which expires by itself: work that still runs has its time.
  *

@@ -15,6 +15,7 @@ export interface FindLeaderOptions extends ObserveOptions, WaitOptions {}
  * @param options The election's name, how to connect to etcd, and `signal` and `wait`, in milliseconds, to give up.
  * @returns The leader, as soon as there is one. It may have ceased to lead when the caller asks it.
  * @throws {NotElectedError} If etcd did not tell of a leader within `wait` milliseconds.
+ * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
  * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  *
  * @example
@@ -33,7 +34,7 @@ export async function findLeader(options: FindLeaderOptions): Promise<Leader> {
   checkWait({ signal, wait });
   signal?.throwIfAborted();
   const observer = Participant.join(observeOptions, false);
-  const givingUp = new GivingUp(observer, { signal, wait });
+  const givingUp = new GivingUp({ signal, wait }, () => observer.stop(), observer);
   try {
     for await (const { leader } of observer) if (leader) return leader;
   } finally {

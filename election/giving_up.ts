@@ -1,46 +1,60 @@
-import { NotElectedError } from "./errors.ts";
-import type { Participant } from "./participant.ts";
+import { NotElectedError, SetupError } from "./errors.ts";
 import { timeout, type WaitOptions } from "./ready.ts";
 
-/** Stops a participant when its caller waits no longer: when `signal` fires, or `wait` is over. */
-export class GivingUp {
-  readonly #participant: Participant;
-  readonly #options: WaitOptions;
-  readonly #stop = () => void this.#participant.stop();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #late = false;
-  #problem: string | undefined;
+/** What one who waits can learn of etcd. */
+export interface EtcdTrouble {
+  /** Why calls to etcd fail at the moment, if they do. */
+  readonly etcdError: string | undefined;
+  /** Calls `end` once it is known that no later attempt can succeed, unless the returned function was called before. */
+  whenHopeless(end: (message: string) => void): () => void;
+}
 
-  constructor(participant: Participant, options: WaitOptions) {
-    this.#participant = participant;
+/** Ends a wait when its caller waits no longer: `signal` has fired, `wait` is over, or there is nothing to wait for. */
+export class GivingUp {
+  readonly #options: WaitOptions;
+  readonly #end: () => void;
+  readonly #trouble: EtcdTrouble | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #forget: (() => void) | undefined;
+  #error: NotElectedError | SetupError | undefined;
+
+  constructor(options: WaitOptions, end: () => void, trouble?: EtcdTrouble) {
     this.#options = options;
+    this.#end = end;
+    this.#trouble = trouble;
     this.waitAnew();
-    options.signal?.addEventListener("abort", this.#stop);
-    if (options.signal?.aborted) this.#stop();
+    options.signal?.addEventListener("abort", end);
+    if (options.signal?.aborted) end();
   }
 
   /** From now on, `wait` counts. */
   waitAnew(): void {
-    this.#timer = timeout(this.#options.wait ?? Infinity, () => {
-      [this.#late, this.#problem] = [true, this.#participant.status.etcdError];
-      this.#stop();
-    });
+    const giveUp = (error: NotElectedError | SetupError) => {
+      this.#error = error;
+      this.#end();
+    };
+    this.#timer = timeout(
+      this.#options.wait ?? Infinity,
+      () => giveUp(new NotElectedError("timeout", this.#trouble?.etcdError)),
+    );
+    this.#forget = this.#trouble?.whenHopeless((message) => giveUp(new SetupError(message)));
   }
 
   /** What was waited for is there. */
   endWait(): void {
     clearTimeout(this.#timer);
+    this.#forget?.();
   }
 
-  /** Stops the participant no more. */
+  /** Ends nothing any more. */
   cancel(): void {
     this.endWait();
-    this.#options.signal?.removeEventListener("abort", this.#stop);
+    this.#options.signal?.removeEventListener("abort", this.#end);
   }
 
-  /** Why the participant was stopped without a result. */
+  /** Why there is no result. */
   get reason(): unknown {
     const { signal } = this.#options;
-    return signal?.aborted ? signal.reason : new NotElectedError(this.#late ? "timeout" : "stopped", this.#problem);
+    return signal?.aborted ? signal.reason : this.#error ?? new NotElectedError("stopped");
   }
 }

@@ -18,7 +18,7 @@ const MAX_CAUSES = 20;
 export class Health {
   readonly #report: (event: ElectionEvent) => void;
   /** The latest error of each failing channel, the newest last. */
-  readonly #failing = new Map<Channel, string>();
+  readonly #failing = new Map<Channel, StoreError>();
   /** The causes reported since etcd last answered. */
   readonly #causes = new Set<string>();
   #reportedAt: Instant | undefined;
@@ -29,13 +29,14 @@ export class Health {
     this.#report = report;
   }
 
-  failed(channel: Channel, { message, closed }: StoreError, now: Instant): void {
+  failed(channel: Channel, error: StoreError, now: Instant): void {
+    const { message, closed } = error;
     // Balancers close idle connections. That is worth a report only if the next attempt fails too.
     const harmless = closed && this.#working.has(channel);
     this.#working.delete(channel);
     if (harmless) return;
     this.#failing.delete(channel);
-    this.#failing.set(channel, message);
+    this.#failing.set(channel, error);
     const isFirst = this.#causes.size === 0;
     if (this.#causes.has(message) || this.#causes.size >= MAX_CAUSES) return;
     if (!isFirst && elapsed(this.#reportedAt!, now) < REPORT_EVERY_MS) return;
@@ -46,7 +47,12 @@ export class Health {
 
   /** The latest error of a failing channel, if any. */
   get error(): string | undefined {
-    return [...this.#failing.values()].at(-1);
+    return [...this.#failing.values()].at(-1)?.message;
+  }
+
+  /** An error of a failing channel with which no later attempt can succeed, if there is one. */
+  get hopeless(): string | undefined {
+    return [...this.#failing.values()].find(({ hopeless }) => hopeless)?.message;
   }
 
   ok(channel: Channel): void {

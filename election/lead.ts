@@ -33,6 +33,7 @@ export interface LeadCallbacks {
  * @param callbacks What to call.
  * @param options2.signal Ends it: the promise resolves when the service is stopped and leadership given up.
  * @returns A promise that resolves after `signal` has fired.
+ * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
  * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  * @throws What `onStopped` throws, or `onStarted` while its term holds. Leadership is given up then, and `onStopped` was
  *   called.

@@ -24,6 +24,7 @@ export interface LockOptions extends Omit<ElectionOptions, "name">, WaitOptions 
  * @returns What `body` returned.
  * @throws {NotElectedError} If the lock was not acquired within `wait` milliseconds.
  * @throws {TermEndedError} If the lock was lost before `body` had ended, and `body` did not throw.
+ * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
  * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  *
  * @example

@@ -22,6 +22,7 @@ export {
   InvalidOptionError,
   NotElectedError,
   OverrunError,
+  SetupError,
   StopTimeoutError,
   TermEndedError,
   type TermEndReason,

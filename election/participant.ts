@@ -24,13 +24,15 @@ import { checkNames, checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff } from "./machine/queue.ts";
 import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
-import { checkLimit, checkWait, MAX_TIMER_MS, untilLeader, type WaitOptions } from "./ready.ts";
+import { checkLimit, checkWait, MAX_TIMER_MS, type WaitOptions } from "./ready.ts";
 import { callSafely } from "./report.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
 import type { Store } from "./store.ts";
 import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 import type { ElectionStatus, ElectionView } from "./observation.ts";
+import type { EtcdTrouble } from "./giving_up.ts";
+import { untilLeader } from "./until_leader.ts";
 
 /** What a participant is made of. The simulation replaces the store, the time and the decisions. */
 export interface Parts {
@@ -49,7 +51,7 @@ export interface Parts {
 export type JoinOptions = Pick<EtcdStoreOptions, "marksLeaving">;
 
 /** A candidate or an observer of an election. */
-export class Participant implements ElectionView {
+export class Participant implements ElectionView, EtcdTrouble {
   readonly #runner: Runner;
   readonly #readers: Readers;
   readonly #close: () => Promise<void> | undefined;
@@ -58,6 +60,8 @@ export class Participant implements ElectionView {
   /** Reports an event to the user. */
   readonly report: (event: ElectionEvent) => void;
   readonly #overrun: Overrun;
+  /** Look whether those who wait still have something to wait for. */
+  readonly #waiting = new Set<() => void>();
   #stopped: Promise<void> | undefined;
 
   constructor(
@@ -75,6 +79,7 @@ export class Participant implements ElectionView {
       changed: () => {
         this.#readers.changed();
         this.#overrun.check(this.#readers.working, () => time.now());
+        for (const look of this.#waiting) look();
       },
       drained: () => this.#readers.drained(),
       event: this.report,
@@ -124,9 +129,23 @@ export class Participant implements ElectionView {
         expiresInMs: Math.max(0, remaining(lease.sentAt, lease.ttlMs, this.#runner.now())),
       },
       inQueue: core.settings.candidate ? core.campaign.stage === "queued" : core.view !== undefined,
-      etcdError: this.#runner.etcdError,
+      etcdError: this.etcdError,
       queueAgeMs: this.#runner.queueAgeMs(),
     });
+  }
+
+  get etcdError(): string | undefined {
+    return this.#runner.health.error;
+  }
+
+  whenHopeless(end: (message: string) => void): () => void {
+    const look = () => {
+      const { hopeless } = this.#runner.health;
+      if (hopeless !== undefined && this.#waiting.delete(look)) end(hopeless);
+    };
+    this.#waiting.add(look);
+    look();
+    return () => this.#waiting.delete(look);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<RoleState> {
@@ -173,7 +192,7 @@ export class Participant implements ElectionView {
 
   /** Waits until this candidate leads. */
   async ready(options: WaitOptions = {}): Promise<Term> {
-    return await untilLeader(this.look(), checkWait(options), () => this.#runner.etcdError);
+    return await untilLeader(this.look(), checkWait(options), this);
   }
 
   stop({ within = Infinity }: { readonly within?: number } = {}): Promise<void> {

@@ -1,7 +1,5 @@
-import { InvalidOptionError, NOT_SHOWN, NotElectedError } from "./errors.ts";
+import { InvalidOptionError, NOT_SHOWN } from "./errors.ts";
 import { checkNames } from "./option_shape.ts";
-import type { RoleState } from "./state.ts";
-import type { Term } from "./term.ts";
 
 /** How long to wait for leadership. */
 export interface WaitOptions {
@@ -37,32 +35,6 @@ export function checkWait(options: WaitOptions): WaitOptions {
 export function checkLimit(name: string, ms: number): number {
   if (typeof ms === "number" && ms > 0) return ms;
   throw new InvalidOptionError(name, ms, "milliseconds, more than 0");
-}
-
-/** Waits for the leader's state among those that a reader gets; it is returned in any case. */
-export async function untilLeader(
-  states: AsyncIterableIterator<RoleState>,
-  { signal, wait = Infinity }: WaitOptions,
-  problem: () => string | undefined = () => undefined,
-): Promise<Term> {
-  let late = false;
-  const end = () => void states.return!();
-  const giveUp = () => {
-    late = true;
-    end();
-  };
-  const timer = timeout(wait, giveUp);
-  signal?.addEventListener("abort", end);
-  try {
-    signal?.throwIfAborted();
-    for await (const state of states) if (state.role === "leader") return state.term;
-    signal?.throwIfAborted();
-    throw new NotElectedError(late ? "timeout" : "stopped", problem());
-  } finally {
-    end();
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", end);
-  }
 }
 
 /** No timer can take so many milliseconds, or more. */

@@ -46,7 +46,8 @@ export class Runner {
   readonly #time: Time;
   readonly #step: typeof machine.step;
   readonly #hooks: RunnerHooks;
-  readonly #health: Health;
+  /** How the calls to etcd go. */
+  readonly health: Health;
   readonly #pending: machine.MachineEvent[] = [];
   readonly #calls = new Set<Promise<void>>();
   readonly #settled = new Set<() => void>();
@@ -83,7 +84,7 @@ export class Runner {
     this.#time = time;
     this.#hooks = hooks;
     this.#step = step;
-    this.#health = new Health(hooks.event);
+    this.health = new Health(hooks.event);
     this.#core = machine.start(settings, time.now());
   }
 
@@ -358,13 +359,13 @@ export class Runner {
     const sentAt = this.now();
     const call = run(sentAt).then(
       (event) => {
-        this.#health.ok("calls");
+        this.health.ok("calls");
         this.dispatch(event);
       },
       (error) => {
         const failure = asStoreError(error);
-        if (failure.failure === "lease-gone" || failure.failure === "changed") this.#health.ok("calls");
-        else this.#health.failed("calls", failure, this.now());
+        if (failure.failure === "lease-gone" || failure.failure === "changed") this.health.ok("calls");
+        else this.health.failed("calls", failure, this.now());
         this.dispatch(failed(failure));
       },
     ).finally(() => this.#calls.delete(call));
@@ -375,8 +376,8 @@ export class Runner {
     // The former watch, if it was not lost, is in doubt.
     this.#closeWatch("doubted");
     this.#closeWatch = this.#store.watch((notice) => {
-      if (notice.type === "lost") this.#health.failed("watch", notice.error, this.now());
-      else if (notice.type === "alive") this.#health.ok("watch");
+      if (notice.type === "lost") this.health.failed("watch", notice.error, this.now());
+      else if (notice.type === "alive") this.health.ok("watch");
       this.dispatch({ type: "watch", generation, notice });
     });
   }
@@ -392,7 +393,7 @@ export class Runner {
       try {
         return await this.#store.update(self, own, callTimeoutMs(this.#core.settings.ttlMs));
       } catch (error) {
-        this.#health.failed("calls", asStoreError(error), this.now());
+        this.health.failed("calls", asStoreError(error), this.now());
       }
       await new Promise<void>((resolve) => this.#time.after(RENEW_RETRY_MS, resolve));
     }
@@ -421,11 +422,6 @@ export class Runner {
     } catch (error) {
       return asStoreError(error).message;
     }
-  }
-
-  /** Why calls to etcd fail at the moment, if they do. */
-  get etcdError(): string | undefined {
-    return this.#health.error;
   }
 
   /** Milliseconds since etcd last confirmed the queue as this node knows it. */

@@ -1,18 +1,24 @@
-import { printable } from "./errors.ts";
+import { missingPermission, printable } from "./errors.ts";
 import type { Handoff, LeaveReason, Self } from "./machine/queue.ts";
 import type { GuardAnswer, StoreFailure, WatchNotice } from "./machine/types.ts";
 
 const MAX_MESSAGE_LENGTH = 500;
+
+/** What a {@linkcode StoreError} is beside its message. */
+type StoreErrorOptions = Partial<Pick<StoreError, "closed" | "hopeless">>;
 
 /** A failed call to the store, with a message for people. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   /** Whether an established connection was closed by the other side, or in between. */
   readonly closed: boolean;
-  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions & { readonly closed?: boolean }) {
+  /** Whether no later attempt of this process can succeed: what it lacks, it must be started with. */
+  readonly hopeless: boolean;
+  constructor(readonly failure: StoreFailure, message: string, options?: ErrorOptions & StoreErrorOptions) {
     // etcd's own words may be part of it.
     super(printable(message, MAX_MESSAGE_LENGTH), options);
     this.closed = options?.closed ?? false;
+    this.hopeless = options?.hopeless ?? missingPermission(message) !== undefined;
   }
 }
 

@@ -24,6 +24,7 @@ import type { Term } from "./term.ts";
  * @param waitOptions When to give up: see {@linkcode WaitOptions}. `wait` counts for each term anew.
  * @returns What `body` returned.
  * @throws {NotElectedError} If this candidate did not lead within `wait` milliseconds.
+ * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
  * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  *
  * @example A job that runs once, on one of many machines

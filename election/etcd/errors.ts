@@ -52,6 +52,8 @@ export function cannotLoadGrpc(error: unknown): unknown {
   const advice = "a bundle must leave leader-node out (esbuild: --packages=external), or use transport gateway";
   return new StoreError("unreachable", `the gRPC client cannot be loaded: ${text.slice(0, 200)}; ${advice}`, {
     cause: error,
+    // To read the files may fail for want of open files; that passes.
+    hopeless: !/EMFILE|ENFILE|too many open files/i.test(text),
   });
 }
 

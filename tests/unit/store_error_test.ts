@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { storeError } from "../../election/etcd/errors.ts";
+import { cannotLoadGrpc, storeError } from "../../election/etcd/errors.ts";
+import type { StoreError } from "../../election/store.ts";
 
 function failureOf(message: string): string {
   return storeError(new Error(message), "http://etcd:2379").failure;
@@ -32,4 +33,11 @@ Deno.test("what the cluster says is not", () => {
       "8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded",
     ]
   ) assertEquals([message, failureOf(message)], [message, "refused"]);
+});
+
+Deno.test("a gRPC client that cannot be loaded is hopeless, unless files can be opened again", () => {
+  const hopeless = (text: string) => (cannotLoadGrpc(new Error(text)) as StoreError).hopeless;
+  assertEquals(hopeless("Dynamic require of node:fs is not supported"), true);
+  assertEquals(hopeless("EMFILE: too many open files, open 'grpc.js'"), false);
+  assertEquals(storeError(new Error("14 UNAVAILABLE: connect ECONNREFUSED"), "http://a:1").hopeless, false);
 });
