@@ -19,11 +19,18 @@ export async function campaign<T>(
   body: (term: Term) => T | Promise<T>,
   { signal, wait, again }: CampaignOptions,
 ): Promise<T> {
-  const givingUp = new GivingUp({ signal, wait }, () => participant.stop(), participant);
+  const states = participant[Symbol.asyncIterator]();
+  let working = false;
+  const givingUp = new GivingUp({ signal, wait }, () => {
+    participant.stop();
+    // Before it has left, which takes an answer of etcd.
+    if (!working) states.return!();
+  }, participant);
   try {
-    for await (const state of participant) {
-      if (state.role !== "leader") continue;
+    for await (const state of states) {
+      if (state.role !== "leader" || givingUp.hasGivenUp) continue;
       givingUp.endWait();
+      working = true;
       const { term } = state;
       try {
         const result = await body(term);
@@ -33,11 +40,12 @@ export async function campaign<T>(
         reportFailure(participant, term, error);
       }
       if (!again) throw signal?.aborted ? signal.reason : term.signal.reason;
+      if (givingUp.hasGivenUp) break;
+      working = false;
       givingUp.waitAnew();
     }
   } finally {
-    givingUp.cancel();
-    await participant.release();
+    await givingUp.leave(participant);
   }
   throw givingUp.reason;
 }

@@ -38,8 +38,7 @@ export async function findLeader(options: FindLeaderOptions): Promise<Leader> {
   try {
     for await (const { leader } of observer) if (leader) return leader;
   } finally {
-    givingUp.cancel();
-    await observer.release();
+    await givingUp.leave(observer);
   }
   throw givingUp.reason;
 }

@@ -9,6 +9,14 @@ export interface EtcdTrouble {
   whenHopeless(end: (message: string) => void): () => void;
 }
 
+/** Milliseconds that etcd has to confirm that one who gives up has left: enough for a distant one that answers. */
+const LEAVE_MS = 500;
+
+/** Who can leave an election. */
+interface Leaving {
+  release(limitMs: number): Promise<void>;
+}
+
 /** Ends a wait when its caller waits no longer: `signal` has fired, `wait` is over, or there is nothing to wait for. */
 export class GivingUp {
   readonly #options: WaitOptions;
@@ -50,6 +58,17 @@ export class GivingUp {
   cancel(): void {
     this.endWait();
     this.#options.signal?.removeEventListener("abort", this.#end);
+  }
+
+  /** Stops the participant. One who has given up does not wait long for an etcd that may not answer. */
+  async leave(participant: Leaving): Promise<void> {
+    this.cancel();
+    await participant.release(this.hasGivenUp ? LEAVE_MS : Infinity);
+  }
+
+  /** Whether the caller waits no longer. */
+  get hasGivenUp(): boolean {
+    return this.#options.signal?.aborted || this.#error !== undefined;
   }
 
   /** Why there is no result. */

@@ -5,7 +5,7 @@ import { Participant } from "./participant.ts";
 import { checkWait } from "./ready.ts";
 import { rehearsing } from "./rehearsal.ts";
 import { callSafely } from "./report.ts";
-import type { Leader } from "./state.ts";
+import type { Leader, RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 import { checkFunction } from "./while_leader.ts";
 
@@ -32,7 +32,8 @@ export interface LeadCallbacks {
  * @param options The election's name, how to connect to etcd, and the candidate's description.
  * @param callbacks What to call.
  * @param options2.signal Ends it: the promise resolves when the service is stopped and leadership given up.
- * @returns A promise that resolves after `signal` has fired.
+ * @returns A promise that resolves after `signal` has fired: at once if it had fired before, else see
+ *   {@linkcode WaitOptions}.
  * @throws {SetupError} If this process can never reach etcd, as for want of a permission of Deno.
  * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
  * @throws What `onStopped` throws, or `onStarted` while its term holds. Leadership is given up then, and `onStopped` was
@@ -64,6 +65,7 @@ export async function lead(
   checkNames(callbacks, ["onStarted", "onStopped", "onNewLeader"]);
   checkFunction("onStarted", callbacks.onStarted);
   checkWait({ signal });
+  if (signal?.aborted) return;
   const participant = Participant.join(options, true);
   await rehearsing(leadWith(participant, callbacks, signal));
 }
@@ -74,8 +76,9 @@ export async function leadWith(
   callbacks: LeadCallbacks,
   signal?: AbortSignal,
 ): Promise<void> {
+  const states = participant.look();
   const following = callbacks.onNewLeader &&
-    follow(participant, (leader) => callSafely("onNewLeader", () => callbacks.onNewLeader!(leader)));
+    follow(states, (leader) => callSafely("onNewLeader", () => callbacks.onNewLeader!(leader)));
   const failures: unknown[] = [];
   try {
     await campaign(participant, async (term) => {
@@ -85,6 +88,7 @@ export async function leadWith(
   } catch (error) {
     if (failures.length === 0 && !signal?.aborted) throw error;
   } finally {
+    await states.return!();
     await following;
   }
   if (failures.length > 0) throw failures[0];
@@ -122,9 +126,9 @@ function ended(signal: AbortSignal): Promise<void> {
 }
 
 /** Tells of each change of the leader. */
-async function follow(participant: Participant, changed: (leader: Leader | undefined) => void): Promise<void> {
+async function follow(states: AsyncIterable<RoleState>, changed: (leader: Leader | undefined) => void): Promise<void> {
   let last: Leader | undefined;
-  for await (const { role, leader } of participant.look()) {
+  for await (const { role, leader } of states) {
     if (role === "stopped" || (leader?.token === last?.token && leader?.id === last?.id)) continue;
     last = leader;
     changed(leader);

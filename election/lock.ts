@@ -15,8 +15,8 @@ export interface LockOptions extends Omit<ElectionOptions, "name">, WaitOptions 
  * {@linkcode whileLeader}, it calls `body` once: a lock that was lost is an error, even if `body` returned.
  *
  * It is not reentrant: a `body` that asks for its own lock waits for ever. Pass a `connection` to use locks often: to
- * connect takes much longer than to lock. The lock is released when the promise settles; the connection's `close` waits
- * for the rest.
+ * connect takes much longer than to lock. The lock is released when the promise settles, unless etcd is silent when
+ * `signal` fires: see {@linkcode WaitOptions}. The connection's `close` waits for the rest.
  *
  * @param name The lock's name. Its keys in etcd are `<name>/<lease id>`.
  * @param body The critical section. It must end when `term.signal` fires.

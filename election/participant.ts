@@ -201,12 +201,19 @@ export class Participant implements ElectionView, EtcdTrouble {
     return within < MAX_TIMER_MS ? this.#stopWithin(within, this.#stopped) : this.#stopped;
   }
 
-  /** Stops, and resolves when the next candidate can lead. What else there is to do, the shared connection waits for. */
-  release(): Promise<void> {
+  /**
+   * Stops, and resolves when the next candidate can lead, or after `limitMs`. The rest goes on by itself, and a shared
+   * connection waits for it.
+   */
+  async release(limitMs = Infinity): Promise<void> {
     const stopped = this.stop();
-    if (!this.#finishLater) return stopped;
-    this.#finishLater(stopped);
-    return this.#runner.until(() => this.#runner.hasLeft);
+    this.#finishLater?.(stopped);
+    const left = this.#finishLater ? this.#runner.until(() => this.#runner.hasLeft) : stopped;
+    if (limitMs === Infinity) return await left;
+    const late = deferred();
+    const cancel = this.#time.after(limitMs, late.resolve);
+    await Promise.race([left, late.promise]);
+    cancel();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

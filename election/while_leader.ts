@@ -64,6 +64,7 @@ export async function whileLeader<T>(
 ): Promise<T> {
   checkFunction("body", body);
   const { signal, wait } = checkWait(waitOptions);
+  signal?.throwIfAborted();
   const participant = Participant.join(options, true);
   return await rehearsing(campaign(participant, body, { signal, wait, again: true }));
 }

@@ -1,7 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { campaign } from "../../election/campaign.ts";
+import { leadWith } from "../../election/lead.ts";
+import { type Connection, findLeader, lead, whileLeader, withLock } from "../../election/mod.ts";
 import { Participant } from "../../election/participant.ts";
 import type { Store, StoreNotice } from "../../election/store.ts";
 import { FakeClock } from "../support/clock.ts";
+import { within } from "../support/until.ts";
 
 const TTL = 5000;
 
@@ -26,11 +30,24 @@ function candidate(changes: Partial<Store> = {}) {
     },
     ...changes,
   };
-  const time = { now: () => clock.now(), after: () => () => {} };
+  const timers = new Set<{ readonly at: number; readonly run: () => void }>();
+  const time = {
+    now: () => clock.now(),
+    after(ms: number, run: () => void) {
+      const timer = { at: clock.now().monotonic + ms, run };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+  };
   const settings = { candidate: true, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL };
   const participant = new Participant({ settings, store, time });
   notify({ type: "listed", queue: [me], revision: 10n, sentAt: clock.now() });
-  return { clock, participant, notify };
+  /** Time passes, and what is due is done. */
+  const pass = (ms: number) => {
+    clock.pass(ms);
+    for (const timer of timers) if (timer.at <= clock.now().monotonic && timers.delete(timer)) timer.run();
+  };
+  return { clock, participant, notify, pass };
 }
 
 Deno.test("a key that goes while the work stops leaves the work no more time", async () => {
@@ -64,4 +81,72 @@ Deno.test("a candidate that sees an older description of itself writes it once, 
     notify({ type: "changed", queue, revision: other });
   }
   assertEquals(updates, 2);
+});
+
+const silent = () => new Promise<never>(() => {});
+const enough = new Error("enough");
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("who gives up while etcd is silent does not wait for it", async () => {
+  const calls: [call: string, run: (participant: Participant, signal: AbortSignal) => Promise<unknown>][] = [
+    ["whileLeader", (one, signal) => campaign(one, () => {}, { signal, again: true })],
+    ["withLock", (one, signal) => campaign(one, () => {}, { signal, again: false })],
+    ["lead", (one, signal) => leadWith(one, { onStarted() {}, onNewLeader() {} }, signal)],
+    ["ready", (one, signal) => one.ready({ signal })],
+  ];
+  for (const [call, run] of calls) {
+    const { participant, pass } = candidate({ grant: silent });
+    const shutdown = new AbortController();
+    const running = run(participant, shutdown.signal);
+    running.catch(() => {});
+    shutdown.abort(enough);
+    await turn();
+    pass(500);
+    const ended = within(500, call, running);
+    if (call === "lead") await ended;
+    else await assertRejects(() => ended, Error, "enough");
+  }
+});
+
+Deno.test("who gives up waits for the work, however long that takes, but not for a silent etcd after it", async () => {
+  for (const again of [true, false]) {
+    let hasLeft = false;
+    const withdraw = () => {
+      hasLeft = true;
+      return silent();
+    };
+    const { participant, pass } = candidate({ withdraw, revoke: silent });
+    const shutdown = new AbortController();
+    const [working, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let hasEnded = false;
+    const running = campaign(participant, async () => {
+      working.resolve();
+      await mayEnd.promise;
+      hasEnded = true;
+    }, { signal: shutdown.signal, again });
+    const ended = assertRejects(() => running, Error, "enough").then(() => assert(hasEnded));
+    await working.promise;
+    shutdown.abort(enough);
+    await turn();
+    assert(!hasLeft);
+    // Three leases.
+    for (let second = 0; second < 15; second++) pass(1000);
+    mayEnd.resolve();
+    // The half second begins when the work has ended.
+    await turn();
+    pass(500);
+    await within(500, "the call to end", ended);
+  }
+});
+
+Deno.test("a signal that has fired before is the end, and etcd is not asked", async () => {
+  // To join with it throws another error.
+  const options = { name: "jobs", connection: {} as Connection };
+  const signal = AbortSignal.abort(enough);
+  const { name: _, ...lockOptions } = options;
+  const fail = () => assert(false, "it is called");
+  await lead(options, { onStarted: fail }, { signal });
+  await assertRejects(() => whileLeader(options, fail, { signal }), Error, "enough");
+  await assertRejects(() => withLock("lock", fail, { ...lockOptions, signal }), Error, "enough");
+  await assertRejects(() => findLeader({ ...options, signal }), Error, "enough");
 });
