@@ -72,8 +72,8 @@ export function encodeSuccessor(
 }
 
 /** The value of a leader that is about to leave without a handoff. */
-export function encodeLeaving({ id, url, priority = 0 }: Self, leaving: LeaveReason): Uint8Array {
-  return encoder.encode(JSON.stringify({ id, url, priority, leaving }));
+export function encodeLeaving({ id, url, priority = 0, meta }: Self, leaving: LeaveReason): Uint8Array {
+  return encoder.encode(JSON.stringify({ id, url, priority, meta, leaving }));
 }
 
 /**

@@ -35,11 +35,11 @@ Deno.test("a key without a lease is told from those that expire", () => {
 });
 
 Deno.test("a leader that is about to leave says why, and stays who it is", () => {
-  const self = { id: "a", url: "http://host-a", priority: 3 };
+  const self = { id: "a", url: "http://host-a", priority: 3, meta: { zone: "b" } };
   assertEquals(text(encodeLeaving({ id: "a" }, "resigned")), `{"id":"a","priority":0,"leaving":"resigned"}`);
   for (const reason of ["resigned", "switchover", "crashed"] as const) {
-    const { id, url, priority, leaving } = decodeCandidate("jobs/1f", 7n, encodeLeaving(self, reason));
-    assertEquals({ id, url, priority, leaving }, { ...self, leaving: reason });
+    const { id, url, priority, meta, leaving } = decodeCandidate("jobs/1f", 7n, encodeLeaving(self, reason));
+    assertEquals({ id, url, priority, meta, leaving }, { ...self, leaving: reason });
   }
   assertEquals(decode(`{"id":"a","leaving":"bored"}`).leaving, undefined);
 });
