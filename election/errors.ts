@@ -133,9 +133,12 @@ export const NOT_SHOWN = "(not shown)";
 /** A value for a message; also one of which there is no JSON. */
 function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
-  if (value === NOT_SHOWN) return NOT_SHOWN;
+  if (value === NOT_SHOWN || typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  // JSON has null for a part that is NaN, and none for a bigint.
+  const isJson = (part: unknown) => typeof part === "number" ? Number.isFinite(part) : typeof part !== "bigint";
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value, (_, part) => isJson(part) ? part : shown(part)) ?? String(value);
   } catch {
     return Object.prototype.toString.call(value);
   }

@@ -37,6 +37,23 @@ Deno.test("options that cannot work are refused with the option's name and what 
   }
 });
 
+Deno.test("the message shows what was given, also if there is no JSON of it", () => {
+  const values: [given: unknown, shown: string][] = [
+    [NaN, "NaN"],
+    [-Infinity, "-Infinity"],
+    [5n, "5n"],
+    [[1, NaN, 5n, "x"], '[1,"NaN","5n","x"]'],
+    [undefined, "undefined"],
+    [() => {}, "a function"],
+  ];
+  for (const [given, shown] of values) {
+    assertEquals(
+      new InvalidOptionError("ttlSeconds", given, "x").message,
+      `Invalid option ttlSeconds: ${shown}; expected x`,
+    );
+  }
+});
+
 Deno.test("a shared connection is not told twice where etcd is", () => {
   const connection = new Connection();
   assertThrows(
