@@ -5,6 +5,8 @@ import protobuf from "protobufjs";
 import { fileURLToPath } from "node:url";
 import { ENUMS, type Field, type MessageName, MESSAGES, METHODS } from "../../election/etcd/grpc/messages.ts";
 import { decode, encode } from "../../election/etcd/grpc/wire.ts";
+import { fromJson } from "../../election/etcd/gateway/json.ts";
+import { MAX_ELEMENTS } from "../../election/etcd/limits.ts";
 
 const file = fileURLToPath(new URL("../proto/rpc.proto", import.meta.resolve("etcd3")));
 const root = new protobuf.Root().loadSync(file, { keepCase: true }).resolveAll();
@@ -101,4 +103,24 @@ Deno.test("bytes that are no message are refused", () => {
     assertThrows(() => decode("LeaseGrantResponse", Buffer.from(bytes)), RangeError);
   }
   assertThrows(() => encode("Compare", { result: "Nearly" }), RangeError, "Nearly is no CompareResult");
+});
+
+Deno.test("an answer of more elements than there can be is refused, before it fills the memory", () => {
+  // Field 2, a list of keys, and field 1, the header: each of no bytes.
+  for (const field of [18, 10]) {
+    const many = (count: number) => Buffer.alloc(2 * count, Uint8Array.of(field, 0));
+    const { kvs } = decode("RangeResponse", many(MAX_ELEMENTS));
+    assertEquals((kvs as unknown[]).length, field === 18 ? MAX_ELEMENTS : 0);
+    assertThrows(() => decode("RangeResponse", many(MAX_ELEMENTS + 1)), RangeError, "more than 200000 elements");
+  }
+  // They count at any depth: each answer of a transaction has some.
+  const field = (number: number, { length }: Buffer) =>
+    Buffer.of(number << 3 | 2, ...[0, 7, 14].map((bits) => length >> bits & 127 | 128), length >> 21);
+  const kvs = Buffer.alloc(MAX_ELEMENTS, Uint8Array.of(18, 0));
+  const range = Buffer.concat([field(1, kvs), kvs]);
+  const response = Buffer.concat([field(3, range), range]);
+  assertThrows(() => decode("TxnResponse", Buffer.concat([response, response])), RangeError, "200000 elements");
+  const json = (commas: number) => `{"key":"${",".repeat(commas)}"}`;
+  assertEquals(String(fromJson(json(1_600_000))!.key).length, 1_600_000);
+  assertThrows(() => fromJson(json(1_600_001)), Error, "14 UNAVAILABLE: the server sent more than 200000 elements");
 });

@@ -1,3 +1,4 @@
+import { MAX_ELEMENTS } from "../limits.ts";
 import type { KeyValue, RangeAnswer, TxnAnswer } from "../client.ts";
 
 /** A JSON object. */
@@ -13,14 +14,31 @@ export function toJson(request: unknown): string {
 
 const ENUM_FIELDS = new Set(["target", "result", "sort_target", "sort_order"]);
 
-/** Parses a JSON object; undefined if it is none. */
+/** A key has some seven fields, and each has a comma. */
+const MAX_COMMAS = 8 * MAX_ELEMENTS;
+
+/**
+ * Parses a JSON object; undefined if it is none.
+ *
+ * @throws {Error} If it has too many elements.
+ */
 export function fromJson(text: string): Json | undefined {
+  if (text.length > MAX_COMMAS && commas(text) > MAX_COMMAS) {
+    throw new Error(`14 UNAVAILABLE: the server sent more than ${MAX_ELEMENTS} elements at once`);
+  }
   try {
     const value = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Keys and values, in base64, have none. */
+function commas(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(","); at >= 0; at = text.indexOf(",", at + 1)) count++;
+  return count;
 }
 
 // The gateway omits fields that are empty, false or zero.

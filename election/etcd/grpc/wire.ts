@@ -1,5 +1,6 @@
 /** Protobuf, as far as etcd's protocol needs it. 64-bit numbers are strings, enums their names. */
 import { Buffer } from "node:buffer";
+import { MAX_ELEMENTS } from "../limits.ts";
 import { type EnumName, ENUMS, type Field, type MessageName, MESSAGES } from "./messages.ts";
 
 type Value = Record<string, unknown>;
@@ -46,9 +47,18 @@ function varint(value: bigint): Uint8Array {
  * The message of these bytes. Unknown fields are left out; of those that are absent, messages stay so, and others have
  * their default.
  *
- * @throws {RangeError} If the bytes are no such message.
+ * @throws {RangeError} If the bytes are no such message, or it has too many elements.
  */
 export function decode(name: MessageName, bytes: Uint8Array): Value {
+  return decodeWithin({ left: MAX_ELEMENTS }, name, bytes);
+}
+
+/** How many elements may still come. */
+interface Budget {
+  left: number;
+}
+
+function decodeWithin(budget: Budget, name: MessageName, bytes: Uint8Array): Value {
   const { defaults, fields } = reading(name);
   const message = defaults();
   const reader = new Reader(bytes);
@@ -60,7 +70,8 @@ export function decode(name: MessageName, bytes: Uint8Array): Value {
       reader.skip(tag & 7);
       continue;
     }
-    const value = isDelimited ? field.read(reader.delimited()) : field.read(reader.varint());
+    if (field.counts && --budget.left < 0) throw new RangeError(`more than ${MAX_ELEMENTS} elements in one answer`);
+    const value = field.read(isDelimited ? reader.delimited() : reader.varint(), budget);
     if (field.repeated) (message[field.name] as unknown[]).push(value);
     else message[field.name] = value;
   }
@@ -71,7 +82,9 @@ interface FieldReader {
   readonly name: string;
   readonly repeated: boolean;
   readonly delimited: boolean;
-  read(from: Uint8Array | bigint): unknown;
+  /** Whether it takes memory each time that it occurs. */
+  readonly counts: boolean;
+  read(from: Uint8Array | bigint, budget: Budget): unknown;
 }
 
 interface MessageReader {
@@ -95,8 +108,9 @@ function makeReader(name: MessageName): MessageReader {
     const isMessage = type in MESSAGES;
     const delimited = isMessage || type === "bytes" || type === "string";
     if (repeated) lists.push(field);
-    else if (!isMessage) scalars[field] = readerOf(type)(delimited ? new Uint8Array() : 0n);
-    fields.set(id, { name: field, repeated: !!repeated, delimited, read: readerOf(type) });
+    else if (!isMessage) scalars[field] = readerOf(type)(delimited ? new Uint8Array() : 0n, { left: 0 });
+    const counts = isMessage || !!repeated;
+    fields.set(id, { name: field, repeated: !!repeated, delimited, counts, read: readerOf(type) });
   }
   const defaults = () => {
     const message = { ...scalars };
@@ -107,8 +121,8 @@ function makeReader(name: MessageName): MessageReader {
 }
 
 /** How a value of a type is read. */
-function readerOf(type: Field[1]): (from: Uint8Array | bigint) => unknown {
-  if (type in MESSAGES) return (bytes) => decode(type as MessageName, bytes as Uint8Array);
+function readerOf(type: Field[1]): FieldReader["read"] {
+  if (type in MESSAGES) return (bytes, budget) => decodeWithin(budget, type as MessageName, bytes as Uint8Array);
   if (type in ENUMS) {
     const names: readonly string[] = ENUMS[type as EnumName];
     return (number) => names[Number(number)] ?? Number(number);
@@ -123,7 +137,7 @@ function readerOf(type: Field[1]): (from: Uint8Array | bigint) => unknown {
     case "int64":
       return (number) => String(BigInt.asIntN(64, number as bigint));
     default:
-      return String;
+      return (number) => String(number);
   }
 }
 
