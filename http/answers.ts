@@ -1,7 +1,7 @@
 import type { Candidate, ElectionStatus, Leader, Queue, RoleState } from "../election/mod.ts";
 import type { History } from "./history.ts";
 import { leftoverProblem } from "./leftover.ts";
-import { membersFields } from "./members.ts";
+import { membersFields, shownMeta } from "./members.ts";
 
 /** How the command exited. */
 export interface CommandExit {
@@ -107,6 +107,7 @@ export function statusBody({ id, url, version, status, command, watchdog }: Node
     role: state.role,
     url,
     leader_url: leader?.url ?? null,
+    leader_meta: shownMeta(leader?.meta),
     token: leader ? Number(leader.token) : null,
     since: leader?.since?.toISOString() ?? null,
     lease: lease ? { id: lease.id, ttl: lease.ttlMs / 1000, expires_in_ms: Math.round(lease.expiresInMs) } : null,

@@ -4,6 +4,12 @@ import { leftoverProblem } from "./leftover.ts";
 /** How many candidates an answer shows, from the first on; the leader and this node itself come on top. */
 const MAX_SHOWN = 100;
 
+/** How long the meta of a candidate may be, as JSON, to be shown: no longer than the library takes. */
+const MAX_META = 4096;
+
+/** How long those of all candidates in an answer may be together. */
+const MAX_METAS = 16 * MAX_META;
+
 /** The candidates that an answer shows. */
 export interface ShownMembers {
   readonly members: readonly Record<string, unknown>[];
@@ -42,7 +48,12 @@ export function shownMembers(status: ElectionStatus): ShownMembers {
   const places = new Set(queue.slice(0, MAX_SHOWN).keys());
   for (const index of [leads, own]) if (index !== undefined && index >= 0) places.add(index);
   const shown = [...places].toSorted((a, b) => a - b);
-  const members = shown.map((index) => memberBody(queue[index]!, index + 1, index === leads));
+  let left = MAX_METAS;
+  const members = shown.map((index) => {
+    const member = memberBody(queue[index]!, index + 1, index === leads);
+    if (member.meta) left -= JSON.stringify(member.meta).length;
+    return left < 0 ? { ...member, meta: null } : member;
+  });
   return { members, total: queue.length, omitted: queue.length - members.length };
 }
 
@@ -50,6 +61,11 @@ export function shownMembers(status: ElectionStatus): ShownMembers {
 export function leaderOf({ queue, state: { leader } }: ElectionStatus): number {
   // Keys that one transaction created share a token; the first of them leads.
   return leader ? queue.findIndex(({ token }) => token === leader.token) : -1;
+}
+
+/** What a candidate says about itself, unless that is too long. */
+export function shownMeta(meta: Candidate["meta"]): Candidate["meta"] | null {
+  return meta && JSON.stringify(meta).length <= MAX_META ? meta : null;
 }
 
 /** A candidate, as answers describe it. */
@@ -63,6 +79,7 @@ export function memberBody(candidate: Candidate, place: number, leads: boolean):
     role: leads ? "leader" : "candidate",
     since: since?.toISOString() ?? null,
     priority: priority ?? null,
+    meta: shownMeta(candidate.meta),
     problem: leftoverProblem(candidate) ?? null,
   };
 }

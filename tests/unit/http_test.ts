@@ -141,6 +141,7 @@ Deno.test("a status without a leader is complete all the same", async () => {
     role: "connecting",
     url: "http://localhost:8080",
     leader_url: null,
+    leader_meta: null,
     token: null,
     since: null,
     lease: null,
