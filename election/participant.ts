@@ -21,7 +21,7 @@ import {
   type SelfChanges,
 } from "./options.ts";
 import { checkNames, checkShape } from "./option_shape.ts";
-import { type Candidate, planHandoff } from "./machine/queue.ts";
+import { type Candidate, planHandoff, type Queue } from "./machine/queue.ts";
 import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
 import { checkLimit, checkWait, MAX_TIMER_MS, type WaitOptions } from "./ready.ts";
@@ -46,6 +46,8 @@ export interface Parts {
   readonly finishLater?: (stopped: Promise<void>) => void;
   readonly step?: typeof machine.step;
 }
+
+const NO_QUEUE: Queue = [];
 
 /** What the options of users do not say. */
 export type JoinOptions = Pick<EtcdStoreOptions, "marksLeaving">;
@@ -122,7 +124,7 @@ export class Participant implements ElectionView, EtcdTrouble {
     const lease = machine.leaseOf(core);
     return withJson({
       state,
-      queue: withJson(core.view?.queue ?? []),
+      queue: withJson(core.view?.queue ?? NO_QUEUE),
       lease: lease && {
         id: lease.id.toString(16),
         ttlMs: lease.ttlMs,

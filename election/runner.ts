@@ -102,7 +102,10 @@ export class Runner {
     const current = machine.viewIsCurrent(core, now);
     if (core === this.#derived?.core && current === this.#derived.current) return this.#state;
     const next = this.#deriveState(core, current);
-    if (!sameState(this.#state, next)) this.#state = next;
+    if (!sameState(this.#state, next)) {
+      if (next.leader) withJson(next.leader);
+      this.#state = withJson(next);
+    }
     this.#derived = { core, current };
     return this.#state;
   }
@@ -176,8 +179,8 @@ export class Runner {
     if (core.term) {
       const { token, since } = core.term;
       const { id, url, meta } = core.settings.self;
-      const leader = withJson({ id, url, token, since: new Date(since.wall), ...meta && { meta } });
-      return withJson({ role: "leader", leader, term: this.#termOf(core.term) });
+      const leader = { id, url, token, since: new Date(since.wall), ...meta && { meta } };
+      return { role: "leader", leader, term: this.#termOf(core.term) };
     }
     const { view } = core;
     if (!view || !current) return { role: "connecting" };
@@ -185,10 +188,7 @@ export class Runner {
     if (!first) return { role: "follower" };
     const { id, url, token, meta } = first;
     const since = view.firstSince === undefined ? undefined : new Date(view.firstSince);
-    return withJson({
-      role: "follower",
-      leader: withJson({ id, url, token, since, ...meta && { meta } }),
-    });
+    return { role: "follower", leader: { id, url, token, since, ...meta && { meta } } };
   }
 
   #termOf(of: NonNullable<machine.Core["term"]>): OwnTerm {

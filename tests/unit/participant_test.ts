@@ -87,6 +87,25 @@ const silent = () => new Promise<never>(() => {});
 const enough = new Error("enough");
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
+Deno.test("a status that is read again costs no new queue, state or method for JSON but its own", async () => {
+  const { participant } = candidate();
+  await participant.ready();
+  assertEquals(JSON.parse(JSON.stringify(participant.status)).queue[0].token, "10");
+  const { defineProperty } = Object;
+  let defined = 0;
+  Object.defineProperty = (...args) => {
+    defined++;
+    return defineProperty(...args);
+  };
+  try {
+    for (let time = 0; time < 10; time++) participant.status.queue.concat();
+  } finally {
+    Object.defineProperty = defineProperty;
+  }
+  assertEquals(defined, 10);
+  assertEquals(JSON.parse(JSON.stringify(participant.state.leader)).token, "10");
+});
+
 Deno.test("who gives up while etcd is silent does not wait for it", async () => {
   const calls: [call: string, run: (participant: Participant, signal: AbortSignal) => Promise<unknown>][] = [
     ["whileLeader", (one, signal) => campaign(one, () => {}, { signal, again: true })],
