@@ -3,6 +3,7 @@ import { handleTransfer } from "./control.ts";
 import type { EventStreams } from "./event_streams.ts";
 import { pauseMs, type Verdict } from "./load.ts";
 import { type Metrics, METRICS_TYPE } from "./metrics.ts";
+import { allowPages } from "./origins.ts";
 import { page } from "./page.ts";
 import { json, jsonText, prefers, problem, respond, text } from "./respond.ts";
 
@@ -168,7 +169,13 @@ function redirect({ snapshot }: RouteContext, request: Request, url: URL): Respo
   return text(307, `the leader is at ${leader.url}`, { location });
 }
 
-function read(paths: readonly string[], answer: Route["answer"], probe = false): Route[] {
+function read(
+  paths: readonly string[],
+  make: (context: RouteContext, request: Request, search: string) => Response,
+  probe = false,
+): Route[] {
+  const answer: Route["answer"] = (context, request, search) =>
+    allowPages(make(context, request, search), request, context.snapshot);
   return paths.map((path) => ({ path, methods: ["GET", "HEAD"], answer, probe, vital: probe }));
 }
 

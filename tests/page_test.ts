@@ -4,6 +4,8 @@ import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { isFile, onPath } from "../dev/search_path.ts";
+import { freePort } from "../dev/ports.ts";
+import { Certificates } from "./support/certificates.ts";
 import { fillQueue } from "./support/foreign_keys.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
@@ -20,8 +22,8 @@ function findBrowser(): string | undefined {
 
 const executablePath = findBrowser();
 
-function launch(): Promise<Browser> {
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
+function launch(...flags: string[]): Promise<Browser> {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", ...flags];
   return chromium.launch({ executablePath, args });
 }
 
@@ -94,6 +96,9 @@ Deno.test({
       await shows(onC, "#members li.leader .lease", /Lease seen in etcd \d\.\d s ago/);
       await shows(onC, "#lease", /This node's lease: \d\.\d s of 2 s/);
       await shows(onA, "#election", "election leader-node");
+      // What the other nodes say of themselves.
+      await shows(onA, "#members li:nth-child(3) .says", /^says: the leader is node-a$/);
+      await shows(onC, "#members li.leader .says", /^says: I am the leader$/);
       // One colour for a node, in the queue and in the terms.
       const hue = async (selector: string) =>
         /--hue: \d+/.exec(await onA.locator(selector).first().getAttribute("style") ?? "")?.[0];
@@ -171,7 +176,7 @@ Deno.test({
       await a.stop();
       await shows(onA, "#role", "Connection lost");
       assertEquals(await onA.locator("#members .tag", { hasText: /^★ leader$/ }).count(), 0);
-      assert(errors.every((error) => /401|ERR_/.test(error)), errors.join("\n"));
+      assert(errors.every((error) => /401|ERR_|CORS/.test(error)), errors.join("\n"));
       assertEquals(foreign, []);
       if (folder) {
         await onC.screenshot({ path: `${folder}/dark-narrow.png` });
@@ -215,6 +220,102 @@ Deno.test({
       assertEquals(await page.locator("#members li").count(), 12);
       assertEquals(await barriers(page), []);
       assert(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways");
+    } finally {
+      await browser.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "the page says which nodes disagree with the queue, if it is known to them (needs Chromium)",
+  ignore: executablePath === undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using etcd = await LocalEtcd.start();
+    await using proxy = new Proxy(etcd.port);
+    await using a = await TestNode.start(proxy, ["--id", "node-a", "--ttl", "60"]);
+    await a.logs("leading");
+    const { key } = await a.logs("queued");
+    await using b = await TestNode.start(etcd, ["--id", "node-b"]);
+    await b.logs("following");
+    await using c = await TestNode.start(proxy, ["--id", "node-c", "--ttl", "60"]);
+    await c.logs("following");
+    const browser = await launch();
+    try {
+      const errors: string[] = [];
+      const open = async (url: string) => {
+        const page = await browser.newPage({ viewport: { width: 390, height: 800 } });
+        page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+        await page.goto(url);
+        return page;
+      };
+      const [onB, unknown] = await Promise.all([
+        open(`http://127.0.0.1:${b.port}/`),
+        open(`http://localhost:${b.port}/`),
+      ]);
+      await shows(onB, "#members li.leader .says", "says: I am the leader");
+      assertEquals(await onB.locator("#doubts p").count(), 0);
+      // Two without news from etcd while the leader's key is deleted.
+      proxy.stall("to-server", "to-client");
+      await etcd.ctl("del", String(key));
+      await shows(onB, "#role", "I am the leader");
+      await shows(onB, "#doubts p", /^node-a says that it is the leader, but by the queue, the leader is node-b\.$/);
+      await shows(
+        onB,
+        "#doubts p",
+        /^node-c says that the leader is node-a, but by the queue, the leader is node-b\.$/,
+      );
+      await shows(onB, "#members li:nth-child(2) .says.bad", "says: the leader is node-a");
+      assertEquals(await barriers(onB), []);
+      await onB.emulateMedia({ colorScheme: "dark" });
+      assertEquals(await barriers(onB), []);
+      const folder = Deno.env.get("SCREENSHOTS");
+      if (folder) await onB.screenshot({ path: `${folder}/doubts-narrow.png` });
+      proxy.heal();
+      await shows(onB, "#members li:nth-child(3) .says", "says: the leader is node-b");
+      await onB.locator("#doubts p").first().waitFor({ state: "detached" });
+      // They do not know a page of this origin, and so it does not ask them.
+      await shows(unknown, "#members li.leader", "node-b");
+      await shows(unknown, "#unasked", "Open this page at the URL of a node in the queue");
+      assertEquals(await barriers(unknown), []);
+      assertEquals(errors, []);
+    } finally {
+      await browser.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "the page asks no node whose answer the browser would refuse, nor the viewer's own machine (needs Chromium)",
+  ignore: executablePath === undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using etcd = await LocalEtcd.start();
+    await using certificates = await Certificates.make();
+    await certificates.sign("server", "localhost");
+    const [cert, key] = [certificates.path("server.pem"), certificates.path("server.key")];
+    const url = `http://far.test:${freePort()}`;
+    await using a = await TestNode.start(etcd, ["--id", "a"]);
+    await using secure = await TestNode.start(etcd, ["--id", "secure", "--http-cert", cert, "--http-key", key]);
+    await using far = await TestNode.start(etcd, ["--id", "far", "--port", new URL(url).port, "--advertise-url", url]);
+    await Promise.all([a, secure, far].map((node) => node.logs("queued")));
+    const browser = await launch("--host-resolver-rules=MAP far.test 127.0.0.1");
+    try {
+      const requests: string[] = [], errors: string[] = [];
+      const open = async (self: string, url: string) => {
+        const page = await browser.newPage({ ignoreHTTPSErrors: true });
+        page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+        page.on("request", (request) => request.url().startsWith(url) || requests.push(request.url()));
+        await page.goto(url);
+        for (const id of ["a", "secure", "far"].filter((id) => id !== self)) {
+          await shows(page, `#members li:has(:text-is("${id}")) .says`, "cannot be asked");
+        }
+      };
+      await open("far", url);
+      await open("secure", `https://127.0.0.1:${secure.port}`);
+      assertEquals([requests, errors], [[], []]);
     } finally {
       await browser.close();
     }

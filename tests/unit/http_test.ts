@@ -237,6 +237,27 @@ Deno.test("unknown paths are 404, other methods 405 with what is allowed, as tex
   }
 });
 
+Deno.test("pages at the URLs in the queue, and no others, may read answers; none may transfer leadership", async () => {
+  const at = (token: bigint, url?: string) => ({ key: `jobs/${token}`, token, id: "x", url });
+  const queue = [at(1n, "https://b.example/prefix"), at(2n, "http://c:8080"), at(3n), at(4n, "data:,")];
+  const snapshot = node(FOLLOWER, { queue });
+  const allowed = async (origin: string, path = "/status", method = "GET") => {
+    const { headers } = await get(snapshot, path, { method, headers: { origin } });
+    return [headers.get("access-control-allow-origin"), headers.get("vary")];
+  };
+  for (const origin of ["https://b.example", "http://c:8080", "http://localhost:8080"]) {
+    assertEquals(await allowed(origin), [origin, "origin"]);
+    assertEquals(await allowed(origin, "/leader", "HEAD"), [origin, "origin"]);
+    assertEquals(await allowed(origin, "/"), [origin, "accept, origin"]);
+    assertEquals(await allowed(origin, "/resign", "POST"), [null, null]);
+    assertEquals(await allowed(origin, "/resign", "OPTIONS"), [null, null]);
+    assertEquals(await allowed(origin, "/redirect/x"), [null, null]);
+  }
+  for (const origin of ["http://b.example", "http://c", "null", "*", "http://evil:8080", ""]) {
+    assertEquals(await allowed(origin), [null, null], origin);
+  }
+});
+
 Deno.test("a server answers on the port that it names, closes at once when idle, and within its grace when not", async () => {
   const errors: unknown[] = [];
   const options = {
