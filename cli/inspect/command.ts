@@ -7,6 +7,7 @@ import { membersJson, membersTable } from "./members.ts";
 import { readQueue, watchQueue } from "./read_queue.ts";
 import { askNodes, compare, statusJson, statusText } from "./status.ts";
 import type { InspectConfig } from "./flags.ts";
+import { onStdoutClosed } from "../closed_stdout.ts";
 import { onStopSignal } from "../signals.ts";
 import { print } from "../print.ts";
 import { visibleJson } from "../visible.ts";
@@ -38,7 +39,9 @@ const show = { colours: Deno.stdout.isTerminal() && !Deno.noColor };
 
 async function members(config: InspectConfig): Promise<number> {
   const stopped = new AbortController();
-  if (config.watch) onStopSignal(() => stopped.abort(), () => {});
+  const stop = () => stopped.abort();
+  if (config.watch) onStopSignal(stop, () => {});
+  using _noReader = config.watch ? onStdoutClosed(stop) : undefined;
   for await (const status of watchQueue(config, stopped.signal)) {
     if (stopped.signal.aborted) break;
     const text = config.json ? membersJson(status) : membersTable(status, show);
