@@ -15,7 +15,7 @@ const PACKAGES = [
   "@nestjs/core@11.2.10",
   "@nestjs/platform-express@11.2.10",
   "@opentelemetry/api@1.9.0",
-  "@types/node@20.19.25",
+  "@types/node@20.19.43",
   "bun@1.4.5",
   "esbuild@0.28.2",
   "express@5.3.0",
