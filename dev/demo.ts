@@ -31,7 +31,7 @@ export function howEnded(
 
 /** How to end the leader, and to crash it. */
 function endings(pid: number | undefined, os: typeof Deno.build.os): string {
-  const crash = "crashes the leader: its watchdog gives its lease back, and another leads at once";
+  const crash = "crashes the leader: its watchdog revokes its lease, and another leads at once";
   if (os === "windows") return `taskkill /F /PID ${pid}    ${crash}`;
   return `kill ${pid}       ends the leader, which resigns: another leads in milliseconds
     kill -9 ${pid}    ${crash}`;
@@ -39,7 +39,7 @@ function endings(pid: number | undefined, os: typeof Deno.build.os): string {
 
 /** Who leads, and when somebody ceased to. */
 class Story {
-  /** Whether all are being stopped: there is no more to tell of the lead. */
+  /** Whether all are being stopped: nothing more is said of the leadership. */
   over = false;
   etcdEnded = false;
   /** Whether a node ended by itself, with an error. */
@@ -96,7 +96,7 @@ class Story {
       : this.etcdEnded
       ? "without etcd nobody can lead"
       : why.startsWith("was killed")
-      ? "its watchdog gives its lease back"
+      ? "its watchdog revokes its lease"
       : "another takes over";
     tell(`The leader on port ${port} ${why}: ${next}.`);
     const early = this.#early;
@@ -117,7 +117,7 @@ class Story {
     else {
       const took = Math.max(0, at - this.#ceasedAt);
       const time = took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`;
-      tell(`The lead moved from port ${from}, which ${this.#why}, to port ${port} in ${time}.`);
+      tell(`Leadership moved from port ${from}, which ${this.#why}, to port ${port} in ${time}.`);
     }
     const pid = this.#nodes.get(port)?.pid;
     print(`

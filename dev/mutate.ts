@@ -95,7 +95,7 @@ class Mutation {
   get #summary(): string {
     const { unit, simulation, equivalent, unexplained } = this.#counts;
     const all = unit + simulation + equivalent + unexplained;
-    return `${all} mutants, killed by unit tests ${unit}, by the simulation ${simulation}; equivalent ${equivalent}, ` +
+    return `mutants: ${all}, killed by unit tests ${unit}, by the simulation ${simulation}; equivalent ${equivalent}, ` +
       `unexplained ${unexplained}`;
   }
 
@@ -103,7 +103,7 @@ class Mutation {
     const stale = this.#equivalents.untaken.filter((key) => wanted(key.split(" | ", 1)[0]!));
     for (const key of stale) console.log(`not a mutant that survives, though listed as equivalent:\n  ${key}`);
     const seconds = ((performance.now() - this.#began) / 1000).toFixed(0);
-    console.log(`${this.#summary}. ${this.#unsound} more have wrong types. ${this.#seeds} seeds, ${seconds} s`);
+    console.log(`${this.#summary}; with wrong types: ${this.#unsound}; seeds: ${this.#seeds}; ${seconds} s`);
     return this.#counts.unexplained + stale.length > 0 ? 1 : 0;
   }
 }

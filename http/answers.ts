@@ -192,7 +192,7 @@ function warnings({ log, watchdog }: Pick<NodeSnapshot, "log" | "watchdog">): st
   const lines: string[] = [];
   if (log && log.stuckForMs >= LOG_STUCK_MS) {
     const seconds = Math.round(log.stuckForMs / 1000);
-    lines.push(`[!] the log has not been written for ${seconds} s, ${log.dropped} lines were dropped so far`);
+    lines.push(`[!] the log has not been written for ${seconds} s; lines dropped so far: ${log.dropped}`);
   }
   if (watchdog?.error !== undefined) {
     const what = watchdog.pid === undefined ? "there is no watchdog" : "another watchdog could not be started";

@@ -111,12 +111,12 @@ test("in any folder, the demo shows an election, a crash, a handover, and leaves
   Deno.kill(Number(pid), "SIGKILL");
   const [, second, heir] = await demo.prints(
     new RegExp(
-      `The lead moved from port ${leader}, which was killed by SIGKILL, to port (\\d+) in \\d[^]*kill -9 (\\d+)`,
+      `Leadership moved from port ${leader}, which was killed by SIGKILL, to port (\\d+) in \\d[^]*kill -9 (\\d+)`,
     ),
   );
   Deno.kill(Number(heir), "SIGTERM");
   const [, third] = await demo.prints(
-    new RegExp(`The lead moved from port ${second}, which resigned, to port (\\d+) in [\\d.]+ m?s`),
+    new RegExp(`Leadership moved from port ${second}, which resigned, to port (\\d+) in [\\d.]+ m?s`),
   );
   assertEquals(await curl(Number(third)), "I am the leader\n");
 

@@ -32,8 +32,8 @@ async function simulate(first: number, count: number, locks: boolean): Promise<n
   let terms = 0;
   let taken: Overlaps = { count: 0, longestMs: 0 };
   const text = (seeds: number) => () => {
-    const overlaps = `${taken.count} overlaps after a key was taken away, ${taken.longestMs.toFixed(0)} ms at most`;
-    return `${seeds} seeds, ${terms} terms, ${overlaps}`;
+    const overlaps = `overlaps after a key was taken away: ${taken.count}, ${taken.longestMs.toFixed(0)} ms at most`;
+    return `seeds: ${seeds}, terms: ${terms}, ${overlaps}`;
   };
   for (let seed = first; seed < first + count; seed++) {
     const result = await run({ seed, locks });
@@ -65,9 +65,9 @@ async function simulateAll(options: ExhaustiveOptions): Promise<number> {
       return 1;
     }
     done = worlds;
-    progress.report(worlds, () => `${worlds} of ${of} worlds`);
+    progress.report(worlds, () => `worlds: ${worlds} of ${of}`);
   }
-  progress.report(done, () => `${done} worlds`, true);
+  progress.report(done, () => `worlds: ${done}`, true);
   return 0;
 }
 
