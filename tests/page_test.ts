@@ -277,7 +277,7 @@ Deno.test({
       await onB.locator("#doubts p").first().waitFor({ state: "detached" });
       // They do not know a page of this origin, and so it does not ask them.
       await shows(unknown, "#members li.leader", "node-b");
-      await shows(unknown, "#unasked", "Open this page at the URL of a node in the queue");
+      await shows(unknown, "#unasked", `Open http://127.0.0.1:${b.port} to see what the other nodes say.`);
       assertEquals(await barriers(unknown), []);
       assertEquals(errors, []);
     } finally {
