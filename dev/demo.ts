@@ -123,6 +123,7 @@ class Story {
     print(`
   Try in another terminal:
     ${this.#ports.map((port) => `curl localhost:${port}`).join("; ")}
+    http://127.0.0.1:${port} in a browser shows the election, live
     ${endings(pid, Deno.build.os)}
   Ctrl+C here ends everything.
 `);

@@ -101,6 +101,7 @@ test("in any folder, the demo shows an election, a crash, a handover, and leaves
   await using folder = await OddFolder.withRepository();
   await using demo = new Task("demo", [ports[0]], FOREIGN, folder.path);
   const [, leader] = await demo.prints(/The node on port (\d+) leads/);
+  await demo.prints(new RegExp(`http://127\\.0\\.0\\.1:${leader} in a browser`));
   const [, pid] = await demo.prints(/kill -9 (\d+)/);
   assertEquals(await curl(Number(leader)), "I am the leader\n");
   for (const port of ports.filter((port) => port !== Number(leader))) {
