@@ -1,10 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { inbox, Outbox } from "./channel.ts";
 import type { Children } from "./children.ts";
 import type { ExitStatus } from "./exit_status.ts";
 import type { Log } from "./log.ts";
 import { makePipes } from "./pipes.ts";
 import { CommandError } from "./program.ts";
+import { EXECUTABLE, programArgs, programFiles } from "./this_program.ts";
 import type { StartMessage, WatchdogAnswer, WatchdogMessage } from "./watchdog_messages.ts";
 
 const FIRST_RESTART_MS = 100;
@@ -15,8 +15,6 @@ const END_MS = 1000;
 const SETTLED_MS = 5000;
 /** How often it is checked that another watchdog could be started. */
 const CHECK_MS = 10_000;
-/** Asked now: when the file is gone, the system gives it another name. */
-const EXECUTABLE = Deno.execPath();
 /** The same trouble is logged again after so long. */
 const LOG_AGAIN_MS = 60_000;
 
@@ -252,22 +250,6 @@ function kill(process: Deno.ChildProcess): void {
   } catch {
     // It has ended.
   }
-}
-
-/** What makes this program out of the running executable. */
-function programArgs(): string[] {
-  if (Deno.build.standalone) return [];
-  const main = mainFile();
-  // A bundled program needs no configuration, and must not find somebody else's.
-  return ["run", "-A", "--quiet", ...(main.endsWith(".js") ? ["--no-config", "--cached-only"] : []), main];
-}
-
-function programFiles(): string[] {
-  return Deno.build.standalone ? [EXECUTABLE] : [EXECUTABLE, mainFile()];
-}
-
-function mainFile(): string {
-  return fileURLToPath(Deno.mainModule);
 }
 
 function isFile(path: string): boolean {
