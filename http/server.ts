@@ -1,4 +1,4 @@
-import { ListenError } from "./listen_error.ts";
+import { isTaken, ListenError, listenError } from "./listen_error.ts";
 import { filesAreLeft } from "./open_files.ts";
 
 /** How long a server that ran out of files does not listen. */
@@ -154,7 +154,7 @@ function listenOn(
       },
     }, handler);
   } catch (error) {
-    throw new ListenError(`cannot listen on ${hostname} port ${port}: ${reason(error)}`, { cause: error });
+    throw listenError(hostname, port, error);
   }
 }
 
@@ -169,16 +169,4 @@ function isAsAsked(addr: Deno.NetAddr, hostname: string, port: number): boolean 
 /** An address in its usual form; a name stays a name. */
 function canonical(hostname: string): string {
   return URL.parse(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}`)?.hostname ?? hostname;
-}
-
-function isTaken(error: unknown): boolean {
-  return error instanceof ListenError && error.cause instanceof Deno.errors.AddrInUse;
-}
-
-function reason(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is in use; choose another with --port, or a free one with --port 0";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address; check --hostname";
-  return error instanceof Error ? error.message : String(error);
 }
