@@ -111,7 +111,7 @@ class Node implements NodeHandlerOptions {
 
   async run(): Promise<number> {
     await this.#prepare();
-    this.#listen();
+    await this.#listen();
     await this.#hostCommand();
     await this.#startWatchdog();
     await this.#createSupervisor();
@@ -145,11 +145,12 @@ class Node implements NodeHandlerOptions {
     await this.#logWriter?.end();
   }
 
-  #listen(): void {
+  async #listen(): Promise<void> {
     const { port, hostname, httpTls, logFormat: format, logLevel: level } = this.#config;
     // Before the port is opened.
     ownIdentity(this.#config, port || 1, Deno.hostname);
-    this.#server = serve({
+    // Of Node.js, a promise.
+    this.#server = await serve({
       port,
       hostname,
       tls: httpTls,

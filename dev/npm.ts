@@ -1,6 +1,10 @@
-/** `deno task npm [FOLDER]`: makes the npm package of the library, for Node.js 20 and newer, by default in `npm/`. */
+/**
+ * `deno task npm [FOLDER]`: makes the npm package, with the library and the program, for Node.js 20 and newer, by
+ * default in `npm/`.
+ */
 import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
+import { addProgram, BIN, STD } from "./npm_program.ts";
 import { withUndefined } from "./optional_types.ts";
 import { Program } from "./program.ts";
 import { onPath } from "./search_path.ts";
@@ -15,7 +19,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "./otel": "election/otel",
 };
 
-/** What runs on Deno only. */
+/** What is no part of the library. */
 const DENO_ONLY = ["listen_error.ts", "open_files.ts", "server.ts"];
 
 /** Where the source is, as far as a workflow of GitHub tells. */
@@ -53,6 +57,7 @@ const PACKAGE = {
         .map(([name, path]) => [name.slice(2), [`./dist/${path}.d.ts`]]),
     ),
   },
+  bin: { "leader-node": BIN },
   files: ["dist", "LICENSE", "README.md"],
   sideEffects: false,
   engines: { node: ">=20" },
@@ -64,6 +69,7 @@ const PACKAGE = {
   peerDependencies: { "@opentelemetry/api": "^1.9.0" },
   peerDependenciesMeta: { "@opentelemetry/api": { optional: true } },
   devDependencies: {
+    ...STD,
     "@opentelemetry/api": denoJson.imports["@opentelemetry/api"].replace("npm:@opentelemetry/api@", ""),
     "@types/node": "20.19.25",
     typescript: denoJson.imports.typescript.replace("npm:typescript@", ""),
@@ -104,6 +110,7 @@ async function main([folder = `${ROOT}npm`]: string[]): Promise<void> {
     const declarations = (await Deno.readTextFile(file)).replaceAll(/((?:from|import\() ?"\.[^"]*)\.ts"/g, '$1.js"');
     await Deno.writeTextFile(file, withUndefined(declarations));
   });
+  await addProgram(ROOT, folder);
   for (const path of Object.values(ENTRIES)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     for (const ending of ["mjs", "d.mts"]) {

@@ -8,12 +8,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "cli/inspect": ["cli", "http", "election"],
   "http": ["election"],
   "supervise": ["election"],
+  "nodejs": ["http", "main.ts"],
   "election/machine": ["election/errors.ts"],
   "election/etcd": ["election/machine", "election/deferred.ts", "election/errors.ts", "election/store.ts"],
   "election/etcd/grpc": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election/etcd/gateway": ["election/machine", "election/etcd", "election/deferred.ts"],
   "election": ["election/machine", "election/etcd"],
-  "dev": ["dev/bench", "dev/mutate", "tests/support", "cli", "cli/inspect", "http", "election"],
+  "dev": ["dev/bench", "dev/mutate", "tests/support", "cli", "cli/inspect", "http", "election", "nodejs"],
   "dev/bench": ["dev", "tests/support", "tests/chaos", "election"],
   "dev/mutate": ["dev"],
   "deps": [],
@@ -60,7 +61,12 @@ Deno.test("the map in CONTRIBUTING.md names every folder", async () => {
 /** The imports of each file, by their paths from the root. */
 async function imports(): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
-  for (const path of ["main.ts", ...["cli", "deps", "dev", "election", "http", "supervise", "tests"].flatMap(files)]) {
+  for (
+    const path of [
+      "main.ts",
+      ...["cli", "deps", "dev", "election", "http", "nodejs", "supervise", "tests"].flatMap(files),
+    ]
+  ) {
     const here = new URL(path, ROOT);
     const code = (await Deno.readTextFile(here)).replaceAll(/^ *\/\*\*.*?\*\//gms, "");
     const specifiers = code.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g);
