@@ -38,7 +38,9 @@ export function toNodeListener(
 }
 
 async function answerOf(handle: NodeHandler["handle"], request: IncomingMessage): Promise<Response> {
-  const url = `http://${request.headers.host ?? "localhost"}${request.url}`;
+  const target = request.url ?? "/";
+  // Clients that take a server for a proxy send the whole URL.
+  const url = /^https?:\/\//i.test(target) ? target : `http://${request.headers.host ?? "localhost"}${target}`;
   if (!URL.canParse(url)) return new Response("invalid Host header\n", { status: 400 });
   try {
     return await handle(requestOf(url, request), { remoteAddr: { hostname: request.socket.remoteAddress } });

@@ -28,6 +28,14 @@ Deno.test("a request comes through with its method, headers, body and address, a
   assertEquals([head.status, await head.text()], [202, ""]);
 });
 
+Deno.test("a request with a whole URL, as for a proxy, is for its path", async () => {
+  await using server = await serving(({ url }) => new Response(url));
+  const { hostname, port } = new URL(server.url);
+  using client = Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port: Number(port) } });
+  const answer = await fetch("http://a.example/leader?x", { client });
+  assertEquals([answer.status, await answer.text()], [200, "http://a.example/leader?x"]);
+});
+
 Deno.test("a stream that its client leaves is cancelled", async () => {
   const cancelled = Promise.withResolvers<void>();
   await using server = await serving(() =>
