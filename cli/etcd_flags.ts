@@ -100,12 +100,15 @@ type Read = FlagValues<keyof typeof ETCD_FLAGS>;
 export function readEtcdConfig(settings: Read): EtcdConfig {
   const { read } = settings;
   const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
+  const transport = read("transport", checkTransport)!;
   const tls = readTls(settings, endpoints);
-  const transport = read("transport", (text) => checkTransport(text, tls && {}))!;
   if (transport === "gateway" && tls?.serverName !== undefined) {
     throw new UsageError(
       "--tls-server-name requires --transport grpc; with gateway, use certificates for IP addresses",
     );
+  }
+  if (transport === "gateway" && tls && !("Deno" in globalThis)) {
+    throw new UsageError("TLS flags require --transport grpc; with gateway, they work on Deno only");
   }
   return { election: read("election", checkName)!, etcd: { endpoints, transport, tls, user: readUser(settings) } };
 }

@@ -98,9 +98,15 @@ function parseJson(text: string): unknown {
 
 function reason(error: unknown, timeoutMs: number): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = textOf(cause);
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
-  if (/connection refused/i.test(text)) return "connection refused";
-  if (text.includes("dns error")) return "its host name is not known here";
+  if (/connection refused|ECONNREFUSED/i.test(text)) return "connection refused";
+  if (/dns error|ENOTFOUND|EAI_AGAIN/.test(text)) return "its host name is not known here";
   return text.replace(/^error sending request.*?: client error \(\w+\): /, "");
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Node.js says no more where it has tried several addresses.
+  return error.message || ("code" in error ? String(error.code) : error.name);
 }
