@@ -10,6 +10,7 @@ import type { Children } from "../supervise/children.ts";
 import type { CommandHost } from "../supervise/command_host.ts";
 import type { Supervisor } from "../supervise/supervisor.ts";
 import { placeMessage } from "../supervise/place.ts";
+import { PLATFORM } from "../supervise/platform.ts";
 import type { Watchdog } from "../supervise/watchdog.ts";
 import type { PlaceMessage } from "../supervise/watchdog_messages.ts";
 import { etcdOptions } from "./etcd_files.ts";
@@ -183,6 +184,10 @@ class Node implements NodeHandlerOptions {
     if (!this.#config.command) return;
     const { CommandHost } = await import("../supervise/command_host.ts");
     this.#command = new CommandHost();
+    if (this.#command.findsAll || !PLATFORM.isLinux) return;
+    const message = "a daemon of the command that leaves its process group and empties its environment is not ended: " +
+      "orphans cannot be adopted here, without calls of the C library";
+    this.#log("warn", "orphans-not-adopted", { message });
   }
 
   async #startWatchdog(): Promise<void> {

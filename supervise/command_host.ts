@@ -25,6 +25,11 @@ export class CommandHost {
     for (const name of SECRETS) Deno.env.delete(name);
   }
 
+  /** Whether all processes of the command are found, whatever they do. */
+  get findsAll(): boolean {
+    return this.children.adopts || this.#cgroup !== undefined;
+  }
+
   /** How a watchdog finds the command's processes. */
   get facts(): CommandFacts {
     return { mark: this.#mark, nodePid: Deno.pid, former: this.children.former, cgroup: this.#cgroup?.folder };
