@@ -1,10 +1,20 @@
 import { MAX_ANSWER_BYTES } from "../limits.ts";
 
+/** Whether a response that is read follows the signal of its request: `pieces` says which runtime does not. */
+const FOLLOWS_SIGNAL = "Deno" in globalThis;
+
 /** The text of a response, until the signal aborts it. */
 export async function readText(response: Response, signal: AbortSignal): Promise<string> {
+  // In one piece it takes two thirds of the CPU time.
+  if (FOLLOWS_SIGNAL && isShort(response.headers)) return await response.text();
   const text = new BoundedText();
   for await (const piece of pieces(response, signal)) text.add(piece);
   return text.take();
+}
+
+function isShort(headers: Headers): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= MAX_ANSWER_BYTES && !headers.has("content-encoding");
 }
 
 /** The lines of a response that are not empty, as they come, until the signal aborts it. */
