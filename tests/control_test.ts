@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
 import { TestNode } from "./support/node.ts";
+import { unixTest } from "./support/systems.ts";
 import { within } from "./support/until.ts";
 
 const TOKEN = "a-long-enough-token";
@@ -204,7 +205,7 @@ Deno.test("switchovers under fire: commands never overlap, and the lead goes whe
   beats.assertNoOverlap();
 });
 
-Deno.test("a leader that leaves hands on to the highest priority among those that wait", async () => {
+unixTest("a leader that leaves hands on to the highest priority among those that wait", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a"]);
   await a.logs("leading");

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { OddFolder } from "./support/odd_folder.ts";
 import { freePort, Program } from "./support/program.ts";
+import { unixTest } from "./support/systems.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SOURCES = [
@@ -79,7 +80,7 @@ for (const [source, programs] of EXAMPLES) {
   });
 }
 
-Deno.test("three nodes started by hand answer as the README says, before and after Ctrl+C", async () => {
+unixTest("three nodes started by hand answer as the README says, before and after Ctrl+C", async () => {
   await using etcd = await LocalEtcd.start();
   const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   const ports = new Map(["8080", "8081", "8082"].map((port) => [port, String(freePort())]));
@@ -110,7 +111,7 @@ Deno.test("three nodes started by hand answer as the README says, before and aft
   await answer(answers[1]!);
 });
 
-Deno.test("the line for production is enough to lead with, in any folder", async () => {
+unixTest("the line for production is enough to lead with, in any folder", async () => {
   await using etcd = await LocalEtcd.start();
   await using folder = await OddFolder.withRepository();
   const [, line] = /^(deno run --allow-net [^`]*?--port) 8080$/ms.exec(

@@ -7,6 +7,7 @@ import type { ElectionEvent } from "../election/mod.ts";
 import type { Queue } from "../election/machine/queue.ts";
 import { StoreError } from "../election/store.ts";
 import { agree, Candidate, joinInOrder, stopAll } from "./support/candidate.ts";
+import { unixTest } from "./support/systems.ts";
 import { follows, isLeader, leads, promptly, until, within } from "./support/until.ts";
 import { transport } from "./support/transport.ts";
 
@@ -70,7 +71,7 @@ Deno.test("etcd that is not there at the start is waited for", async () => {
   await a.stop();
 });
 
-Deno.test("etcd that answers nothing: the leader ceases before its lease can end, and leads again after", async () => {
+unixTest("etcd that answers nothing: the leader ceases before its lease can end, and leads again after", async () => {
   await using etcd = await LocalEtcd.start();
   const a = new Candidate(etcd, "a", { ttlSeconds: 2 });
   const { term } = await leads(a);
@@ -85,7 +86,7 @@ Deno.test("etcd that answers nothing: the leader ceases before its lease can end
   await a.stop();
 });
 
-Deno.test("a grant that etcd answers late counts from when it was sent", async () => {
+unixTest("a grant that etcd answers late counts from when it was sent", async () => {
   await using etcd = await LocalEtcd.start();
   etcd.signal("SIGSTOP");
   const sentAt = performance.now();
@@ -100,7 +101,7 @@ Deno.test("a grant that etcd answers late counts from when it was sent", async (
   await a.stop();
 });
 
-Deno.test("stopping does not wait for an etcd that is away or silent", async () => {
+unixTest("stopping does not wait for an etcd that is away or silent", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b] = await joinInOrder(etcd, "a", "b") as [Candidate, Candidate];
   await leads(a);

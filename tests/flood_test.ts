@@ -10,7 +10,7 @@ import { fillQueue } from "./support/foreign_keys.ts";
 import { Program } from "./support/program.ts";
 import { ROOT } from "./support/repository.ts";
 import { leads, within } from "./support/until.ts";
-import { linuxTest as test } from "./support/systems.ts";
+import { linuxTest as test, unixTest } from "./support/systems.ts";
 
 const FILES = 128;
 /** Files that nobody takes: too few for a connection to etcd, enough for what the node itself opens meanwhile. */
@@ -89,7 +89,7 @@ test("a command that cannot start for want of files is tried again, and does not
   assertMatch(told[0], /^sh could not be started: Too many open files .*; trying again$/);
 });
 
-Deno.test("many clients that ask for a long queue: the leader keeps its term", async () => {
+unixTest("many clients that ask for a long queue: the leader keeps its term", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "5"]);
   await a.logs("leading");

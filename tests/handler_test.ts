@@ -7,7 +7,7 @@ import { Certificates } from "./support/certificates.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { fillQueue } from "./support/foreign_keys.ts";
 import { within } from "./support/until.ts";
-import { linuxTest as test } from "./support/systems.ts";
+import { linuxTest as test, unixTest } from "./support/systems.ts";
 
 /** Nodes a, b, c in the order of the queue. */
 async function json(node: TestNode, path: string) {
@@ -30,7 +30,7 @@ Deno.test("members are shown in the order of the queue", async () => {
   assertEquals(await json(c, "/cluster").then(({ members }) => members.length), 3);
 });
 
-Deno.test("the history tells why a term ended: handed on, or crashed with a watchdog", async () => {
+unixTest("the history tells why a term ended: handed on, or crashed with a watchdog", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd, ["--ttl", "2"]);
   await using _b = b;
@@ -82,7 +82,7 @@ async function* eventsOf(node: TestNode, signal: AbortSignal): AsyncGenerator<Re
   for await (const line of lines) if (line.startsWith("data: ")) yield JSON.parse(line.slice(6));
 }
 
-Deno.test("events: the state first, then each change, and a clean end when the node stops", async () => {
+unixTest("events: the state first, then each change, and a clean end when the node stops", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd);
   await using _c = c;

@@ -5,6 +5,7 @@ import { keyText } from "../election/etcd/codec.ts";
 import { leftoverProblem } from "../http/leftover.ts";
 import { TestNode, threeNodes } from "./support/node.ts";
 import { Program } from "./support/program.ts";
+import { linuxTest, unixTest } from "./support/systems.ts";
 import { within } from "./support/until.ts";
 import { askForUsers } from "./support/users.ts";
 
@@ -15,7 +16,7 @@ function look(etcd: { endpoint: string }, ...args: string[]) {
   return Program.run(Deno.execPath(), ["run", "-A", "--quiet", MAIN, ...args, "--endpoints", etcd.endpoint]);
 }
 
-Deno.test("status, members, history and doctor tell of an election, and scripts by their exit codes", async () => {
+unixTest("status, members, history and doctor tell of an election, and scripts by their exit codes", async () => {
   await using etcd = await LocalEtcd.start();
   for (const command of ["status", "members"]) {
     const { code, stdout } = await look(etcd, command);
@@ -68,7 +69,7 @@ Deno.test("status, members, history and doctor tell of an election, and scripts 
   ) assertStringIncludes(doctor.stdout, line);
 });
 
-Deno.test("members --watch shows each change, one line of JSON each, and ends well by Ctrl+C", async () => {
+unixTest("members --watch shows each change, one line of JSON each, and ends well by Ctrl+C", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a"]);
   await a.logs("leading");
@@ -145,7 +146,7 @@ Deno.test("a leftover key without a lease is named everywhere, with the command 
   assertEquals((await early.get("/readyz")).status, 200);
 });
 
-Deno.test("a leader that does not answer is a problem, for scripts too", async () => {
+unixTest("a leader that does not answer is a problem, for scripts too", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a", "--ttl", "60"]);
   await a.logs("leading");
@@ -157,7 +158,7 @@ Deno.test("a leader that does not answer is a problem, for scripts too", async (
   assertMatch(stdout, /^the leader, a, cannot be reached: no answer within 3 s$/m);
 });
 
-Deno.test("a stdout that is full is one line and exit code 1, one that is closed is no error", async () => {
+linuxTest("a stdout that is full is one line and exit code 1, one that is closed is no error", async () => {
   await using etcd = await LocalEtcd.start();
   const controlled = { env: { LEADER_NODE_CONTROL_TOKEN: "a-long-enough-token" } };
   await using a = await TestNode.start(etcd, ["--id", "a"], controlled);
@@ -186,7 +187,7 @@ Deno.test("a stdout that is full is one line and exit code 1, one that is closed
   assertEquals(stderr, "");
 });
 
-Deno.test("the command names exactly the key, whatever bytes it has", async () => {
+unixTest("the command names exactly the key, whatever bytes it has", async () => {
   const keys = ["jobs/7", "-x/7", "a b", "a'b", "$(id)", "a;b", "ä/7", "a\n\x1b\\'b", "\u202e7"].map((key) =>
     new TextEncoder().encode(key)
   );

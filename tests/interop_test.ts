@@ -3,6 +3,7 @@ import { lines } from "../dev/lines.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { HandoffError } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
+import { unixTest } from "./support/systems.ts";
 import { follows, leads, within } from "./support/until.ts";
 
 /** `etcdctl elect NAME PROPOSAL`: it prints its key and its proposal when it leads, and resigns at SIGINT. */
@@ -34,7 +35,7 @@ class EtcdctlElect implements AsyncDisposable {
   }
 }
 
-Deno.test("etcdctl elect leads, leader-node follows it and takes over", async () => {
+unixTest("etcdctl elect leads, leader-node follows it and takes over", async () => {
   await using etcd = await LocalEtcd.start();
   await using ctl = new EtcdctlElect(etcd, "jobs", "a proposal of etcdctl");
   const key = await ctl.leads();
@@ -47,7 +48,7 @@ Deno.test("etcdctl elect leads, leader-node follows it and takes over", async ()
   await leads(a);
 });
 
-Deno.test("leader-node leads, etcdctl elect waits for it and takes over", async () => {
+unixTest("leader-node leads, etcdctl elect waits for it and takes over", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = new Candidate(etcd, "a");
   await leads(a);
@@ -60,7 +61,7 @@ Deno.test("leader-node leads, etcdctl elect waits for it and takes over", async 
   await leads(a);
 });
 
-Deno.test("etcdctl elect is not passed over at a handoff, neither by a name nor by a priority", async () => {
+unixTest("etcdctl elect is not passed over at a handoff, neither by a name nor by a priority", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = new Candidate(etcd, "a");
   await leads(a);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { freePort, LocalEtcd } from "../dev/local_etcd.ts";
 import { TestNode } from "./support/node.ts";
 import { Program } from "./support/program.ts";
+import { unixTest } from "./support/systems.ts";
 import { within } from "./support/until.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -61,7 +62,7 @@ Deno.test("three nodes: one says that it leads, the others say on which port", a
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`a leader that gets ${signal} resigns, ends with code 0, and the next one leads`, async () => {
+  unixTest(`a leader that gets ${signal} resigns, ends with code 0, and the next one leads`, async () => {
     await using etcd = await LocalEtcd.start();
     const [a, b, c] = await threeNodes(etcd);
     await using _b = b;
@@ -89,7 +90,7 @@ Deno.test("a leader that is killed is replaced within the TTL and two seconds", 
   await a.exited;
 });
 
-Deno.test("a leader that was frozen for longer than its TTL does not say that it leads when it thaws", async () => {
+unixTest("a leader that was frozen for longer than its TTL does not say that it leads when it thaws", async () => {
   await using etcd = await LocalEtcd.start();
   const [a, b, c] = await threeNodes(etcd, ["--ttl", "2"]);
   await using _a = a;
@@ -157,7 +158,7 @@ Deno.test("etcd that says goodbye again and again does not end the process", asy
   assertEquals(await b.curl(), `I am a follower and the leader is on port ${a.port}\n`);
 });
 
-Deno.test("a node that slept while etcd compacted what it watched sees the queue as it is", async () => {
+unixTest("a node that slept while etcd compacted what it watched sees the queue as it is", async () => {
   await using etcd = await LocalEtcd.start();
   await using observer = await TestNode.start(etcd, ["--observe"]);
   await observer.logs("no-leader");
@@ -206,7 +207,7 @@ Deno.test("an etcd that says goodbye before it is asked neither ends the process
   assertEquals(await a.curl(), "I am the leader\n");
 });
 
-Deno.test("a second signal ends the process at once", async () => {
+unixTest("a second signal ends the process at once", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd);
   await a.logs("leading");
@@ -220,7 +221,7 @@ Deno.test("a second signal ends the process at once", async () => {
   etcd.signal("SIGCONT");
 });
 
-Deno.test("a signal while etcd is silent ends the process in good order within seconds", async () => {
+unixTest("a signal while etcd is silent ends the process in good order within seconds", async () => {
   await using etcd = await LocalEtcd.start();
   const a = await TestNode.start(etcd);
   await a.logs("leading");
@@ -299,7 +300,7 @@ Deno.test("flags go before the environment, the environment before defaults", as
   assertStringIncludes(await etcd.ctl("get", "by-environment/", "--prefix"), `"id":"flag-id"`);
 });
 
-Deno.test("logs are one line an event, and silent while nothing happens", async () => {
+unixTest("logs are one line an event, and silent while nothing happens", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--log-level", "info", "--ttl", "2"]);
   await a.logs("leading");
@@ -317,7 +318,7 @@ Deno.test("logs are one line an event, and silent while nothing happens", async 
   assertEquals(events, ["listening", "joining", "leading", "stopping", "term-ended", "stopped"]);
 });
 
-Deno.test("log lines for people name time, level, node, event and fields", async () => {
+unixTest("log lines for people name time, level, node, event and fields", async () => {
   await using etcd = await LocalEtcd.start();
   const flags = ["--port=0", "--hostname=127.0.0.1", `--endpoints=${etcd.endpoint}`, "--id=a b"];
   await using node = Program.start(Deno.execPath(), ["run", "-A", "--quiet", MAIN, ...flags]);
