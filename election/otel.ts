@@ -1,6 +1,6 @@
 /**
- * Spans of an election for OpenTelemetry, through its API package alone: they go where the SDK of the process sends
- * them, or nowhere without one. Needs `@opentelemetry/api`; nothing else of the library loads this module.
+ * Spans and metrics of an election for OpenTelemetry, through its API package alone: they go where the SDK of the process
+ * sends them, or nowhere without one. Needs `@opentelemetry/api`; nothing else of the library loads this module.
  *
  * @example On Deno: `OTEL_DENO=true deno run -A program.ts`
  * ```ts
@@ -19,6 +19,8 @@ import { type Attributes, type Link, ROOT_CONTEXT, type Span, SpanStatusCode, tr
 import type { ElectionEvent } from "./events.ts";
 import type { ElectionView } from "./observation.ts";
 import type { LeaderState, RoleState } from "./state.ts";
+
+export { ElectionMeter } from "./otel_metrics.ts";
 
 /** Reasons of a term's end that its leader did not ask for. */
 const UNWANTED = ["expired", "key-gone"];

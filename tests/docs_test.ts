@@ -27,6 +27,7 @@ const SOURCES = [
     "lock",
     "find_leader",
     "otel",
+    "otel_metrics",
   ]
     .map((name) => `election/${name}.ts`),
 ];
