@@ -223,6 +223,28 @@ Deno.test({
       assertStringIncludes(await run("npx", "-y", "publint@0.3.25", "--strict", tarball), "All good!");
     });
 
+    await t.step("the examples of docs/library.md run, all in one process", async () => {
+      const text = await Deno.readTextFile(`${repository.path}docs/library.md`);
+      const examples = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code!);
+      const files = await Promise.all(examples.map(async (code, index) => {
+        // Each has an election of its own.
+        const program = code
+          .replaceAll(
+            /(?<=from ")\.\.\/election\/(\w+)\.ts/g,
+            (_, name) => `leader-node${name === "mod" ? "" : `/${name}`}`,
+          )
+          .replaceAll(/(?<=from ")npm:(\w+)@[\d.]+/g, "$1")
+          .replaceAll(/\{\s+name: "jobs"/g, `{ name: "jobs-${index}", endpoints: ["${etcd.endpoint}"]`)
+          .replaceAll("http://127.0.0.1:2379", etcd.endpoint)
+          .replaceAll("8080", String(freePort()));
+        await write(`library-${index}.mjs`, ts.transpile(program, { target: ts.ScriptTarget.ES2022 }));
+        return `import("./library-${index}.mjs")`;
+      }));
+      await write("library.mjs", `await Promise.all([${files.join()}]);`);
+      const { code, stderr } = await ended("node", ["library.mjs"], folder);
+      assertEquals([code, stderr], [0, ""]);
+    });
+
     const readme = await Deno.readTextFile(`${folder}/package/README.md`);
     for (const name of ["A job for one of many processes", "Express", "Fastify", "Hono", "NestJS", "OpenTelemetry"]) {
       await t.step(`the example of its README runs: ${name}`, async () => {
