@@ -64,7 +64,9 @@ export class DirectLauncher implements Launcher {
 
   async launch(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Launched<ProcessTree>> {
     const { children, cgroup, mark } = this.#facts;
-    const child = spawnProgram(argv, { ...env, [RUN_VARIABLE]: mark });
+    // Where orphans come to us, the group is not all that we have: it need not be there from the start.
+    const started = cgroup && !children.adopts ? cgroup.entering(argv) : argv;
+    const child = spawnProgram(started, { ...env, [RUN_VARIABLE]: mark });
     const exit = children.own(child);
     const tree = nodesTree(this.#facts);
     children.onEnd = () => tree.poke();
