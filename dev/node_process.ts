@@ -22,6 +22,12 @@ export interface NodeProcessOptions {
   readonly preload?: string;
   /** The limit of open files. */
   readonly files?: number;
+  /**
+   * What runs as the node.
+   *
+   * @default {`main.ts`, by Deno}
+   */
+  readonly program?: readonly string[];
 }
 
 /** A leader-node process whose log is read. */
@@ -42,13 +48,11 @@ export class NodeProcess {
   constructor(
     flags: readonly string[],
     onLine: (line: LogLine | string) => void,
-    { env = {}, preload, files }: NodeProcessOptions = {},
+    { env = {}, preload, files, program = byDeno(flags, preload) }: NodeProcessOptions = {},
   ) {
     const limited = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`];
-    const [program, ...before] = [...limited, Deno.execPath()];
-    const preloading = preload ? ["--preload", preload] : [];
-    const own = ["run", ...permissions(flags, preload), "--quiet", ...preloading, MAIN, "--log-format", "json"];
-    this.#program = Program.start(program!, [...before, ...own, ...flags], {
+    const [name, ...args] = [...limited, ...program, "--log-format", "json", ...flags];
+    this.#program = Program.start(name!, args, {
       clearEnv: true,
       env: { ...environmentWithout(SETTINGS), ...env },
       onLine: async (line) => {
@@ -73,6 +77,11 @@ export class NodeProcess {
   kill(signal: Deno.Signal): void {
     this.#program.kill(signal);
   }
+}
+
+function byDeno(flags: readonly string[], preload: string | undefined): string[] {
+  const preloading = preload ? ["--preload", preload] : [];
+  return [Deno.execPath(), "run", ...permissions(flags, preload), "--quiet", ...preloading, MAIN];
 }
 
 /** No more than needed: see `permissions` in deno.json. */

@@ -6,6 +6,7 @@ import { LocalEtcd } from "../dev/local_etcd.ts";
 import { onPath } from "../dev/search_path.ts";
 import { OddFolder } from "./support/odd_folder.ts";
 import { within } from "./support/until.ts";
+import { testProgram } from "./support/npx_node.ts";
 import { freePort, hasProgram, Program } from "./support/program.ts";
 
 /** What users install beside it. */
@@ -166,6 +167,8 @@ Deno.test({
       await node.stop();
       assertEquals(node.output, "a leads\nb leads true true\ntrue\n");
     });
+
+    await testProgram(t, etcd, folder);
 
     const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {
       "Node.js 20": ["npx", "-y", "node@20", "--expose-gc"],

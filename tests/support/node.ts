@@ -124,10 +124,11 @@ export class TestNode implements AsyncDisposable {
 export async function threeNodes(
   etcd: Pick<LocalEtcd, "endpoint">,
   flags: readonly string[] = [],
+  options: NodeProcessOptions = {},
 ): Promise<[TestNode, TestNode, TestNode]> {
   const all: TestNode[] = [];
   for (const id of ["a", "b", "c"]) {
-    const node = await TestNode.start(etcd, ["--id", id, ...flags]);
+    const node = await TestNode.start(etcd, ["--id", id, ...flags], options);
     await node.logs("queued");
     all.push(node);
   }
