@@ -1,11 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { ElectionEvent } from "../election/mod.ts";
+import { type ElectionEvent, observe } from "../election/mod.ts";
 import { Candidate } from "./support/candidate.ts";
 import { within } from "./support/until.ts";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 
 const transport = "gateway";
 const HEADER = { revision: "7" };
+const RANGE = { header: HEADER, count: "0" };
 
 /** A server that answers these paths of the gateway in this way, and no others. */
 function serve(answers: Record<string, () => Response>) {
@@ -38,14 +39,17 @@ for (const ttl of ["9223372036854775807", "abc", "-5", "0", "1e3", "86401"]) {
 }
 
 Deno.test("a watch line without an end is not collected for ever", async () => {
-  await using etcd = await LocalEtcd.start();
   const ended = Promise.withResolvers<number>();
   await using hostile = serve({
-    "lease/grant": () => Response.json({ header: HEADER, ID: "5", TTL: "5" }),
+    // All else is answered: a busy machine takes longer to read so much than there is patience for a watch to begin.
+    "kv/txn": () =>
+      Response.json({ header: HEADER, responses: [{ response_range: RANGE }, { response_range: RANGE }] }),
+    "kv/range": () => Response.json(RANGE),
     watch: () => {
       const piece = new Uint8Array(1024 * 1024).fill(97);
       let sent = 0;
       const body = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode('{"result":{"created":true}}\n')),
         pull: (controller) => {
           controller.enqueue(piece);
           sent += piece.length;
@@ -56,7 +60,8 @@ Deno.test("a watch line without an end is not collected for ever", async () => {
     },
   });
   const failing = Promise.withResolvers<string>();
-  await using _ = new Candidate(etcd, "a", {
+  await using _ = observe({
+    name: "jobs",
     transport,
     endpoints: [`http://127.0.0.1:${hostile.addr.port}`],
     ttlSeconds: 3600,
