@@ -57,8 +57,12 @@ export class ModelEtcd {
   #down = false;
   #noLeaderUntil = 0;
   #staleLeaderUntil = 0;
+  /** How often it was started with other data. */
+  restorations = 0;
   /** Called after each change. */
   onChange = () => {};
+  /** Called when a key is created. */
+  onCreated = (_candidate: Candidate) => {};
   /** Called when etcd itself takes keys away whose leases were renewed in time. */
   onTaken = (_keys: readonly Candidate[]) => {};
   /** The bug of etcd before 3.4.38 and 3.5.23: the renewal of a revoked lease succeeds. */
@@ -139,6 +143,7 @@ export class ModelEtcd {
     if (!this.#leases.has(leaseId)) return "lease-gone";
     const candidate = { key, token: this.#revision + 1n, ...self, leaseId };
     this.#keys.set(key, candidate);
+    this.onCreated(candidate);
     this.#commit([{ type: "put", candidate }]);
     return { token: candidate.token, first: this.keys[0]!.key };
   }
@@ -222,6 +227,7 @@ export class ModelEtcd {
     this.#revision = revision;
     this.#compacted = revision;
     this.#history = [];
+    this.restorations++;
     this.start();
   }
 

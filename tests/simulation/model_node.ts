@@ -358,10 +358,12 @@ export class ModelNode implements Store, Time {
     this.#watch = undefined;
     let closed = false;
     let watch: Watch | undefined;
-    const list = () => ({ queue: etcd.keys, revision: etcd.revision });
+    const list = () => ({ queue: etcd.keys, revision: etcd.revision, restorations: etcd.restorations });
     const sentAt = this.now();
-    this.#call(callTimeoutMs(this.#settings.ttlMs), list).then(({ queue, revision }) => {
+    this.#call(callTimeoutMs(this.#settings.ttlMs), list).then(({ queue, revision, restorations }) => {
       if (closed) return;
+      // The connection of the watch, which was opened before the list was read, has ended with the former etcd.
+      if (restorations !== etcd.restorations) return notify(lostNotice("etcd was restored"));
       watch = { notify, sent: revision, queue, arrives: schedule.now, held: [] };
       this.#watch = watch;
       notify({ type: "listed", queue, revision, sentAt });

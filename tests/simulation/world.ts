@@ -107,6 +107,8 @@ export class World {
     this.etcd = new ModelEtcd(this.schedule, this.trace);
     this.etcd.onChange = () => this.nodes.forEach((node) => node.pump());
     this.etcd.onTaken = (keys) => this.disown(keys);
+    // Where etcd has gone back in time, a new key can be like one that was lost.
+    this.etcd.onCreated = ({ key, token }) => this.#disowned.delete(`${key} ${token}`);
     const { ttlMs, stopBudgetMs, drainMs } = options;
     this.#stopBudgetMs = stopBudgetMs ?? defaultStopBudgetMs(ttlMs);
     const settings = { candidate: true, prefix: "sim/", ttlMs, stopBudgetMs, drainMs };
