@@ -269,9 +269,10 @@ export class Runner {
     this.#tickAt = at;
     this.#cancelTimer = this.#time.after(wait, () => {
       this.#tickAt = Infinity;
-      // Most timers of a leader only look at the clocks.
-      if (machine.isDue(this.#core, this.now())) this.dispatch({ type: "tick" });
-      else this.#armTimer();
+      if (machine.isDue(this.#core, this.now())) return this.dispatch({ type: "tick" });
+      // Most timers of a leader only look at the clocks; others, whether the queue is too old to name a leader.
+      this.#hooks.changed();
+      this.#armTimer();
     });
   }
 

@@ -11,8 +11,8 @@ const TTL = 5000;
 
 const me = { key: "jobs/1", token: 10n, id: "me" };
 
-/** A candidate that has the only key of an etcd that says what a test wants. */
-function candidate(changes: Partial<Store> = {}) {
+/** A candidate that has the only key of an etcd that says what a test wants, or one who only looks at that. */
+function candidate(changes: Partial<Store> = {}, queues = true) {
   const clock = new FakeClock();
   let notify!: (notice: StoreNotice) => void;
   const store: Store = {
@@ -39,7 +39,7 @@ function candidate(changes: Partial<Store> = {}) {
       return () => void timers.delete(timer);
     },
   };
-  const settings = { candidate: true, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL };
+  const settings = { candidate: queues, self: { id: "me" }, prefix: "jobs/", ttlMs: TTL };
   const participant = new Participant({ settings, store, time });
   notify({ type: "listed", queue: [me], revision: 10n, sentAt: clock.now() });
   /** Time passes, and what is due is done. */
@@ -64,6 +64,17 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
   assert(term.signal.aborted && term.stopWithin() > 0);
   notify({ type: "changed", queue: [], revision: 11n });
   assertEquals(term.stopWithin(), 0);
+});
+
+Deno.test("who waits for the next state is told when the queue is too old, though nothing else happens then", async () => {
+  const { participant, pass } = candidate({}, false);
+  const states = participant[Symbol.asyncIterator]();
+  assertEquals((await states.next()).value.leader.id, "me");
+  const next = states.next();
+  pass(TTL + 1);
+  // Asking is not what tells the others.
+  assertEquals(participant.state.role, "connecting");
+  assertEquals((await within(1000, "the next state", next)).value.role, "connecting");
 });
 
 Deno.test("a candidate that sees an older description of itself writes it once, whatever else changes meanwhile", async () => {
