@@ -11,6 +11,7 @@ import type {
   WatchObserver,
 } from "./etcd/client.ts";
 import { QueueWatchPool } from "./etcd/queue_watch.ts";
+import { storeError } from "./etcd/errors.ts";
 import { EtcdStore } from "./etcd/store.ts";
 import { systemClock } from "./machine/clock.ts";
 import { Participant } from "./participant.ts";
@@ -66,7 +67,8 @@ export async function rehearsing<T>(run: Promise<T>): Promise<T> {
 export async function rehearse(limitMs = LIMIT_MS): Promise<{ roles: string[]; transactions: readonly TxnRequest[] }> {
   const self = { id: "rehearsal", url: "http://localhost" };
   const etcd = new RehearsedEtcd();
-  const watches = new QueueWatchPool("", () => Promise.resolve(etcd), systemClock, {
+  const watches = new QueueWatchPool(() => Promise.resolve(etcd), systemClock, {
+    failure: (error) => storeError(error, ""),
     answered() {},
     refused: () => false,
     ended() {},

@@ -9,6 +9,8 @@ export class Endpoints {
   readonly #failures = new Map<string, number>();
   /** Since when each endpoint has refused everything. */
   readonly #refusing = new Map<string, Instant>();
+  /** Those that this process may never use, as it found out. */
+  readonly #hopeless = new Set<string>();
 
   constructor(urls: readonly string[]) {
     this.#urls = urls;
@@ -22,6 +24,13 @@ export class Endpoints {
   answered(url: string): void {
     this.#failures.delete(url);
     this.#refusing.delete(url);
+    this.#hopeless.delete(url);
+  }
+
+  /** Records that this process may never use an endpoint. Whether that is so of all. */
+  hopeless(url: string): boolean {
+    this.#hopeless.add(url);
+    return this.#urls.every((url) => this.#hopeless.has(url));
   }
 
   /** Records a refusal. Whether to leave the endpoint: it has refused everything for a while, and there are others. */

@@ -62,7 +62,7 @@ export class EtcdLink {
       this.#endpoints.answered(client.endpoint);
       return answer;
     } catch (error) {
-      const failure = storeError(error, client.endpoint);
+      const failure = this.#failure(error, client.endpoint);
       if (failure.failure === "unreachable" || this.#isRefusing(client.endpoint, failure)) this.#replace(client);
       throw failure;
     }
@@ -75,7 +75,7 @@ export class EtcdLink {
       client.close();
       throw closed();
     } catch (error) {
-      throw storeError(error, this.#callsEndpoint);
+      throw this.#failure(error, this.#callsEndpoint);
     } finally {
       this.#connecting = undefined;
     }
@@ -102,6 +102,13 @@ export class EtcdLink {
     });
   }
 
+  /** An error, for the election. Of one endpoint, it is not the end as long as there is another. */
+  #failure(error: unknown, endpoint: string): StoreError {
+    const failure = storeError(error, endpoint);
+    if (failure === error || !failure.hopeless || this.#endpoints.hopeless(endpoint)) return failure;
+    return new StoreError(failure.failure, failure.message, { cause: error, hopeless: false });
+  }
+
   /** Whether an endpoint should be left because it has refused everything for a while. */
   #isRefusing(endpoint: string, { failure }: StoreError): boolean {
     if (failure === "refused") return this.#endpoints.refused(endpoint, this.#clock.now());
@@ -120,7 +127,8 @@ export class EtcdLink {
 
   #watchesAt(endpoint: string): QueueWatchPool {
     const open: OpenClient = async (onLeft) => await this.#connect(await this.#loaded(), endpoint, onLeft);
-    return new QueueWatchPool(endpoint, open, this.#clock, {
+    return new QueueWatchPool(open, this.#clock, {
+      failure: (error) => this.#failure(error, endpoint),
       answered: () => this.#endpoints.answered(endpoint),
       refused: (error) => this.#isRefusing(endpoint, error),
       ended: () => {

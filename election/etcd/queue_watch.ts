@@ -2,7 +2,7 @@ import { candidateOf } from "./codec.ts";
 import { listQueue, readValues } from "./list.ts";
 import type { Clock, Instant } from "../machine/clock.ts";
 import type { EtcdClient, KeyEvent, Patience, WatchHandle } from "./client.ts";
-import { CompactedError, storeError } from "./errors.ts";
+import { CompactedError } from "./errors.ts";
 import { applyChanges, type Candidate, type Queue } from "../machine/queue.ts";
 import type { CloseWatch, StoreError, StoreNotice } from "../store.ts";
 
@@ -26,6 +26,8 @@ export type OpenClient = (onLeft: (reason: Error) => void) => Promise<EtcdClient
 
 /** Callbacks to the owner of a pool. */
 export interface PoolObserver {
+  /** What an error means to the readers. */
+  failure(error: Error): StoreError;
   /** etcd has confirmed a watch. */
   answered(): void;
   /** etcd has refused a watch; returns whether the pool should end, so that another endpoint is tried. */
@@ -36,7 +38,6 @@ export interface PoolObserver {
 
 /** The watches over one client. All readers of a prefix share one watch, so that its events are processed once. */
 export class QueueWatchPool {
-  readonly #endpoint: string;
   readonly #connect: OpenClient;
   readonly #clock: Clock;
   readonly #observer: PoolObserver;
@@ -46,8 +47,7 @@ export class QueueWatchPool {
   #client: Promise<EtcdClient> | undefined;
   #ended: Error | undefined;
 
-  constructor(endpoint: string, connect: OpenClient, clock: Clock, observer: PoolObserver) {
-    this.#endpoint = endpoint;
+  constructor(connect: OpenClient, clock: Clock, observer: PoolObserver) {
     this.#connect = connect;
     this.#clock = clock;
     this.#observer = observer;
@@ -90,7 +90,7 @@ export class QueueWatchPool {
   /** One watch has failed; all have if etcd cannot be reached. */
   #fail(watch: QueueWatch, reason: Error): void {
     if (!this.#all.has(watch)) return;
-    const error = storeError(reason, this.#endpoint);
+    const error = this.#observer.failure(reason);
     const unreachable = error.failure === "unreachable" && !(reason instanceof CompactedError);
     if (unreachable || this.#observer.refused(error)) this.#end(reason);
     this.#lose(watch, error);
@@ -102,7 +102,7 @@ export class QueueWatchPool {
     this.#client?.then((client) => client.close(), () => {});
     // First, as a reader may open the next watch as soon as it is notified.
     this.#observer.ended();
-    for (const watch of this.#all) this.#lose(watch, storeError(reason, this.#endpoint));
+    for (const watch of this.#all) this.#lose(watch, this.#observer.failure(reason));
   }
 
   #lose(watch: QueueWatch, error: StoreError): void {
