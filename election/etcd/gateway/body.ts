@@ -14,7 +14,9 @@ export async function readText(response: Response, signal: AbortSignal): Promise
 
 function isShort(headers: Headers): boolean {
   const length = headers.get("content-length");
-  return length !== null && Number(length) <= MAX_ANSWER_BYTES && !headers.has("content-encoding");
+  if (length === null || Number(length) > MAX_ANSWER_BYTES) return false;
+  // With these, it is not the length of what is read.
+  return !headers.has("content-encoding") && !headers.has("transfer-encoding");
 }
 
 /** The lines of a response that are not empty, as they come, until the signal aborts it. */
