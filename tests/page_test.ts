@@ -322,3 +322,49 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "the page lives with whatever answers at the URLs of the queue (needs Chromium)",
+  ignore: executablePath === undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using etcd = await LocalEtcd.start();
+    await using a = await TestNode.start(etcd, ["--id", "node-a"]);
+    await a.logs("leading");
+    const noText = `{"toString":0}`;
+    const endless = () =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: (controller) => controller.enqueue(new Uint8Array(100_000).fill(32)),
+      });
+    const answers: Record<string, () => BodyInit> = {
+      "/node": () => `{"node":${noText}}`,
+      "/leader": () => `{"node":"x/leader","role":"follower","leader":${noText}}`,
+      "/null": () => "null",
+      "/endless": endless,
+    };
+    const asked: string[] = [];
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+      const { pathname } = new URL(url);
+      asked.push(pathname);
+      const answer = answers[pathname.replace("/status", "")];
+      return new Response(answer?.() ?? "{}", { headers: { "access-control-allow-origin": "*" } });
+    });
+    const browser = await launch();
+    try {
+      const errors: string[] = [];
+      const page = await browser.newPage();
+      page.on("pageerror", (error) => errors.push(String(error)));
+      await page.goto(`http://127.0.0.1:${a.port}/`);
+      const paths = [...Object.keys(answers), "/any?path="];
+      for (const path of paths) {
+        const url = `http://127.0.0.1:${server.addr.port}${path}`;
+        await etcd.ctl("put", `leader-node/x${path}`, JSON.stringify({ id: `x${path}`, url }));
+      }
+      for (const path of paths) await shows(page, `#members li:has(:text-is("x${path}")) .says`, "cannot be asked");
+      assertEquals([errors, asked.includes("/any")], [[], false]);
+    } finally {
+      await browser.close();
+    }
+  },
+});
