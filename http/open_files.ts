@@ -9,20 +9,30 @@ export function filesAreLeft(): boolean {
     while (opened.length < NEEDED) opened.push(open());
     return true;
   } catch (error) {
-    return !(error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE"));
+    return !isOutOfFiles(error);
   } finally {
     for (const file of opened) file.close();
   }
 }
 
 /** A seventh of the CPU time of a socket: a node looks every other second. */
-function openNull(): Deno.FsFile {
-  return Deno.openSync("/dev/null");
+function openNull(): { close(): void } {
+  try {
+    return Deno.openSync("/dev/null");
+  } catch (error) {
+    if (isOutOfFiles(error)) throw error;
+    // A file system of one's own may lack it.
+    return listen();
+  }
 }
 
 /** What a node may open in any case. */
 function listen(): Deno.Listener {
   return Deno.listen({ hostname: "127.0.0.1", port: 0 });
+}
+
+function isOutOfFiles(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
 }
 
 function mayOpenNull(): boolean {

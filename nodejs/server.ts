@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { devNull } from "node:os";
+import process from "node:process";
 import type { NodeHandler } from "../http/handler.ts";
 import { isTaken, listenError } from "../http/listen_error.ts";
 import { toNodeListener } from "../http/node_listener.ts";
@@ -9,6 +10,8 @@ import type { NodeServer, ServeOptions } from "../http/server.ts";
 
 /** All addresses, IPv4 included, and those of IPv4 alone. */
 const [ALL, ALL_IPV4] = ["::", "0.0.0.0"];
+/** What can be opened everywhere. A file system of one's own may lack /dev/null. */
+const ALWAYS_THERE = process.platform === "win32" ? devNull : "/";
 /** How many files a connection to etcd, or the start of a program, may take. */
 const NEEDED = 12;
 /** How often it is looked whether files are left: idle connections may take all and no more. */
@@ -84,7 +87,7 @@ function listenOn(server: Server, hostname: string, port: number): Promise<numbe
 function filesAreLeft(): boolean {
   const opened: number[] = [];
   try {
-    while (opened.length < NEEDED) opened.push(openSync(devNull, "r"));
+    while (opened.length < NEEDED) opened.push(openSync(ALWAYS_THERE, "r"));
     return true;
   } catch (error) {
     return !(error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE"));
