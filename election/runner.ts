@@ -270,8 +270,8 @@ export class Runner {
     this.#cancelTimer = this.#time.after(wait, () => {
       this.#tickAt = Infinity;
       if (machine.isDue(this.#core, this.now())) return this.dispatch({ type: "tick" });
-      // Most timers of a leader only look at the clocks; others, whether the queue is too old to name a leader.
-      this.#hooks.changed();
+      // A leader has only looked at its clocks; others, whether the queue is too old to name a leader.
+      if (!this.#core.term) this.#hooks.changed();
       this.#armTimer();
     });
   }

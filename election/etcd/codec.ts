@@ -127,8 +127,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 function httpUrl(value: unknown): string | undefined {
-  if (typeof value !== "string" || value.length > 2048) return undefined;
-  const url = URL.canParse(value) && new URL(value);
+  const url = typeof value === "string" && URL.canParse(value) && new URL(value);
   // Whoever reads the result again must find the same: a candidate whose key says something else writes it again.
   return url && /^https?:$/.test(url.protocol) && !url.username && !url.password && url.href.length <= 2048
     ? url.href.replace(/\/+$/, "")
