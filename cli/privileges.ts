@@ -1,14 +1,22 @@
 import { UsageError } from "./flags.ts";
 
+/** To read what `/proc` says of other processes, Deno wants all of these, without exceptions. */
+const ALL: readonly Deno.PermissionName[] = ["run", "read", "write", "net", "env", "sys", "ffi"];
+
 /**
- * Checks that Deno permits this process to start programs, if it has to.
+ * Checks that Deno permits this process to start programs, and to find the processes of a command, if it has to.
  *
  * @throws {UsageError} If not.
  */
 export function checkPrivileges({ command, watchdog }: { command?: unknown; watchdog: boolean }): void {
   if (!command && !watchdog) return;
-  if (Deno.permissions.querySync({ name: "run" }).state === "granted") return;
+  if (command && Deno.build.os === "linux" ? ALL.every(isGranted) : isGranted("run")) return;
   throw new UsageError(`${command ? "a command" : "a watchdog"} requires more Deno permissions; use deno run -A`);
+}
+
+function isGranted(name: Deno.PermissionName): boolean {
+  const { state, partial } = Deno.permissions.querySync({ name });
+  return state === "granted" && !partial;
 }
 
 /**

@@ -456,10 +456,20 @@ Deno.test("what is on this machine is not asked through a proxy", async () => {
 });
 
 Deno.test("a watchdog or a command without the permissions that it needs is refused in a line", async () => {
-  for (const [what, flags] of [["a watchdog", ["--watchdog"]], ["a command", ["--", "true"]]] as const) {
+  const cases: [what: string, permissions: string[], flags: string[]][] = [
+    ["a watchdog", ["--permission-set=node"], ["--watchdog"]],
+    ["a command", ["--permission-set=node"], ["--", "true"]],
+  ];
+  // Without one of them, Deno reads nothing in /proc.
+  if (Deno.build.os === "linux") {
+    cases.push(["a command", ["-A", "--deny-ffi"], ["--", "true"]]);
+    cases.push(["a command", ["-A", "--deny-read=/nowhere"], ["--", "true"]]);
+  }
+  for (const [what, permissions, flags] of cases) {
     const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-    const args = ["run", "--quiet", "--no-prompt", "--permission-set=node", main, "--port", "0", ...flags];
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+    const args = ["run", "--quiet", "--no-prompt", ...permissions, main, "--port", "0", ...flags];
+    const signal = AbortSignal.timeout(30_000);
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" }, signal }).output();
     const said = new TextDecoder().decode(stderr).split("\n").filter((line) => line.startsWith("leader-node"));
     assertEquals([code, said], [2, [`leader-node: ${what} requires more Deno permissions; use deno run -A`]]);
   }
