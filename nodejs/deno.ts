@@ -25,6 +25,7 @@ export const Deno = {
   },
   env: {
     get: (name: string): string | undefined => process.env[name],
+    toObject: (): Record<string, string | undefined> => ({ ...process.env }),
     delete: (name: string): void => void delete process.env[name],
   },
   hostname,

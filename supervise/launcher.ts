@@ -54,6 +54,11 @@ export function nodesTree({ mark, children, cgroup, watchdogs }: LaunchFacts): P
   });
 }
 
+/** Whether a shell hands the environment on: some leave out what cannot be the name of a variable of theirs. */
+function passesShell(env: Readonly<Record<string, string>>): boolean {
+  return Object.keys({ ...Deno.env.toObject(), ...env }).every((name) => /^[a-z_]\w*$/i.test(name));
+}
+
 /** Starts a command as a child of this process. */
 export class DirectLauncher implements Launcher {
   readonly #facts: LaunchFacts;
@@ -65,7 +70,7 @@ export class DirectLauncher implements Launcher {
   async launch(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Launched<ProcessTree>> {
     const { children, cgroup, mark } = this.#facts;
     // Where orphans come to us, the group is not all that we have: it need not be there from the start.
-    const started = cgroup && !children.adopts ? cgroup.entering(argv) : argv;
+    const started = cgroup && !children.adopts && passesShell(env) ? cgroup.entering(argv) : argv;
     const child = spawnProgram(started, { ...env, [RUN_VARIABLE]: mark });
     const exit = children.own(child);
     const tree = nodesTree(this.#facts);

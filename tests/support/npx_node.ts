@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { LocalEtcd } from "../../dev/local_etcd.ts";
 import { TestNode, threeNodes } from "./node.ts";
 import { Program } from "./program.ts";
@@ -48,6 +48,12 @@ export async function testProgram(t: Deno.TestContext, etcd: LocalEtcd, folder: 
       const grouped = (await Deno.readTextFile(`/proc/${first}/cgroup`)).includes("/leader-node-");
       const warned = a.log.some((line) => typeof line !== "string" && line.event === "orphans-not-adopted");
       assertEquals(warned, !grouped);
+      // Not by a shell, which may leave such a name out.
+      const show = ["node", "-e", "console.error(`my.setting=${process.env['my.setting']}`)"];
+      const set = { ...options, env: { "my.setting": "arrives" } };
+      await using dotted = await TestNode.start(etcd, [...at("dotted"), "--", ...show], set);
+      await dotted.logs("command-ended");
+      assert(dotted.log.includes("my.setting=arrives"));
       await using b = await TestNode.start(etcd, flags, options);
       await b.logs("following");
       // The watchdog ends it, and gives the lease back.
