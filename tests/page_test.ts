@@ -302,6 +302,10 @@ Deno.test({
     await using secure = await TestNode.start(etcd, ["--id", "secure", "--http-cert", cert, "--http-key", key]);
     await using far = await TestNode.start(etcd, ["--id", "far", "--port", new URL(url).port, "--advertise-url", url]);
     await Promise.all([a, secure, far].map((node) => node.logs("queued")));
+    const local = ["x.localhost", "localhost.", "[::ffff:127.0.0.1]", "[::]", "0.0.0.0"];
+    for (const id of local) {
+      await etcd.ctl("put", `leader-node/z${id}`, JSON.stringify({ id, url: `http://${id}:${a.port}` }));
+    }
     const browser = await launch("--host-resolver-rules=MAP far.test 127.0.0.1");
     try {
       const requests: string[] = [], errors: string[] = [];
@@ -310,7 +314,7 @@ Deno.test({
         page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
         page.on("request", (request) => request.url().startsWith(url) || requests.push(request.url()));
         await page.goto(url);
-        for (const id of ["a", "secure", "far"].filter((id) => id !== self)) {
+        for (const id of ["a", "secure", "far", ...local].filter((id) => id !== self)) {
           await shows(page, `#members li:has(:text-is("${id}")) .says`, "cannot be asked");
         }
       };
