@@ -23,7 +23,7 @@ export async function campaign<T>(
   let working = false;
   const givingUp = new GivingUp({ signal, wait }, () => {
     participant.stop();
-    // Before it has left, which takes an answer of etcd.
+    // At once, not only when etcd has answered that the candidate has left.
     if (!working) states.return!();
   }, participant);
   try {

@@ -42,6 +42,8 @@ async function answerOf(handle: NodeHandler["handle"], request: IncomingMessage)
   // Clients that take a server for a proxy send the whole URL.
   const url = /^https?:\/\//i.test(target) ? target : `http://${request.headers.host ?? "localhost"}${target}`;
   if (!URL.canParse(url)) return new Response("invalid Host header\n", { status: 400 });
+  // The Fetch API has no such requests.
+  if (request.method === "TRACE") return new Response("method not implemented\n", { status: 501 });
   try {
     return await handle(requestOf(url, request), { remoteAddr: { hostname: request.socket.remoteAddress } });
   } catch {

@@ -18,6 +18,10 @@ const { seconds } = readNumbers("deno run -A dev/bench/idle.ts", { seconds: 120 
 endTogether();
 const { path: executable, folder } = await executableOfNow();
 await using etcd = await LocalEtcd.start();
+// The first start of an executable may have to unpack and compile it, and takes more memory.
+const first = ServerProcess.start(executable, etcd, []);
+await first.answers((text) => text === "I am the leader\n");
+await first.stop();
 const bare = ServerProcess.bare(
   folder,
   `Deno.serve({ port: PORT, onListen() {} }, () => new Response("bare\\n"));

@@ -36,6 +36,13 @@ Deno.test("a request with a whole URL, as for a proxy, is for its path", async (
   assertEquals([answer.status, await answer.text()], [200, "http://a.example/leader?x"]);
 });
 
+Deno.test("a method that no request of the Fetch API can have is not implemented", async () => {
+  await using server = await serving(() => new Response("ok"));
+  const traced = Promise.withResolvers<number | undefined>();
+  request(server.url, { method: "TRACE" }, (answer) => traced.resolve(answer.resume().statusCode)).end();
+  assertEquals(await traced.promise, 501);
+});
+
 Deno.test("a stream that its client leaves is cancelled", async () => {
   const cancelled = Promise.withResolvers<void>();
   await using server = await serving(() =>
