@@ -272,6 +272,7 @@ Deno.test("the status tells all that a program wants to know", async () => {
     role: "leader",
     url: "http://127.0.0.1:1234",
     leader_url: "http://127.0.0.1:1234",
+    leader_meta: null,
     token: leading.token,
   });
   assert(Date.parse(since) <= Date.parse(timestamp));

@@ -5,7 +5,7 @@ import { readText, repositoryFiles, ROOT, withoutCode } from "../support/reposit
 const LINK = /\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?: "[^"]*")?\)/g;
 
 /** A path in code that names a file of one of the top folders. */
-const NAMED_FILE = /`((?:cli|deps|dev|docs|election|examples|http|supervise|tests)\/[\w./-]+\.\w+)`/g;
+const NAMED_FILE = /`((?:cli|deps|dev|docs|election|examples|http|nodejs|supervise|tests)\/[\w./-]+\.\w+)`/g;
 
 interface Reference {
   readonly from: string;
