@@ -20,7 +20,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 };
 
 /** What is no part of the library. */
-const DENO_ONLY = ["listen_error.ts", "open_files.ts", "server.ts"];
+const DENO_ONLY = ["files_left.ts", "listen_error.ts", "open_files.ts", "server.ts"];
 
 /** Where the source is, as far as a workflow of GitHub tells. */
 const [SERVER, REPOSITORY] = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY"].map((name) => Deno.env.get(name));

@@ -20,7 +20,7 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 /** Whole folders, and what else the program needs beside the library. */
 const FOLDERS = ["cli", "cli/inspect", "supervise"];
-const FILES = ["main.ts", "http/listen_error.ts"];
+const FILES = ["main.ts", "http/files_left.ts", "http/listen_error.ts"];
 const SUBSTITUTES = ["bin", "deno", "errors", "files", "missing", "processes", "streams"];
 
 const OPTIONS: ts.CompilerOptions = {

@@ -1,4 +1,5 @@
 import { isTaken, ListenError, listenError } from "./listen_error.ts";
+import { LOOK_EVERY_MS } from "./files_left.ts";
 import { filesAreLeft } from "./open_files.ts";
 
 /** How long a server that ran out of files does not listen. */
@@ -6,9 +7,6 @@ const PAUSE_MS = 100;
 
 /** All addresses, IPv4 included, and those of IPv4 alone. */
 const [ALL, ALL_IPV4] = ["::", "0.0.0.0"];
-
-/** How often it is looked whether files are left: idle connections may take all and no more. */
-const LOOK_EVERY_MS = 2000;
 
 export interface ServeOptions {
   readonly port: number;

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { devNull } from "node:os";
 import process from "node:process";
+import { canOpenMore, LOOK_EVERY_MS } from "../http/files_left.ts";
 import type { NodeHandler } from "../http/handler.ts";
 import { isTaken, listenError } from "../http/listen_error.ts";
 import { toNodeListener } from "../http/node_listener.ts";
@@ -12,10 +13,6 @@ import type { NodeServer, ServeOptions } from "../http/server.ts";
 const [ALL, ALL_IPV4] = ["::", "0.0.0.0"];
 /** What can be opened everywhere. A file system of one's own may lack /dev/null. */
 const ALWAYS_THERE = process.platform === "win32" ? devNull : "/";
-/** How many files a connection to etcd, or the start of a program, may take. */
-const NEEDED = 12;
-/** How often it is looked whether files are left: idle connections may take all and no more. */
-const LOOK_EVERY_MS = 2000;
 
 /**
  * Starts an HTTP or HTTPS server.
@@ -44,7 +41,7 @@ export async function serve(
   server.on("error", onError);
   const cutAll = () => sockets.forEach((socket) => socket.destroy());
   const freeFiles = () => {
-    if (filesAreLeft()) return;
+    if (canOpenMore(openFile)) return;
     cutAll();
     onInterrupted("no files are left for other connections");
   };
@@ -83,15 +80,7 @@ function listenOn(server: Server, hostname: string, port: number): Promise<numbe
   return promise.finally(() => server.removeAllListeners("listening"));
 }
 
-/** Tries whether this process can open a few more files. */
-function filesAreLeft(): boolean {
-  const opened: number[] = [];
-  try {
-    while (opened.length < NEEDED) opened.push(openSync(ALWAYS_THERE, "r"));
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE"));
-  } finally {
-    opened.forEach((file) => closeSync(file));
-  }
+function openFile(): { close(): void } {
+  const file = openSync(ALWAYS_THERE, "r");
+  return { close: () => closeSync(file) };
 }

@@ -15,23 +15,33 @@ export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
 
 const PR_SET_CHILD_SUBREAPER = 36;
 
-let loaded: { readonly libc: Libc } | { readonly reason: string } | undefined;
+/** The C library's file, by system; musl's has a name of its own. */
+const FILES: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
+  linux: ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`],
+  darwin: ["libSystem.B.dylib"],
+};
+
+/** Some calls of the C library, or why they cannot be made. */
+type Opened<Symbols> = { readonly libc: Symbols } | { readonly reason: string };
+
+let loaded: Opened<Libc> | undefined;
 
 /** The C library, or why it cannot be used: the numbers that calls take are those of Linux. It is loaded once. */
-export function loadLibc(
-  { os, isLinux }: Platform = PLATFORM,
-): { readonly libc: Libc } | { readonly reason: string } {
+export function loadLibc({ os, isLinux }: Platform = PLATFORM): Opened<Libc> {
   if (!isLinux) return { reason: `not available on ${os}` };
-  return loaded ??= open();
+  return loaded ??= openLibc(CALLS);
 }
 
-function open(): { readonly libc: Libc } | { readonly reason: string } {
+/** These calls of this system's C library. */
+export function openLibc<const Calls extends Deno.ForeignLibraryInterface>(
+  calls: Calls,
+): Opened<Deno.DynamicLibrary<Calls>["symbols"]> {
   // Without this check, Deno would ask the user on a terminal.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return { reason: "no permission for FFI" };
   let reason = "";
-  for (const name of ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`]) {
+  for (const name of FILES[Deno.build.os] ?? []) {
     try {
-      return { libc: Deno.dlopen(name, CALLS).symbols };
+      return { libc: Deno.dlopen(name, calls).symbols };
     } catch (error) {
       reason ||= (error as Error).message;
     }
