@@ -1,10 +1,11 @@
-import { elapsed, type Instant } from "./clock.ts";
+import type { Instant } from "./clock.ts";
 import { callTimeoutMs, remaining } from "./deadline.ts";
 import {
   claims,
   drainWait,
   isFirst,
   isNext,
+  keptLease,
   keyOf,
   leads,
   leaseRemaining,
@@ -132,8 +133,9 @@ function isOfWatch({ view, watch }: Core): boolean {
 
 /** Sends what keeps the lease, if that is due and the work may still take its time. */
 function keep(core: Core, campaign: In<"draining">, now: Instant, actions: Action[]): In<"draining"> {
-  const { kept, lease, token } = campaign;
-  if (!kept || elapsed(kept.endedAt, now) >= (core.settings.drainMs ?? 0)) return campaign;
+  const kept = keptLease(core, campaign, now);
+  if (!kept) return campaign;
+  const { lease, token } = campaign;
   const timeoutMs = callTimeoutMs(lease.ttlMs);
   const renew = isDue(kept.renewal, now);
   if (renew) actions.push({ type: "renew", leaseId: lease.id, timeoutMs });

@@ -3,6 +3,7 @@ import { wallCheckMs } from "./deadline.ts";
 import {
   claims,
   drainWait,
+  keptLease,
   leaseRemaining,
   stopBudgetMs,
   termRemaining,
@@ -22,10 +23,10 @@ export function isDue(core: Core, now: Instant): boolean {
 }
 
 /** Whether work depends on a lease, which runs out while the machine is suspended, too, when timers do not advance. */
-function watchesClock({ campaign, term, settings }: Core, now: Instant): boolean {
+function watchesClock(core: Core, now: Instant): boolean {
+  const { campaign, term } = core;
   if (campaign.stage === "queued") return term !== undefined;
-  return campaign.stage === "draining" && campaign.kept !== undefined &&
-    elapsed(campaign.kept.endedAt, now) < (settings.drainMs ?? 0);
+  return campaign.stage === "draining" && keptLease(core, campaign, now) !== undefined;
 }
 
 function dueMs(core: Core, now: Instant): number {
@@ -44,14 +45,16 @@ function dueMs(core: Core, now: Instant): number {
       if (claims(core)) wait(campaign.guard);
       if (core.term) waits.push(termRemaining(core, now) - stopBudgetMs(core));
       break;
-    case "draining":
+    case "draining": {
       waits.push(drainWait(core, now));
       if (campaign.drained) waits.push(viewWaitMs(core, campaign, now));
-      if (campaign.kept && watchesClock(core, now)) {
-        wait(campaign.kept.renewal);
-        wait(campaign.kept.guard);
+      const kept = keptLease(core, campaign, now);
+      if (kept) {
+        wait(kept.renewal);
+        wait(kept.guard);
       }
       break;
+    }
     case "enqueueing":
       waits.push(leaseRemaining(campaign.lease, now));
       wait(campaign.call);

@@ -2,7 +2,7 @@ import { elapsed, type Instant } from "./clock.ts";
 import { callTimeoutMs, defaultStopBudgetMs, remaining } from "./deadline.ts";
 import type { Candidate } from "./queue.ts";
 import { WITHDRAW_ATTEMPTS } from "./transitions.ts";
-import type { Core, In, Lease } from "./types.ts";
+import type { Core, In, KeptLease, Lease } from "./types.ts";
 
 /** Whether this node leads. The only place where that is decided. */
 export function leads(core: Core, now: Instant): boolean {
@@ -25,6 +25,11 @@ export function drainRemaining({ campaign }: Core, now: Instant): number {
   if (lapsed) return 0;
   if (!kept) return remaining(since, lease.ttlMs, now);
   return Math.min(leaseRemaining(lease, now), remaining(kept.guardedAt, lease.ttlMs, now));
+}
+
+/** How the lease of a term that ended is kept for its work, as long as `drainMs` allows that. */
+export function keptLease({ settings }: Core, { kept }: In<"draining">, now: Instant): KeptLease | undefined {
+  return kept && elapsed(kept.endedAt, now) < (settings.drainMs ?? 0) ? kept : undefined;
 }
 
 /**
