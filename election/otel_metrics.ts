@@ -3,7 +3,7 @@ import type { ElectionEvent } from "./events.ts";
 import type { ElectionView } from "./observation.ts";
 import type { Term } from "./term.ts";
 
-/** In seconds, as those of `leader_node_renew_duration_seconds` for Prometheus. */
+/** In seconds: those of `leader_node_renew_duration_seconds` for Prometheus, and one more. */
 const BOUNDARIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /**

@@ -204,8 +204,8 @@ export class Participant implements ElectionView, EtcdTrouble {
   }
 
   /**
-   * Stops, and resolves when the next candidate can lead, or after `limitMs`. The rest goes on by itself, and a shared
-   * connection waits for it.
+   * Stops, and resolves when the next candidate can lead, or after `limitMs`. The rest continues in the background; a
+   * shared connection waits for it when it is closed.
    */
   async release(limitMs = Infinity): Promise<void> {
     const stopped = this.stop();

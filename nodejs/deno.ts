@@ -43,6 +43,6 @@ export const Deno = {
   dlopen: (): never => {
     throw new Error("Node.js cannot call the C library");
   },
-  /** `fetch` of Node.js asks no proxy unless it is told to. */
+  /** `fetch` of Node.js uses no proxy by default. */
   createHttpClient: () => ({ close() {} }),
 };

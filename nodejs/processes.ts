@@ -54,7 +54,7 @@ export class Command {
       stdio: [STDIO[stdin ?? "null"], STDIO[stdout ?? "piped"], STDIO[stderr ?? "piped"]],
       detached,
     });
-    // It comes too late.
+    // The event comes in a later turn; the reason is found out here.
     child.on("error", () => {});
     if (child.pid === undefined) throw whyNotStarted(this.#program);
     return child;

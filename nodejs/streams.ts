@@ -13,10 +13,10 @@ export const stdin = {
   },
 };
 
-/** A standard stream that is written to without holding up the event loop, whoever does not read it. */
+/** A standard stream. Writing to it does not block the event loop, even if nobody reads it. */
 class Output {
   readonly #fd: number;
-  /** Nothing if it has not been tried. */
+  /** Undefined until the first write. */
   #own: { readonly fd: number | undefined } | undefined;
 
   constructor(fd: number) {

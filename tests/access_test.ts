@@ -373,7 +373,7 @@ Deno.test("options can be functions, which are asked again for each connection; 
     ttlSeconds: 60,
     onEvent: (event) => event.type === "etcd-failing" && told.resolve(event.message),
   });
-  const message = await within(10_000, "to be told", told.promise);
+  const message = await within(10_000, "the report", told.promise);
   assertEquals(message, "cannot read the credentials for etcd: the vault is sealed");
   sealed = false;
   await leads(a);

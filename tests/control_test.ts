@@ -205,7 +205,7 @@ Deno.test("switchovers under fire: commands never overlap, and the lead goes whe
   beats.assertNoOverlap();
 });
 
-unixTest("a leader that leaves hands on to the highest priority among those that wait", async () => {
+unixTest("a leader that leaves hands over to the waiting candidate with the highest priority", async () => {
   await using etcd = await LocalEtcd.start();
   await using a = await TestNode.start(etcd, ["--id", "a"]);
   await a.logs("leading");

@@ -62,7 +62,7 @@ Deno.test("etcd that is not there at the start is waited for", async () => {
   const onEvent = (event: ElectionEvent) => event.type === "etcd-failing" && failing.resolve(event.message);
   const a = new Candidate(etcd, "a", { onEvent });
   assertEquals(
-    await within(5000, "to be told", failing.promise),
+    await within(5000, "the report", failing.promise),
     `etcd at 127.0.0.1:${etcd.port} cannot be reached: connection refused`,
   );
   assertEquals(a.state.role, "connecting");

@@ -32,7 +32,7 @@ for (const ttl of ["9223372036854775807", "abc", "-5", "0", "1e3", "86401"]) {
     };
     const endpoints = [`http://127.0.0.1:${port}`, etcd.endpoint];
     await using _ = new Candidate(etcd, "a", { transport, endpoints, onEvent });
-    const message = await within(5000, "to be told", failing.promise);
+    const message = await within(5000, "the report", failing.promise);
     assertEquals(message, `etcd at 127.0.0.1:${port} sent an invalid answer: a TTL of ${ttl} seconds`);
     assertEquals(await within(5000, "a lease", granted.promise), 5000);
   });
@@ -67,6 +67,6 @@ Deno.test("a watch line without an end is not collected for ever", async () => {
     ttlSeconds: 3600,
     onEvent: (event) => event.type === "etcd-failing" && event.message.includes("MB") && failing.resolve(event.message),
   });
-  assertMatch(await within(30_000, "to be told", failing.promise), /the server sent more than 64 MB at once$/);
+  assertMatch(await within(30_000, "the report", failing.promise), /the server sent more than 64 MB at once$/);
   await within(5000, "the server to see the end", ended.promise);
 });

@@ -2,7 +2,7 @@
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /**
- * How many messages and elements of lists one answer may have: of the smallest, some millions would fit into those bytes,
- * and take gigabytes when they are read. A watch that is told of more changes at once begins anew, with a list.
+ * How many messages and list elements one answer may have. Some millions of the smallest would fit into those bytes, and
+ * take gigabytes once decoded. A watch that gets more changes at once is started again, from a list.
  */
 export const MAX_ELEMENTS = 200_000;

@@ -189,7 +189,7 @@ export class World {
     // A second restoration may bring back what the first one has lost.
     for (const { key, token } of this.etcd.keys) this.#disowned.delete(`${key} ${token}`);
     this.disown(before.filter(({ key }) => !this.etcd.keys.some((kept) => kept.key === key)));
-    // Whoever leads as the key before its own was gone has that one before it again, and cannot know either.
+    // A leader whose key is now behind a restored one cannot know that yet either.
     const first = this.etcd.keys[0]?.token;
     for (const node of this.nodes) {
       const campaign = node.core?.campaign;

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { readText } from "../../election/etcd/gateway/body.ts";
 import { MAX_ANSWER_BYTES } from "../../election/etcd/limits.ts";
 
-/** Asks a server that sends this and no more, and hands on its response. */
+/** Starts a server that sends exactly this, asks it, and passes the response to `use`. */
 async function answeredBy<T>(
   head: string,
   body: string,

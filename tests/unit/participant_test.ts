@@ -66,7 +66,7 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
   assertEquals(term.stopWithin(), 0);
 });
 
-Deno.test("who waits for the next state is told when the queue is too old, though nothing else happens then", async () => {
+Deno.test("a reader that waits for the next state is told when the queue is too old, even if nothing else happens", async () => {
   const { participant, pass } = candidate({}, false);
   const states = participant[Symbol.asyncIterator]();
   assertEquals((await states.next()).value.leader.id, "me");
