@@ -5,6 +5,7 @@ import {
   drainWait,
   isFirst,
   isNext,
+  isOfWatch,
   keptLease,
   keyOf,
   leads,
@@ -124,11 +125,6 @@ function takesOver(core: Core, { guardedAt, heldAt, lease }: In<"queued">, now: 
 /** Whether this candidate has become the first, and has not asked etcd yet if it leads. */
 function hasBecomeFirst(core: Core, { guardedAt, guardPendingSince }: In<"queued">): boolean {
   return !guardedAt && !guardPendingSince && isFirst(core) && isOfWatch(core);
-}
-
-/** Whether the view is that of the watch that is open now. */
-function isOfWatch({ view, watch }: Core): boolean {
-  return watch.open && view?.generation === watch.generation;
 }
 
 /** Sends what keeps the lease, if that is due and the work may still take its time. */

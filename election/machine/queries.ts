@@ -92,6 +92,11 @@ export function claims(core: Core): boolean {
   return core.campaign.stage === "queued" && (core.campaign.guardedAt !== undefined || isFirst(core));
 }
 
+/** Whether the view is that of the watch that is open now. */
+export function isOfWatch({ view, watch }: Core): boolean {
+  return watch.open && view?.generation === watch.generation;
+}
+
 /** Whether the view shows our key as the first. */
 export function isFirst(core: Core): boolean {
   return isAt(core, 0);

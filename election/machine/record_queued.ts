@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import { callTimeoutMs, renewEveryMs } from "./deadline.ts";
-import { claims, keyOf, leaseFrom } from "./queries.ts";
+import { claims, isOfWatch, keyOf, leaseFrom } from "./queries.ts";
 import { closeWatch, endTerm, lose, retry } from "./transitions.ts";
 import type { Action, Core, In, MachineEvent } from "./types.ts";
 
@@ -60,8 +60,9 @@ function recordGuard(
   }
   // Sent while another one was the first: that we are the first since is no contradiction.
   if (!asFirst) return { campaign: { ...campaign, heldAt: sentAt, guard } };
-  // The view was wrong: another candidate is before us.
-  const doubted = closeWatch(endTerm(core, "key-gone"), now);
+  // The view was wrong: another candidate is before us. Of a former watch it may be; the next one is not to be put off.
+  const ended = endTerm(core, "key-gone");
+  const doubted = isOfWatch(core) ? closeWatch(ended, now) : ended;
   const unsure = { guardedAt: undefined, heldAt: undefined, guardPendingSince: undefined };
   return { ...doubted, campaign: { ...campaign, ...unsure, guard: retry(now) } };
 }

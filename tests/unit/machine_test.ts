@@ -277,6 +277,31 @@ Deno.test("a guard that finds somebody before us is believed, and the queue is r
   assertEquals(node.did(), ["watch"]);
 });
 
+for (const failures of [1, 5]) {
+  Deno.test(`guards that find somebody before us neither put off nor close the next watch, after ${failures} failures`, () => {
+    const node = new Node().lead();
+    for (let failed = 1; failed < failures; failed++) {
+      node.lost();
+      node.pass(1000);
+      node.renewed();
+      node.guarded();
+    }
+    node.did();
+    node.lost();
+    let watches = 0;
+    for (let passed = 0; passed < 3000; passed += 50) {
+      const did = node.did();
+      if (did.includes("watch")) watches++;
+      if (did.includes("guard")) node.guarded({ first: other.key });
+      if (did.includes("renew")) node.renewed();
+      node.pass(50);
+    }
+    assertEquals(watches, 1, "one watch, which still has its time to read the queue");
+    node.list([other, me], TOKEN);
+    assertEquals(machine.observedLeader(node.core)?.id, "other");
+  });
+}
+
 Deno.test("what a former watch tells is not heard", () => {
   const node = new Node().queue();
   const { generation } = node.core.watch;
