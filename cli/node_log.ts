@@ -1,5 +1,5 @@
-import { missingPermission } from "../election/internal.ts";
-import type { ElectionEvent, ElectionView } from "../election/mod.ts";
+import { look, missingPermission } from "../election/internal.ts";
+import type { ElectionEvent, ElectionView, Term } from "../election/mod.ts";
 import type { Refusal } from "../supervise/process_tree.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
 
@@ -8,12 +8,13 @@ const REFUSALS_EVERY_MS = 1000;
 /** Logs each change of the role, until the election is stopped. */
 export async function logStates(election: ElectionView, log: Log): Promise<void> {
   let started = false;
-  for await (const state of election) {
-    if (state.role === "leader") {
-      const { signal, token } = state.term;
-      log("info", "leading", { token });
-      signal.addEventListener("abort", () => log("info", "term-ended", { token, reason: signal.reason.reason }));
-    } else if (state.role === "follower") {
+  let last: Term | undefined;
+  for await (const state of look(election)) {
+    const term = state.role === "leader" ? state.term : undefined;
+    if (last && last !== term) log("info", "term-ended", { token: last.token, reason: last.signal.reason.reason });
+    last = term;
+    if (term) log("info", "leading", { token: term.token });
+    else if (state.role === "follower") {
       const { leader } = state;
       if (leader) log("info", "following", { leader: leader.id, url: leader.url, token: leader.token });
       else log("info", "no-leader");

@@ -1,4 +1,5 @@
 import type { ElectionOptions, ObserveOptions, SelfChanges } from "./options.ts";
+import { setLook } from "./look.ts";
 import { Participant } from "./participant.ts";
 import type { Candidate } from "./machine/queue.ts";
 import { Rehearsals } from "./rehearsal.ts";
@@ -50,7 +51,9 @@ export class Election implements ElectionView {
    * @throws {InvalidOptionError} If an option is invalid; the message names it and the valid values.
    */
   constructor(options: ElectionOptions) {
-    participants.set(this, Participant.join(options, true));
+    const participant = Participant.join(options, true);
+    participants.set(this, participant);
+    setLook(this, () => participant.look());
     rehearsals.set(this, new Rehearsals());
   }
 

@@ -24,6 +24,7 @@ import { checkNames, checkShape } from "./option_shape.ts";
 import { type Candidate, planHandoff, type Queue } from "./machine/queue.ts";
 import { Overrun } from "./overrun.ts";
 import { Readers } from "./readers.ts";
+import { setLook } from "./look.ts";
 import { checkLimit, checkWait, MAX_TIMER_MS, type WaitOptions } from "./ready.ts";
 import { callSafely } from "./report.ts";
 import { Runner, systemTime, type Time } from "./runner.ts";
@@ -74,7 +75,11 @@ export class Participant implements ElectionView, EtcdTrouble {
     this.#time = time;
     // In a microtask: what the callback does must not interrupt a step of the election.
     this.report = (event) => onEvent && queueMicrotask(() => callSafely("onEvent", onEvent, withJson(event)));
-    this.#readers = new Readers(() => this.#runner.state, (term) => this.report({ type: "work-ended", term }));
+    this.#readers = new Readers(() => this.#runner.state, {
+      onWork: (term) => this.#runner.use(term),
+      onIdle: (term) => this.report({ type: "work-ended", term }),
+    });
+    setLook(this, () => this.look());
     const stopBudgetMs = settings.stopBudgetMs ?? defaultStopBudgetMs(settings.ttlMs);
     this.#overrun = new Overrun(stopBudgetMs, (term) => this.report({ type: "overrun", term }));
     this.#runner = new Runner(settings, store, time, {

@@ -2,19 +2,26 @@ import { type Deferred, deferred } from "./deferred.ts";
 import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 
+/** Who is told of the work of the readers' loops. */
+export interface ReaderHooks {
+  /** A loop body begins to work for a term. */
+  onWork(term: Term): void;
+  /** Nobody works for a term any more, as the loops were left, though it has not ended. */
+  onIdle(term: Term): void;
+}
+
 /**
  * The readers of an election. Each gets the latest state when it asks, never an outdated one, and never the same one
  * twice in a row.
  */
 export class Readers {
   readonly #read: () => RoleState;
-  readonly #onIdle: (term: Term) => void;
+  readonly #hooks: ReaderHooks;
   readonly #readers = new Set<Reader>();
 
-  /** `onIdle` is told of a term that nobody works for any more, as the loops were left, though it has not ended. */
-  constructor(read: () => RoleState, onIdle: (term: Term) => void = () => {}) {
+  constructor(read: () => RoleState, hooks: ReaderHooks = { onWork() {}, onIdle() {} }) {
     this.#read = read;
-    this.#onIdle = onIdle;
+    this.#hooks = hooks;
   }
 
   /** The terms that loop bodies work for. */
@@ -36,10 +43,11 @@ export class Readers {
 
   /** A new reader. If its body does not work for terms, but only looks, nobody waits for it. */
   iterate(works = true): AsyncIterableIterator<RoleState> {
-    const reader = new Reader(this.#read, works, (term) => {
+    const onReturn = (term?: Term) => {
       this.#readers.delete(reader);
-      if (term && !term.signal.aborted && !this.working.includes(term)) this.#onIdle(term);
-    });
+      if (term && !term.signal.aborted && !this.working.includes(term)) this.#hooks.onIdle(term);
+    };
+    const reader = new Reader(this.#read, works ? this.#hooks.onWork : undefined, onReturn);
     this.#readers.add(reader);
     return reader;
   }
@@ -47,16 +55,21 @@ export class Readers {
 
 class Reader implements AsyncIterableIterator<RoleState> {
   readonly #read: () => RoleState;
-  readonly #works: boolean;
+  readonly #onWork: ((term: Term) => void) | undefined;
   readonly #onReturn: (workedFor?: Term) => void;
   #last: RoleState | undefined;
   #working: { readonly term: Term; readonly done: Deferred<void> } | undefined;
   #waiting: Deferred<void> | undefined;
   #done = false;
 
-  constructor(read: () => RoleState, works: boolean, onReturn: (workedFor?: Term) => void) {
+  /** Without `onWork`, the loop's body only looks. */
+  constructor(
+    read: () => RoleState,
+    onWork: ((term: Term) => void) | undefined,
+    onReturn: (workedFor?: Term) => void,
+  ) {
     this.#read = read;
-    this.#works = works;
+    this.#onWork = onWork;
     this.#onReturn = onReturn;
   }
 
@@ -90,7 +103,10 @@ class Reader implements AsyncIterableIterator<RoleState> {
     }
     if (this.#done) return this.return();
     this.#last = state;
-    if (state.role === "leader" && this.#works) this.#working = { term: state.term, done: deferred() };
+    if (state.role === "leader" && this.#onWork) {
+      this.#working = { term: state.term, done: deferred() };
+      this.#onWork(state.term);
+    }
     return { value: state, done: false };
   }
 

@@ -7,7 +7,7 @@ import * as machine from "./machine/mod.ts";
 import type { Candidate, Queue } from "./machine/queue.ts";
 import type { RoleState } from "./state.ts";
 import { type CloseWatch, type Store, StoreError } from "./store.ts";
-import { OwnTerm } from "./term.ts";
+import { OwnTerm, type Term } from "./term.ts";
 
 /** The clocks, and timers that the simulation can replace. */
 export interface Time extends Clock {
@@ -67,6 +67,8 @@ export class Runner {
   /** The lease whose key was deleted. */
   #withdrawn: bigint | undefined;
   #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
+  /** The last term on whose end somebody depends. */
+  #used: Term | undefined;
   /** The last term whose lease is kept for its work. */
   #ended: OwnTerm | undefined;
   #state: RoleState = { role: "connecting" };
@@ -140,6 +142,13 @@ export class Runner {
     this.#armTimer();
   }
 
+  /** Somebody depends on the end of a term: from now on, the clocks are looked at now and then. */
+  use(term: Term): void {
+    if (this.#used === term || this.#term?.term !== term) return;
+    this.#used = term;
+    if (!this.#stepping) this.#armTimer();
+  }
+
   #checkSettled(): void {
     for (const check of this.#settled) check();
   }
@@ -195,7 +204,7 @@ export class Runner {
     if (this.#term?.of !== of) {
       const key = machine.keyOf(this.#core, machine.leaseOf(this.#core)!.id);
       const validFor = () => this.core.term === of ? Math.max(0, machine.termRemaining(this.#core, this.now())) : 0;
-      this.#term = { of, term: new OwnTerm(key, of.token, validFor) };
+      this.#term = { of, term: new OwnTerm(key, of.token, validFor, (term) => this.use(term)) };
     }
     return this.#term.term;
   }
@@ -262,7 +271,8 @@ export class Runner {
   #armTimer(): void {
     if (this.#closed) return;
     const now = this.now();
-    const wait = Math.ceil(machine.nextTickMs(this.#core, now));
+    const used = this.#used !== undefined && this.#used === this.#term?.term;
+    const wait = Math.ceil(machine.nextTickMs(this.#core, now, used));
     const at = now.monotonic + wait;
     if (wait === Infinity || at >= this.#tickAt) return;
     this.#cancelTimer();

@@ -76,33 +76,37 @@ export class OwnTerm implements Term {
   readonly guard: TermGuard;
   readonly #controller = new AbortController();
   readonly #validFor: () => number;
+  readonly #onSignalTaken: (term: OwnTerm) => void;
   #leftAtEnd = () => 0;
 
-  constructor(key: string, token: bigint, validFor: () => number) {
+  /** `onSignalTaken` is told that somebody may depend on the signal, and so on its firing in time. */
+  constructor(key: string, token: bigint, validFor: () => number, onSignalTaken: (term: OwnTerm) => void = () => {}) {
     this.token = token;
     this.guard = [key, "Create", "==", String(token)];
     this.#validFor = validFor;
+    this.#onSignalTaken = onSignalTaken;
   }
 
   get signal(): AbortSignal {
+    this.#onSignalTaken(this);
     return this.#controller.signal;
   }
 
   validFor(): number {
-    return this.signal.aborted ? 0 : this.#validFor();
+    return this.#controller.signal.aborted ? 0 : this.#validFor();
   }
 
   stopWithin(): number {
-    return this.signal.aborted ? this.#leftAtEnd() : this.#validFor();
+    return this.#controller.signal.aborted ? this.#leftAtEnd() : this.#validFor();
   }
 
   assert(): void {
-    if (this.validFor() <= 0) throw this.signal.reason ?? new TermEndedError("expired", this.token);
+    if (this.validFor() <= 0) throw this.#controller.signal.reason ?? new TermEndedError("expired", this.token);
   }
 
   /** For `JSON.stringify`, with the token as a string. */
   toJSON(): object {
-    const { signal: { aborted, reason } } = this;
+    const { aborted, reason } = this.#controller.signal;
     const ended = aborted && reason instanceof TermEndedError ? reason.reason : undefined;
     return { token: String(this.token), ended, validFor: this.validFor(), stopWithin: this.stopWithin() };
   }

@@ -1,4 +1,5 @@
-import type { ElectionEvent, ElectionStatus, ElectionView } from "../election/mod.ts";
+import { look } from "../election/internal.ts";
+import type { ElectionEvent, ElectionStatus, ElectionView, Term } from "../election/mod.ts";
 import {
   type CommandStatus,
   type Control,
@@ -116,14 +117,12 @@ export class NodeHandler {
       const { state, lease } = election.status;
       return state.role === "leader" ? lease?.ttlMs : undefined;
     });
-    let known: AbortSignal | undefined;
-    for await (const state of election) {
-      if (state.role === "leader" && state.term.signal !== known) {
-        const { signal, token } = state.term;
-        known = signal;
-        this.#history.ownTermBegan(token);
-        signal.addEventListener("abort", () => this.#history.ownTermEnded(token, signal.reason.reason));
-      }
+    let last: Term | undefined;
+    for await (const state of look(election)) {
+      const term = state.role === "leader" ? state.term : undefined;
+      if (last && last !== term) this.#history.ownTermEnded(last.token, last.signal.reason.reason);
+      if (term && last !== term) this.#history.ownTermBegan(term.token);
+      last = term;
       this.#history.setLeaderKnown(state.leader !== undefined);
       this.#notifier.changed();
     }

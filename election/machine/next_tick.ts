@@ -12,9 +12,13 @@ import {
 } from "./queries.ts";
 import type { Call, Core } from "./types.ts";
 
-/** Milliseconds until a `tick` may have something to do, or the wall clock is to be looked at. */
-export function nextTickMs(core: Core, now: Instant): number {
-  return Math.max(0, Math.min(dueMs(core, now), watchesClock(core, now) ? wallCheckMs(stopBudgetMs(core)) : Infinity));
+/**
+ * Milliseconds until a `tick` may have something to do, or the wall clock is to be looked at. `termIsUsed`: somebody
+ * depends on the end of the term.
+ */
+export function nextTickMs(core: Core, now: Instant, termIsUsed: boolean): number {
+  const looks = watchesClock(core, now, termIsUsed) ? wallCheckMs(stopBudgetMs(core)) : Infinity;
+  return Math.max(0, Math.min(dueMs(core, now), looks));
 }
 
 /** Whether a `tick` has something to do by these clocks. */
@@ -23,9 +27,9 @@ export function isDue(core: Core, now: Instant): boolean {
 }
 
 /** Whether work depends on a lease, which runs out while the machine is suspended, too, when timers do not advance. */
-function watchesClock(core: Core, now: Instant): boolean {
+function watchesClock(core: Core, now: Instant, termIsUsed: boolean): boolean {
   const { campaign, term } = core;
-  if (campaign.stage === "queued") return term !== undefined;
+  if (campaign.stage === "queued") return term !== undefined && termIsUsed;
   return campaign.stage === "draining" && keptLease(core, campaign, now) !== undefined;
 }
 

@@ -42,7 +42,7 @@ export class Node {
   /** Lets time pass as the runner does: with a tick whenever the machine wants one, and no other. */
   wait(ms: number): void {
     for (let ticks = 0; ticks < 10_000; ticks++) {
-      const next = machine.nextTickMs(this.core, this.clock.now());
+      const next = machine.nextTickMs(this.core, this.clock.now(), true);
       this.clock.pass(Math.min(next, ms));
       if (next > ms) return;
       ms -= next;

@@ -246,7 +246,7 @@ Deno.test("drainMs counts from the end of the term, and a lease is not kept long
   assertEquals(node.did(), []);
   node.pass(1);
   assertEquals(node.did(), [], "renewals are due now, and the time for them is over");
-  assertEquals(machine.nextTickMs(node.core, now(node)), 4950 - 1667);
+  assertEquals(machine.nextTickMs(node.core, now(node), true), 4950 - 1667);
   const longer = new Node({ drainMs: 668 }).lead();
   longer.pass(1000);
   longer.send({ type: "resign" });

@@ -53,7 +53,7 @@ Deno.test("a leader whom etcd does not answer wakes to end its term a stop budge
 
 Deno.test("a leader looks at the wall clock twice in a stop budget: no timer goes on while the machine sleeps", () => {
   const node = new Node().lead();
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), 250);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), 250);
   node.clock.pass(250);
   assert(!machine.isDue(node.core, node.clock.now()), "it only looks");
   node.clock.sleep(4500);
@@ -62,12 +62,14 @@ Deno.test("a leader looks at the wall clock twice in a stop budget: no timer goe
   assertEquals(node.core.term, undefined);
   const waiting = new Node().queue();
   waiting.list([other, me], TOKEN);
-  assert(machine.nextTickMs(waiting.core, waiting.clock.now()) > 1000, "one who waits has no need to");
+  assert(machine.nextTickMs(waiting.core, waiting.clock.now(), true) > 1000, "one who waits has no need to");
+  const unused = new Node().lead();
+  assert(machine.nextTickMs(unused.core, unused.clock.now(), false) > 1000, "nor one on whose term nobody depends");
 });
 
 Deno.test("a tick is due at its moment, and not before", () => {
   const node = new Node().queue();
-  const wait = machine.nextTickMs(node.core, node.clock.now());
+  const wait = machine.nextTickMs(node.core, node.clock.now(), true);
   node.clock.pass(wait - 0.5);
   assert(!machine.isDue(node.core, node.clock.now()));
   node.clock.pass(0.5);
@@ -108,14 +110,14 @@ Deno.test("one whose key could not be deleted wakes to try again, less often aft
 Deno.test("an observer wakes to open its watch again, and when its view is too old to name a leader", () => {
   const node = new Node({ candidate: false });
   node.list([other], 5n);
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), TTL + 1);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), TTL + 1);
   node.wait(1000);
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), TTL + 1 - 1000);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), TTL + 1 - 1000);
   node.wait(TTL - 1000);
   assert(machine.viewIsCurrent(node.core, node.clock.now()));
   node.wait(1);
   assert(!machine.viewIsCurrent(node.core, node.clock.now()));
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), Infinity, "only news can change anything");
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), Infinity, "only news can change anything");
   node.lost();
   waits(node, 100, ["watch"]);
 });
@@ -123,7 +125,7 @@ Deno.test("an observer wakes to open its watch again, and when its view is too o
 Deno.test("a tick that is overdue is due now", () => {
   const node = new Node().lead();
   node.clock.pass(10_000);
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), 0);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), 0);
 });
 
 Deno.test("one who stops opens no watch again, and has nothing to wake for once it is off", () => {
@@ -136,7 +138,7 @@ Deno.test("one who stops opens no watch again, and has nothing to wake for once 
   node.did();
   node.wait(10 * TTL);
   assertEquals(node.did(), []);
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), Infinity);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), Infinity);
 });
 
 Deno.test("while the work ends, its lease wakes as a leader's does, as long as drainMs allows", () => {
@@ -151,7 +153,7 @@ Deno.test("while the work ends, its lease wakes as a leader's does, as long as d
   waits(node, 250, ["renew", "guard"]);
   node.renewed();
   node.guarded();
-  assertEquals(machine.nextTickMs(node.core, node.clock.now()), 250);
+  assertEquals(machine.nextTickMs(node.core, node.clock.now(), true), 250);
   const left = 3000 - 1667 - 250 - 250;
   node.wait(left);
   node.did();

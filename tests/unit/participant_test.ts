@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { campaign } from "../../election/campaign.ts";
 import { leadWith } from "../../election/lead.ts";
+import { look } from "../../election/look.ts";
 import { type Connection, findLeader, lead, whileLeader, withLock } from "../../election/mod.ts";
 import { Participant } from "../../election/participant.ts";
 import type { Store, StoreNotice } from "../../election/store.ts";
@@ -47,7 +48,9 @@ function candidate(changes: Partial<Store> = {}, queues = true) {
     clock.pass(ms);
     for (const timer of timers) if (timer.at <= clock.now().monotonic && timers.delete(timer)) timer.run();
   };
-  return { clock, participant, notify, pass };
+  /** Milliseconds to the next timer. */
+  const wakesIn = () => Math.min(...[...timers].map(({ at }) => at - clock.now().monotonic));
+  return { clock, participant, notify, pass, wakesIn };
 }
 
 Deno.test("a key that goes while the work stops leaves the work no more time", async () => {
@@ -64,6 +67,29 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
   assert(term.signal.aborted && term.stopWithin() > 0);
   notify({ type: "changed", queue: [], revision: 11n });
   assertEquals(term.stopWithin(), 0);
+});
+
+Deno.test("a leader looks at its clocks for those who depend on the end of its term, and for nobody else", async () => {
+  const depends: [who: string, begin: (participant: Participant) => Promise<unknown>][] = [
+    ["one who takes the signal", async (one) => (await one.ready()).signal],
+    ["one who loops over the election", (one) => one[Symbol.asyncIterator]().next()],
+    ["one who will loop on", async (one) => {
+      const states = one[Symbol.asyncIterator]();
+      await states.next();
+      states.next();
+    }],
+  ];
+  for (const [who, begin] of depends) {
+    const { participant, wakesIn, pass } = candidate();
+    for await (const { role } of look(participant)) if (role === "leader") break;
+    assert((await participant.ready()).validFor() > 0);
+    JSON.stringify(participant.state);
+    assert(wakesIn() > 1000, `${wakesIn()} ms`);
+    await begin(participant);
+    assertEquals(wakesIn(), 250, who);
+    pass(250);
+    assertEquals(wakesIn(), 250, who);
+  }
 });
 
 Deno.test("a reader that waits for the next state is told when the queue is too old, even if nothing else happens", async () => {
