@@ -27,6 +27,7 @@ export { look } from "./look.ts";
 export { deferred } from "./deferred.ts";
 export { credentialsOf } from "./etcd/credentials.ts";
 export { checkName, checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "./options.ts";
+export { MAX_IDLE_MS } from "./machine/deadline.ts";
 export { elapsed, type Instant, systemClock } from "./machine/clock.ts";
 export { systemTime, type Time } from "./runner.ts";
 export { type Handoff, planHandoff, type Queue } from "./machine/queue.ts";

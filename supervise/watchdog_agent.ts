@@ -4,7 +4,7 @@ import { deadlineOf, guard, type Guarded } from "./guard.ts";
 import { handoffOf } from "./place.ts";
 import type { Log, LogOptions, OpenLog } from "./log.ts";
 import type { EtcdSource } from "./etcd_source.ts";
-import { EtcdLink, type EtcdOptions, EtcdStore, type Handoff, systemClock } from "../election/internal.ts";
+import { EtcdLink, type EtcdOptions, EtcdStore, type Handoff, MAX_IDLE_MS, systemClock } from "../election/internal.ts";
 import { ProcessTree, type Refusal } from "./process_tree.ts";
 import { CommandError, spawnProgram } from "./program.ts";
 import type {
@@ -47,6 +47,7 @@ export class WatchdogAgent {
   #startedTree: ProcessTree | undefined;
   #guarded: Guarded = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #warming: ReturnType<typeof setInterval> | undefined;
   #nodeDied = false;
 
   constructor(options: AgentOptions) {
@@ -63,6 +64,7 @@ export class WatchdogAgent {
         this.#openLog = this.#options.openLog(message.log);
         this.#link = new EtcdLink(this.#options.etcdOptions(message.etcd));
         this.#store = connect(message, this.#link);
+        this.#warming = setInterval(() => this.#keepWarm(), MAX_IDLE_MS);
         this.#options.answer({ type: "ready" });
         break;
       case "lease":
@@ -92,6 +94,7 @@ export class WatchdogAgent {
   /** The node has died: its command ends first, then its lease, so that another node can lead at once. */
   async nodeDied(): Promise<void> {
     clearTimeout(this.#timer);
+    clearInterval(this.#warming);
     this.#nodeDied = true;
     if (!this.#node) return;
     const { command, ttlMs } = this.#node;
@@ -110,8 +113,9 @@ export class WatchdogAgent {
     await this.#link!.close();
   }
 
-  /** Waits a moment for the last lines of the log. */
-  async endLog(): Promise<void> {
+  /** Does nothing more, and waits a moment for the last lines of the log. */
+  async end(): Promise<void> {
+    clearInterval(this.#warming);
     await this.#openLog?.end();
   }
 
@@ -158,6 +162,13 @@ export class WatchdogAgent {
       cgroup: cgroup === undefined ? undefined : new Cgroup(cgroup),
     });
     return tree;
+  }
+
+  /** A connection that is not used is closed or forgotten, and to make another one takes the time of a handoff. */
+  #keepWarm(): void {
+    if (!this.#place) return;
+    const { key, token } = this.#place;
+    this.#store!.guard(key, BigInt(token), REVOKE_TIMEOUT_MS).catch(() => {});
   }
 
   /** Ends a command that the node lets run for too long. */

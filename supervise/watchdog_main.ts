@@ -27,9 +27,9 @@ export async function runWatchdog(
     children: pipes && Children.adopting(),
   });
   for await (const message of inbox<WatchdogMessage>(input)) {
-    if (message.type === "done") return await guard.endLog();
+    if (message.type === "done") return await guard.end();
     guard.receive(message);
   }
   await guard.nodeDied();
-  await guard.endLog();
+  await guard.end();
 }
