@@ -222,7 +222,7 @@ export class ProcessTree {
   async kill(onRefused: (refusals: readonly Refusal[]) => void = () => {}): Promise<void> {
     let reportAt = -Infinity;
     let pause = REFUSED_AGAIN_MS;
-    do {
+    for (;;) {
       const refused = await this.signal("SIGKILL");
       if (refused.length > 0 && performance.now() >= reportAt) {
         onRefused(refused);
@@ -232,7 +232,10 @@ export class ProcessTree {
       const onlyRefused = refused.length > 0 && refused.length === this.#members.size;
       // Not longer than these live: what forks must be met again before it is somewhere else.
       await this.#until(async () => !await this.#anyOfLastLook(), onlyRefused ? REFUSED_AGAIN_MS : KILL_AGAIN_MS);
-    } while (await this.isAlive());
+      if (!await this.isAlive()) return;
+      // Nothing can be read now: files are short, which others can free only if they have their turn.
+      if (this.#members.size === 0) await this.#pause(FIRST_LOOK_MS);
+    }
   }
 
   /** Whether any of those that the last look found still lives. */

@@ -311,6 +311,17 @@ Deno.test("nothing is taken for dead while processes end as soon as they are see
   assertEquals(endless, true);
 });
 
+Deno.test("who kills while nothing can be read, as files are short, lets others free some", async () => {
+  let [looks, isReadable] = [0, false];
+  const source = () => {
+    if (++looks > 1000) throw new Error("nobody else had a turn");
+    return { ...tableSource([]), childrenOf: () => isReadable ? [] : undefined };
+  };
+  const options = { mark: "", adopters: () => [9_000_000], foreign: () => [], mayEscape: () => false, source };
+  setTimeout(() => isReadable = true, 0);
+  await new ProcessTree(options).kill();
+});
+
 Deno.test("a process group's number that another program has now leads to nothing of it, where orphans come to us", async () => {
   const [parent, leader, other] = [9_000_000, 9_000_001, 9_000_002];
   const table = (...pids: { pid: number; parent: number; group: number }[]) =>
