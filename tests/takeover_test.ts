@@ -1,10 +1,13 @@
 /** One round trip: the next in line leads on the handoff itself, and in no other case. */
 import { assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import type { OpenLog } from "../supervise/log.ts";
+import { WatchdogAgent } from "../supervise/watchdog_agent.ts";
+import type { WatchdogMessage } from "../supervise/watchdog_messages.ts";
 import { Candidate } from "./support/candidate.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
-import { follows, isLeader, leads, until } from "./support/until.ts";
+import { follows, isLeader, leads, until, within } from "./support/until.ts";
 
 /** A leader, and the next in line behind a proxy, with a guard that was answered. */
 async function pair(etcd: LocalEtcd, proxy: Proxy) {
@@ -63,6 +66,31 @@ Deno.test("the next in line leads as soon as the watchdog of a killed leader has
   assertEquals(b.status.queue[0]?.after?.left, "crashed");
   proxy.heal();
   await b.stop();
+});
+
+Deno.test("a watchdog has a connection to etcd that is ready, however long nothing happens", async () => {
+  await using etcd = await LocalEtcd.start();
+  const ports = new Set<number>();
+  let requests = 0;
+  const asked = Promise.withResolvers<void>();
+  const between = Deno.serve({ port: 0, onListen() {} }, async (request, { remoteAddr }) => {
+    ports.add(remoteAddr.port);
+    if (++requests === 4) asked.resolve();
+    const { pathname } = new URL(request.url);
+    return await fetch(`${etcd.endpoint}${pathname}`, { method: "POST", body: await request.text() });
+  });
+  const watchdog = new WatchdogAgent({
+    openLog: () => ({ log() {}, end: () => Promise.resolve() }) as unknown as OpenLog,
+    etcdOptions: () => ({ endpoints: [`http://127.0.0.1:${between.addr.port}`], transport: "gateway" }),
+    answer() {},
+  });
+  watchdog.receive({ type: "node", ttlMs: 5000, self: { id: "a" } } as WatchdogMessage);
+  watchdog.receive({ type: "place", key: "jobs/1f", token: "7" });
+  await within(20_000, "questions", asked.promise);
+  assertEquals(ports.size, 1);
+  await watchdog.nodeDied();
+  await watchdog.end();
+  await between.shutdown();
 });
 
 Deno.test("a first candidate leads with the transaction that queues it, and its list of the queue comes later", async () => {

@@ -1,9 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
-import type { OpenLog } from "../supervise/log.ts";
-import { WatchdogAgent } from "../supervise/watchdog_agent.ts";
-import type { WatchdogMessage } from "../supervise/watchdog_messages.ts";
 import { gone, pair, status, takesOver } from "./support/command_pair.ts";
 import { lives } from "./support/tree.ts";
 import { within } from "./support/until.ts";
@@ -68,31 +65,6 @@ test("a frozen watchdog: the command is stopped all the same, and its end by its
   Deno.kill(second!.pid!, "SIGSTOP");
   Deno.kill(command.pid!, "SIGINT");
   assertEquals((await within(5000, "the node to end", b.exited)).code, 130);
-});
-
-test("a watchdog has a connection to etcd that is ready, however long nothing happens", async () => {
-  await using etcd = await LocalEtcd.start();
-  const ports = new Set<number>();
-  let requests = 0;
-  const asked = Promise.withResolvers<void>();
-  const between = Deno.serve({ port: 0, onListen() {} }, async (request, { remoteAddr }) => {
-    ports.add(remoteAddr.port);
-    if (++requests === 4) asked.resolve();
-    const { pathname } = new URL(request.url);
-    return await fetch(`${etcd.endpoint}${pathname}`, { method: "POST", body: await request.text() });
-  });
-  const watchdog = new WatchdogAgent({
-    openLog: () => ({ log() {}, end: () => Promise.resolve() }) as unknown as OpenLog,
-    etcdOptions: () => ({ endpoints: [`http://127.0.0.1:${between.addr.port}`], transport: "gateway" }),
-    answer() {},
-  });
-  watchdog.receive({ type: "node", ttlMs: 5000, self: { id: "a" } } as WatchdogMessage);
-  watchdog.receive({ type: "place", key: "jobs/1f", token: "7" });
-  await within(20_000, "questions", asked.promise);
-  assertEquals(ports.size, 1);
-  await watchdog.nodeDied();
-  await watchdog.end();
-  await between.shutdown();
 });
 
 test("a watchdog that does not answer is killed, and the node starts the command itself", async () => {
