@@ -36,6 +36,12 @@ Deno.test("in 200 such worlds candidates are shown as they describe themselves a
   }
 });
 
+Deno.test("worlds that once failed, for the code or for the simulation, do not fail again", async () => {
+  for (const seed of [8666, 13_799, 70_146, 556_504, 2_002_499]) {
+    assertEquals((await run({ seed })).violation, undefined, `seed ${seed}`);
+  }
+});
+
 Deno.test("a seed gives the same world again", async () => {
   assertEquals(await run({ seed: 7, trace: true }), await run({ seed: 7, trace: true }));
 });
