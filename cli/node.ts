@@ -352,9 +352,11 @@ class Node implements NodeHandlerOptions {
   }
 
   async #stop({ election, logged, shown, commandEnded }: Work, because: LogFields): Promise<void> {
+    const stopped = election.stop();
+    // The next leader waits for what is on its way now.
     this.#log("info", "stopping", because);
     this.#stopping = true;
-    await election.stop();
+    await stopped;
     await Promise.all([logged, shown, commandEnded, this.#watchdog?.close()]);
     this.#command?.close();
     await this.#server.close(HTTP_GRACE_MS);

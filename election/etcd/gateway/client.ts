@@ -139,14 +139,16 @@ export class GatewayClient implements EtcdClient {
     const controller = new AbortController();
     const from = performance.now();
     let late = false;
-    const answered = whenLate(deadline - from, () => {
-      late = true;
-      controller.abort();
-    });
+    let answered = () => {};
     const { promise, resolve } = deferred();
     this.#pending.set(controller, promise);
     try {
-      const response = await this.#fetch(path, body, controller.signal, token);
+      const sent = this.#fetch(path, body, controller.signal, token);
+      answered = whenLate(deadline - from, () => {
+        late = true;
+        controller.abort();
+      });
+      const response = await sent;
       const text = await readText(response, controller.signal);
       this.#firstTookMs ??= performance.now() - from;
       if (!response.ok) throw gatewayError(response.status, text);
