@@ -555,7 +555,8 @@ export class ModelNode implements Store, Time {
       });
     };
     watch.arrives = Math.max(watch.arrives, schedule.now + this.#latency() + this.link.lagMs);
-    schedule.after(watch.arrives - schedule.now, deliver);
+    // Not after a delay: rounded, it may end before what was sent earlier.
+    schedule.at(watch.arrives, deliver);
   }
 
   #lose(watch: Watch, why: string): void {

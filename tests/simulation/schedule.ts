@@ -13,8 +13,13 @@ export class Schedule {
 
   /** Does something after `delay` milliseconds of true time. */
   after(delay: number, run: () => void): void {
+    this.at(this.now + Math.max(0, delay), run);
+  }
+
+  /** Does something at a moment that is not over: of two at the same moment, the first first. */
+  at(moment: number, run: () => void): void {
     const heap = this.#heap;
-    heap.push({ at: this.now + Math.max(0, delay), order: this.#order++, run });
+    heap.push({ at: moment, order: this.#order++, run });
     let child = heap.length - 1;
     while (child > 0) {
       const parent = (child - 1) >> 1;
