@@ -129,6 +129,8 @@ export class ModelNode implements Store, Time {
   #watch: Watch | undefined;
   /** The term that is worked for. */
   #workedFor: Term | undefined;
+  /** Whether a body has been given the term that goes on. */
+  #termIsUsed = false;
   #stopped = false;
   /** Called after each step of the machine, and told whether it acted. */
   onStep = (_acted: boolean) => {};
@@ -177,6 +179,11 @@ export class ModelNode implements Store, Time {
   /** Whether work for a term is running that has time left to stop. */
   get works(): boolean {
     return (this.#workedFor?.stopWithin() ?? 0) > 0;
+  }
+
+  /** Whether somebody depends on the end of the term that goes on. */
+  get termIsUsed(): boolean {
+    return this.#termIsUsed;
   }
 
   now(): Instant {
@@ -392,6 +399,7 @@ export class ModelNode implements Store, Time {
     if (sabotage === "count-from-handoff") result = { ...result, core: counted(core, result.core, now) };
     if (joined === this.#joined) this.#core = result.core;
     if (core.term !== result.core.term) {
+      this.#termIsUsed = false;
       trace(
         `${this.id}: ${result.core.term ? `leads with ${result.core.term.token}` : `term ended, ${result.core.ended}`}`,
       );
@@ -440,6 +448,7 @@ export class ModelNode implements Store, Time {
     const { random } = this.#world;
     const stopsWithinMs = random.chance(0.8) ? random.between(0, 100) : random.between(0, this.#world.workEndsMs);
     this.#workedFor = term;
+    this.#termIsUsed = true;
     const early = this.#world.locks || random.chance(0.2) ? random.between(0, 3000) : Infinity;
     const fails = random.chance(0.1);
     const resigns = !this.#world.peace && random.chance(0.05);

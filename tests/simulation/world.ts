@@ -289,9 +289,9 @@ export class World {
     }
   }
 
-  /** A term that the clock has overtaken must end soon, so that its signal fires. */
+  /** A term that the clock has overtaken must end soon, so that its signal fires, if anybody depends on that. */
   #checkSignal(node: ModelNode): void {
-    const over = node.core?.term !== undefined && !node.leads && !node.frozen;
+    const over = node.core?.term !== undefined && node.termIsUsed && !node.leads && !node.frozen;
     if (!over) return void this.#overSince.delete(node);
     const since = this.#overSince.get(node) ?? this.schedule.now;
     this.#overSince.set(node, since);
