@@ -2,7 +2,7 @@ import { type Deferred, deferred } from "./deferred.ts";
 import type { RoleState } from "./state.ts";
 import type { Term } from "./term.ts";
 
-/** Who is told of the work of the readers' loops. */
+/** Callbacks about the work in the bodies of readers' loops. */
 export interface ReaderHooks {
   /** A loop body begins to work for a term. */
   onWork(term: Term): void;

@@ -66,9 +66,8 @@ export class Runner {
   #draining: bigint | undefined;
   /** The lease whose key was deleted. */
   #withdrawn: bigint | undefined;
-  #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm } | undefined;
-  /** The last term on whose end somebody depends. */
-  #used: Term | undefined;
+  /** The current term, and whether somebody depends on its end. */
+  #term: { readonly of: machine.Core["term"]; readonly term: OwnTerm; used: boolean } | undefined;
   /** The last term whose lease is kept for its work. */
   #ended: OwnTerm | undefined;
   #state: RoleState = { role: "connecting" };
@@ -144,8 +143,8 @@ export class Runner {
 
   /** Somebody depends on the end of a term: from now on, the clocks are looked at now and then. */
   use(term: Term): void {
-    if (this.#used === term || this.#term?.term !== term) return;
-    this.#used = term;
+    if (this.#term?.term !== term || this.#term.used) return;
+    this.#term.used = true;
     if (!this.#stepping) this.#armTimer();
   }
 
@@ -204,7 +203,7 @@ export class Runner {
     if (this.#term?.of !== of) {
       const key = machine.keyOf(this.#core, machine.leaseOf(this.#core)!.id);
       const validFor = () => this.core.term === of ? Math.max(0, machine.termRemaining(this.#core, this.now())) : 0;
-      this.#term = { of, term: new OwnTerm(key, of.token, validFor, (term) => this.use(term)) };
+      this.#term = { of, term: new OwnTerm(key, of.token, validFor, (term) => this.use(term)), used: false };
     }
     return this.#term.term;
   }
@@ -271,8 +270,7 @@ export class Runner {
   #armTimer(): void {
     if (this.#closed) return;
     const now = this.now();
-    const used = this.#used !== undefined && this.#used === this.#term?.term;
-    const wait = Math.ceil(machine.nextTickMs(this.#core, now, used));
+    const wait = Math.ceil(machine.nextTickMs(this.#core, now, this.#term?.used ?? false));
     const at = now.monotonic + wait;
     if (wait === Infinity || at >= this.#tickAt) return;
     this.#cancelTimer();

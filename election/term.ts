@@ -79,7 +79,7 @@ export class OwnTerm implements Term {
   readonly #onSignalTaken: (term: OwnTerm) => void;
   #leftAtEnd = () => 0;
 
-  /** `onSignalTaken` is told that somebody may depend on the signal, and so on its firing in time. */
+  /** `onSignalTaken` is called when `signal` is read: from then on, it has to fire in time. */
   constructor(key: string, token: bigint, validFor: () => number, onSignalTaken: (term: OwnTerm) => void = () => {}) {
     this.token = token;
     this.guard = [key, "Create", "==", String(token)];

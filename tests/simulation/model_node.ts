@@ -129,7 +129,7 @@ export class ModelNode implements Store, Time {
   #watch: Watch | undefined;
   /** The term that is worked for. */
   #workedFor: Term | undefined;
-  /** Whether a body has been given the term that goes on. */
+  /** Whether a loop body has received the current term. */
   #termIsUsed = false;
   #stopped = false;
   /** Called after each step of the machine, and told whether it acted. */
@@ -181,7 +181,7 @@ export class ModelNode implements Store, Time {
     return (this.#workedFor?.stopWithin() ?? 0) > 0;
   }
 
-  /** Whether somebody depends on the end of the term that goes on. */
+  /** Whether somebody depends on the end of the current term. */
   get termIsUsed(): boolean {
     return this.#termIsUsed;
   }
