@@ -42,7 +42,7 @@ export interface RunResult {
   readonly taken: Overlaps;
 }
 
-/** How often two nodes led at the same time, and for how long at most. */
+/** How often a node led beside another, and for how long at most. */
 export interface Overlaps {
   readonly count: number;
   readonly longestMs: number;
@@ -88,7 +88,7 @@ export class World {
   terms = 0;
   steps = 0;
   taken: Overlaps = { count: 0, longestMs: 0 };
-  #overlapSince: number | undefined;
+  readonly #overlapSince = new Map<ModelNode, number>();
 
   /** Called after each step of a node that did something. */
   onDecision = (_node: ModelNode) => {};
@@ -166,7 +166,7 @@ export class World {
       this.settling = false;
       if (this.#violation) throw this.#violation;
       for (const node of this.nodes) this.#checkSignal(node);
-      this.#countOverlap(this.#checkAlone((node) => node.holds || node.works));
+      this.#countOverlaps(this.#checkAlone((node) => node.holds || node.works));
     }
   }
 
@@ -223,24 +223,29 @@ export class World {
     this.#terms.set(node, term);
   }
 
-  /** Whether several hold the lead; a violation, unless keys were taken away. */
-  #checkAlone(holds: (node: ModelNode) => boolean): boolean {
+  /** Who holds the lead beside another because its key was taken away; two who do so without that are a violation. */
+  #checkAlone(holds: (node: ModelNode) => boolean): readonly ModelNode[] {
     const holders = this.nodes.filter(holds);
-    if (holders.length <= 1) return false;
-    const owners = holders.filter((node) => !this.#isDisowned(node));
-    if (owners.length > 1) {
-      throw new Violation(`${owners.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
-    }
-    return true;
+    if (holders.length <= 1) return [];
+    const deposed = holders.filter((node) => this.#isDisowned(node));
+    if (holders.length - deposed.length <= 1) return deposed;
+    const owners = holders.filter((node) => !deposed.includes(node));
+    throw new Violation(`${owners.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
   }
 
-  #countOverlap(overlaps: boolean): void {
+  /** Counts for each node on its own: another may be deposed before the first one knows. */
+  #countOverlaps(deposed: readonly ModelNode[]): void {
     const { now } = this.schedule;
-    const since = this.#overlapSince;
-    this.#overlapSince = overlaps ? since ?? now : undefined;
-    const { count, longestMs } = this.taken;
-    if (overlaps && since === undefined) this.taken = { count: count + 1, longestMs };
-    else if (since !== undefined) this.taken = { count, longestMs: Math.max(longestMs, now - since) };
+    for (const node of this.nodes) {
+      const since = this.#overlapSince.get(node);
+      const { count, longestMs } = this.taken;
+      if (since !== undefined) this.taken = { count, longestMs: Math.max(longestMs, now - since) };
+      if (!deposed.includes(node)) this.#overlapSince.delete(node);
+      else if (since === undefined) {
+        this.#overlapSince.set(node, now);
+        this.taken = { count: count + 1, longestMs };
+      }
+    }
   }
 
   /**
