@@ -1,3 +1,4 @@
+import { deferred } from "./deferred.ts";
 import { NotElectedError, SetupError } from "./errors.ts";
 import { timeout, type WaitOptions } from "./ready.ts";
 
@@ -14,7 +15,7 @@ const LEAVE_MS = 500;
 
 /** Who can leave an election. */
 interface Leaving {
-  release(limitMs: number): Promise<void>;
+  release(limitMs?: number): Promise<void>;
 }
 
 /** Ends a wait when its caller waits no longer: `signal` has fired, `wait` is over, or there is nothing to wait for. */
@@ -60,10 +61,16 @@ export class GivingUp {
     this.#options.signal?.removeEventListener("abort", this.#end);
   }
 
-  /** Stops the participant. One who has given up does not wait long for an etcd that may not answer. */
+  /** Stops the participant. One who has given up, or does so now, does not wait long for an etcd that may not answer. */
   async leave(participant: Leaving): Promise<void> {
     this.cancel();
-    await participant.release(this.hasGivenUp ? LEAVE_MS : Infinity);
+    if (this.hasGivenUp) return await participant.release(LEAVE_MS);
+    const { signal } = this.#options;
+    const hurried = deferred<void>();
+    const hurry = () => hurried.resolve(participant.release(LEAVE_MS));
+    signal?.addEventListener("abort", hurry);
+    await Promise.race([participant.release(), hurried.promise]);
+    signal?.removeEventListener("abort", hurry);
   }
 
   /** Whether the caller waits no longer. */

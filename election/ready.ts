@@ -4,9 +4,10 @@ import { checkNames } from "./option_shape.ts";
 /** How long to wait for leadership. */
 export interface WaitOptions {
   /**
-   * Ends the wait, and the work, when it fires; the promise then rejects with its reason. If it has fired before, nothing
-   * else happens. The promise never settles while the work runs. After that, etcd has half a second to confirm that the
-   * candidate has left; if it is silent, the candidate leaves later, or its lease expires.
+   * Ends the wait, and the work, when it fires; the promise then rejects with its reason, unless the work had ended by
+   * itself. If it has fired before, nothing else happens. The promise never settles while the work runs. After that, etcd
+   * has half a second to confirm that the candidate has left; if it is silent, the candidate leaves later, or its lease
+   * expires.
    */
   signal?: AbortSignal;
   /**

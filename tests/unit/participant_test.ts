@@ -195,6 +195,17 @@ Deno.test("who gives up waits for the work, however long that takes, but not for
   }
 });
 
+Deno.test("a signal that fires when the work has ended still ends the wait for a silent etcd, and the result stands", async () => {
+  const { participant, pass } = candidate({ withdraw: silent });
+  const shutdown = new AbortController();
+  const running = campaign(participant, () => "done", { signal: shutdown.signal, again: true });
+  await turn();
+  assertEquals(participant.state.role, "follower");
+  shutdown.abort(enough);
+  pass(500);
+  assertEquals(await within(1000, "the result", running), "done");
+});
+
 Deno.test("a signal that has fired before is the end, and etcd is not asked", async () => {
   // To join with it throws another error.
   const options = { name: "jobs", connection: {} as Connection };
