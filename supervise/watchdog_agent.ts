@@ -47,7 +47,7 @@ export class WatchdogAgent {
   #startedTree: ProcessTree | undefined;
   #guarded: Guarded = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #warming: ReturnType<typeof setInterval> | undefined;
+  #pinging: ReturnType<typeof setInterval> | undefined;
   #nodeDied = false;
 
   constructor(options: AgentOptions) {
@@ -63,8 +63,8 @@ export class WatchdogAgent {
         this.#node = message;
         this.#openLog = this.#options.openLog(message.log);
         this.#link = new EtcdLink(this.#options.etcdOptions(message.etcd));
-        this.#store = connect(message, this.#link);
-        this.#warming = setInterval(() => this.#keepWarm(), MAX_IDLE_MS);
+        this.#store = new EtcdStore({ prefix: "/", self: message.self, ttlMs: message.ttlMs }, this.#link);
+        this.#keepConnected(this.#store);
         this.#options.answer({ type: "ready" });
         break;
       case "lease":
@@ -94,7 +94,7 @@ export class WatchdogAgent {
   /** The node has died: its command ends first, then its lease, so that another node can lead at once. */
   async nodeDied(): Promise<void> {
     clearTimeout(this.#timer);
-    clearInterval(this.#warming);
+    clearInterval(this.#pinging);
     this.#nodeDied = true;
     if (!this.#node) return;
     const { command, ttlMs } = this.#node;
@@ -115,7 +115,7 @@ export class WatchdogAgent {
 
   /** Does nothing more, and waits a moment for the last lines of the log. */
   async end(): Promise<void> {
-    clearInterval(this.#warming);
+    clearInterval(this.#pinging);
     await this.#openLog?.end();
   }
 
@@ -164,11 +164,14 @@ export class WatchdogAgent {
     return tree;
   }
 
-  /** A connection that is not used is closed or forgotten, and to make another one takes the time of a handoff. */
-  #keepWarm(): void {
-    if (!this.#place) return;
-    const { key, token } = this.#place;
-    this.#store!.guard(key, BigInt(token), REVOKE_TIMEOUT_MS).catch(() => {});
+  /**
+   * A connection stands ready: to make one takes longer than all the rest, and one that is not used is closed or
+   * forgotten. If etcd is away, there is time to connect later.
+   */
+  #keepConnected(store: EtcdStore): void {
+    const ping = () => void store.ping(REVOKE_TIMEOUT_MS).catch(() => {});
+    this.#pinging = setInterval(ping, MAX_IDLE_MS);
+    ping();
   }
 
   /** Ends a command that the node lets run for too long. */
@@ -229,12 +232,4 @@ async function say(store: EtcdStore, { key, token }: KeyFacts): Promise<void> {
 async function handOver(store: EtcdStore, { key, token }: KeyFacts, handoff: Handoff): Promise<void> {
   // If the queue has changed meanwhile, the revocation does what is left.
   await store.withdraw(key, BigInt(token), REVOKE_TIMEOUT_MS, { leaving: "crashed", handoff }).catch(() => {});
-}
-
-/** A connection that stands ready: to make one takes longer than all the rest. */
-function connect({ ttlMs, self }: Node, link: EtcdLink): EtcdStore {
-  const store = new EtcdStore({ prefix: "/", self, ttlMs }, link);
-  // A question that changes nothing. If etcd is away, there is time to connect later.
-  store.guard("/", 0n, REVOKE_TIMEOUT_MS).catch(() => {});
-  return store;
 }

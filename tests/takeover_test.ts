@@ -1,5 +1,5 @@
 /** One round trip: the next in line leads on the handoff itself, and in no other case. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import type { OpenLog } from "../supervise/log.ts";
 import { WatchdogAgent } from "../supervise/watchdog_agent.ts";
@@ -8,6 +8,7 @@ import { Candidate } from "./support/candidate.ts";
 import { TestNode } from "./support/node.ts";
 import { Proxy } from "./support/proxy.ts";
 import { follows, isLeader, leads, until, within } from "./support/until.ts";
+import { askForUsers } from "./support/users.ts";
 
 /** A leader, and the next in line behind a proxy, with a guard that was answered. */
 async function pair(etcd: LocalEtcd, proxy: Proxy) {
@@ -68,26 +69,35 @@ Deno.test("the next in line leads as soon as the watchdog of a killed leader has
   await b.stop();
 });
 
-Deno.test("a watchdog has a connection to etcd that is ready, however long nothing happens", async () => {
+Deno.test("a watchdog has a connection to etcd that is ready, however long nothing happens and little its user may read", async () => {
   await using etcd = await LocalEtcd.start();
+  await askForUsers(etcd, { user: "app", kind: "readwrite", prefix: "jobs/" });
   const ports = new Set<number>();
-  let requests = 0;
+  const questions: string[] = [];
   const asked = Promise.withResolvers<void>();
   const between = Deno.serve({ port: 0, onListen() {} }, async (request, { remoteAddr }) => {
     ports.add(remoteAddr.port);
-    if (++requests === 4) asked.resolve();
     const { pathname } = new URL(request.url);
-    return await fetch(`${etcd.endpoint}${pathname}`, { method: "POST", body: await request.text() });
+    const body = await request.text();
+    if (pathname === "/v3/kv/txn" && questions.push(body) === 4) asked.resolve();
+    const authorization = request.headers.get("authorization");
+    const headers = authorization ? { authorization } : undefined;
+    return await fetch(`${etcd.endpoint}${pathname}`, { method: "POST", body, headers });
   });
+  const { port } = between.addr;
+  const endpoints = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
+  const user = { name: "app", password: "secret" };
   const watchdog = new WatchdogAgent({
     openLog: () => ({ log() {}, end: () => Promise.resolve() }) as unknown as OpenLog,
-    etcdOptions: () => ({ endpoints: [`http://127.0.0.1:${between.addr.port}`], transport: "gateway" }),
+    etcdOptions: () => ({ endpoints, user, transport: "gateway" }),
     answer() {},
   });
   watchdog.receive({ type: "node", ttlMs: 5000, self: { id: "a" } } as WatchdogMessage);
   watchdog.receive({ type: "place", key: "jobs/1f", token: "7" });
   await within(20_000, "questions", asked.promise);
+  // An endpoint that refuses is left for another one; keys that are read cost etcd time, the more the more there are.
   assertEquals(ports.size, 1);
+  assert(!questions.join().includes("range"), questions[0]);
   await watchdog.nodeDied();
   await watchdog.end();
   await between.shutdown();

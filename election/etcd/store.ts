@@ -135,6 +135,11 @@ export class EtcdStore implements Store {
     );
   }
 
+  /** Makes or keeps a connection by a question that any user may ask, and for which etcd reads no key. */
+  async ping(timeoutMs: number): Promise<void> {
+    await this.#link.call((client) => client.txn({ compare: [], success: [] }, this.#patience(timeoutMs)));
+  }
+
   async revoke(leaseId: bigint, timeoutMs: number): Promise<void> {
     try {
       await this.#link.call((client) => client.revoke(String(leaseId), this.#patience(timeoutMs)));
