@@ -91,14 +91,18 @@ export class Runner {
 
   /** The machine's state. Reading it ends a term that is over by the clock. */
   get core(): machine.Core {
-    if (this.#core.term && !machine.leads(this.#core, this.now())) this.dispatch({ type: "tick" });
+    return this.#coreAt(this.now());
+  }
+
+  #coreAt(now: Instant): machine.Core {
+    if (this.#core.term && !machine.leads(this.#core, now)) this.dispatch({ type: "tick" });
     return this.#core;
   }
 
   /** The current role; the same object until it changes. */
   get state(): RoleState {
-    const { core } = this;
     const now = this.now();
+    const core = this.#coreAt(now);
     if (core.term && !machine.leads(core, now)) return UNDECIDED;
     const current = machine.viewIsCurrent(core, now);
     if (core === this.#derived?.core && current === this.#derived.current) return this.#state;
@@ -145,7 +149,10 @@ export class Runner {
   use(term: Term): void {
     if (this.#term?.term !== term || this.#term.used) return;
     this.#term.used = true;
-    if (!this.#stepping) this.#armTimer();
+    if (this.#stepping) return;
+    // Nobody has looked at the clocks for a while.
+    void this.core;
+    this.#armTimer();
   }
 
   #checkSettled(): void {

@@ -97,7 +97,9 @@ export class OwnTerm implements Term {
   }
 
   stopWithin(): number {
-    return this.#controller.signal.aborted ? this.#leftAtEnd() : this.#validFor();
+    // To ask may end the term.
+    const left = this.validFor();
+    return this.#controller.signal.aborted ? this.#leftAtEnd() : left;
   }
 
   assert(): void {

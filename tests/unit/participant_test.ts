@@ -69,6 +69,35 @@ Deno.test("a key that goes while the work stops leaves the work no more time", a
   assertEquals(term.stopWithin(), 0);
 });
 
+Deno.test("the first look at the signal of a term that is over finds it aborted, though nobody has looked before", async () => {
+  const { clock, participant } = candidate();
+  const term = await participant.ready();
+  clock.sleep(TTL);
+  assert(term.signal.aborted);
+});
+
+Deno.test("the first to ask how long the work may go on gets the stop budget, if the question ends the term", async () => {
+  const { clock, participant } = candidate();
+  const term = await participant.ready();
+  clock.pass(0.95 * TTL);
+  assertEquals(term.stopWithin(), 0.04 * TTL);
+});
+
+Deno.test("who does not lead any more by one reading of the role has the signal by then, whenever the time ran out", async () => {
+  for (const offset of [0, 1]) {
+    const { clock, participant } = candidate();
+    const { signal } = await participant.ready();
+    clock.pass(0.89 * TTL - 10 - offset);
+    const now = () => FakeClock.prototype.now.call(clock);
+    clock.now = () => {
+      clock.pass(1);
+      return now();
+    };
+    while (participant.state.role === "leader");
+    assert(signal.aborted);
+  }
+});
+
 Deno.test("a leader looks at its clocks for those who depend on the end of its term, and for nobody else", async () => {
   const depends: [who: string, begin: (participant: Participant) => Promise<unknown>][] = [
     ["one who takes the signal", async (one) => (await one.ready()).signal],
