@@ -1,4 +1,4 @@
-import { look, missingPermission } from "../election/internal.ts";
+import { endReason, look, missingPermission } from "../election/internal.ts";
 import type { ElectionEvent, ElectionView, Term } from "../election/mod.ts";
 import type { Refusal } from "../supervise/process_tree.ts";
 import type { Log, LogFields } from "../supervise/log.ts";
@@ -11,7 +11,7 @@ export async function logStates(election: ElectionView, log: Log): Promise<void>
   let last: Term | undefined;
   for await (const state of look(election)) {
     const term = state.role === "leader" ? state.term : undefined;
-    if (last && last !== term) log("info", "term-ended", { token: last.token, reason: last.signal.reason.reason });
+    if (last && last !== term) log("info", "term-ended", { token: last.token, reason: endReason(last) });
     last = term;
     if (term) log("info", "leading", { token: term.token });
     else if (state.role === "follower") {

@@ -23,7 +23,7 @@ export {
   maskPassword,
   type TransportName,
 } from "./etcd/options.ts";
-export { look } from "./look.ts";
+export { endReason, look } from "./look.ts";
 export { deferred } from "./deferred.ts";
 export { credentialsOf } from "./etcd/credentials.ts";
 export { checkName, checkPriority, checkTtl, DEFAULT_TTL, EXPECTED } from "./options.ts";

@@ -1,4 +1,4 @@
-import { look } from "../election/internal.ts";
+import { endReason, look } from "../election/internal.ts";
 import type { ElectionEvent, ElectionStatus, ElectionView, Term } from "../election/mod.ts";
 import {
   type CommandStatus,
@@ -120,7 +120,7 @@ export class NodeHandler {
     let last: Term | undefined;
     for await (const state of look(election)) {
       const term = state.role === "leader" ? state.term : undefined;
-      if (last && last !== term) this.#history.ownTermEnded(last.token, last.signal.reason.reason);
+      if (last && last !== term) this.#history.ownTermEnded(last.token, endReason(last));
       if (term && last !== term) this.#history.ownTermBegan(term.token);
       last = term;
       this.#history.setLeaderKnown(state.leader !== undefined);

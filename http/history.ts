@@ -108,8 +108,9 @@ export class History {
   ownTermEnded(token: bigint, reason: TermEndReason, now = new Date()): void {
     const index = this.#terms.findLastIndex((term) => term.token === token);
     const term = this.#terms[index];
-    if (!term || (term.ended && term.ended !== "unknown")) return;
-    this.#terms[index] = { ...term, to: term.to ?? now, ended: OWN_REASONS[reason] };
+    const told = term?.ended !== "unknown" && term?.ended;
+    if (!term || (told && term.to)) return;
+    this.#terms[index] = { ...term, to: term.to ?? now, ended: told || OWN_REASONS[reason] };
     this.#revision++;
   }
 

@@ -33,6 +33,11 @@ Deno.test("a history keeps the reason of the moment, and is not endless", () => 
     [7n, at(5), "unknown"],
     [8n, undefined, undefined],
   ]);
+  const leaving = new History();
+  leaving.update([of(7n)], at(1));
+  leaving.update([of(7n, "resigned")], at(1));
+  leaving.ownTermEnded(7n, "expired", at(2));
+  assertEquals(leaving.terms.map(({ to, ended }) => [to, ended]), [[at(2), "resigned"]]);
   const handedOver = new History();
   handedOver.update([of(7n), of(8n)], at(1));
   handedOver.ownTermEnded(7n, "resigned", at(2));

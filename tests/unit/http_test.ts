@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { ElectionStatus, RoleState } from "../../election/mod.ts";
+import { logStates } from "../../cli/node_log.ts";
+import type { ElectionStatus, ElectionView, RoleState } from "../../election/mod.ts";
 import { UNPRINTABLE } from "../../election/internal.ts";
 import { type NodeSnapshot, roleText } from "../../http/answers.ts";
 import { EventStreams } from "../../http/event_streams.ts";
@@ -7,6 +8,7 @@ import { ChangeNotifier } from "../../http/change_notifier.ts";
 import { END_REASON_TEXTS, History } from "../../http/history.ts";
 import { Metrics } from "../../http/metrics.ts";
 import { answer, type RouteContext } from "../../http/routes.ts";
+import { NodeHandler } from "../../http/mod.ts";
 import { ListenError } from "../../http/listen_error.ts";
 import { serve } from "../../http/server.ts";
 
@@ -52,6 +54,22 @@ function answering(snapshot: () => NodeSnapshot) {
 async function get(snapshot: NodeSnapshot, path: string, init: RequestInit = {}): Promise<Response> {
   return await answer(groundOf(() => snapshot), new Request(`http://localhost:8080${path}`, init));
 }
+
+Deno.test("an election of somebody else's may go on to its next state before it aborts the signal of the last", async () => {
+  async function* states() {
+    yield* [LEADER, FOLLOWER];
+  }
+  const status: ElectionStatus = { state: FOLLOWER, queue: [], inQueue: true };
+  const election = { state: FOLLOWER, status, [Symbol.asyncIterator]: states } as unknown as ElectionView;
+  const handler = new NodeHandler({ name: "jobs", ...SELF });
+  handler.onEvent({ type: "queue-changed", queue: [{ key: "jobs/1f", token: 7n, id: "a" }] });
+  await handler.show(election);
+  const { terms } = await (await handler.handle(new Request("http://localhost:8080/history"))).json();
+  assertEquals(terms[0].ended, "expired");
+  const lines: unknown[][] = [];
+  await logStates(election, (...line) => lines.push(line));
+  assertEquals(lines[1], ["info", "term-ended", { token: 7n, reason: "expired" }]);
+});
 
 Deno.test("GET / says in one line who leads", async () => {
   const at = (url: string): RoleState => ({ role: "follower", leader: { id: "b", url, token: 7n } });
