@@ -222,6 +222,7 @@ export class ProcessTree {
   async kill(onRefused: (refusals: readonly Refusal[]) => void = () => {}): Promise<void> {
     let reportAt = -Infinity;
     let pause = REFUSED_AGAIN_MS;
+    const slice = new Slice();
     for (;;) {
       const refused = await this.signal("SIGKILL");
       if (refused.length > 0 && performance.now() >= reportAt) {
@@ -235,6 +236,7 @@ export class ProcessTree {
       if (!await this.isAlive()) return;
       // Nothing can be read now: files are short, which others can free only if they have their turn.
       if (this.#members.size === 0) await this.#pause(FIRST_LOOK_MS);
+      else if (slice.isOver) await slice.next();
     }
   }
 

@@ -322,6 +322,20 @@ Deno.test("who kills while nothing can be read, as files are short, lets others 
   await new ProcessTree(options).kill();
 });
 
+Deno.test("who kills what forks without an end lets others have their turn", async () => {
+  const parent = 9_000_000;
+  let [looks, turns] = [0, 0];
+  const source = () => {
+    const child = { pid: parent + ++looks, parent, group: 1, dead: false, started: "1", threads: 1 };
+    return { ...tableSource([child]), childrenOf: () => looks < 20_000 ? [child.pid] : [] };
+  };
+  const options = { mark: "", adopters: () => [parent], foreign: () => [], mayEscape: () => false, source };
+  const others = setInterval(() => turns++, 0);
+  await new ProcessTree({ ...options, send: () => "sent" }).kill();
+  clearInterval(others);
+  assert(turns > 30, `${turns} turns in ${looks} looks`);
+});
+
 Deno.test("a process group's number that another program has now leads to nothing of it, where orphans come to us", async () => {
   const [parent, leader, other] = [9_000_000, 9_000_001, 9_000_002];
   const table = (...pids: { pid: number; parent: number; group: number }[]) =>
