@@ -69,8 +69,11 @@ export class GivingUp {
     const hurried = deferred<void>();
     const hurry = () => hurried.resolve(participant.release(LEAVE_MS));
     signal?.addEventListener("abort", hurry);
-    await Promise.race([participant.release(), hurried.promise]);
-    signal?.removeEventListener("abort", hurry);
+    try {
+      await Promise.race([participant.release(), hurried.promise]);
+    } finally {
+      signal?.removeEventListener("abort", hurry);
+    }
   }
 
   /** Whether the caller waits no longer. */
