@@ -6,12 +6,12 @@ export function placeMessage({ key, token }: KeyFacts, queue: Queue): PlaceMessa
   const own = BigInt(token);
   const handoff = queue[0]?.token === own ? planHandoff(queue, own) : undefined;
   if (!handoff) return { type: "place", key, token };
-  const { id, url, priority, since } = handoff.to;
+  const { id, url, priority, since, meta } = handoff.to;
   return {
     type: "place",
     key,
     token,
-    to: { ...keyFacts(handoff.to), id, url, priority, since: since?.getTime() },
+    to: { ...keyFacts(handoff.to), id, url, priority, since: since?.getTime(), meta },
     passed: handoff.passed.map(keyFacts),
   };
 }

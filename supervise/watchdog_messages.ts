@@ -49,6 +49,7 @@ export interface NextLeader extends KeyFacts {
   readonly priority?: number;
   /** Milliseconds since the epoch. */
   readonly since?: number;
+  readonly meta?: Readonly<Record<string, string>>;
 }
 
 /** How the processes of a command are found. */

@@ -11,6 +11,7 @@ const best: Candidate = {
   priority: 2,
   since: new Date(5),
   url: "http://b",
+  meta: { zone: "b" },
 };
 
 const own = { key: me.key, token: "1" };
