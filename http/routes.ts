@@ -103,8 +103,8 @@ function route(
 ): Answer {
   if (known) return count(context, known.path, follow(known, context, request, search, client));
   const url = targetOf(request);
-  if (!url) return problem(request, 400, "invalid Host header");
-  if (url.pathname.startsWith(REDIRECT)) return redirect(context, request, url);
+  if (!url) return count(context, "other", problem(request, 400, "invalid Host header"));
+  if (url.pathname.startsWith(REDIRECT)) return count(context, REDIRECT, redirect(context, request, url));
   const found = routeOf(url.pathname);
   if (!found) {
     return count(context, "other", problem(request, 404, "not found; try / or /status"));

@@ -221,6 +221,19 @@ Deno.test("a Host that is none is answered with 400, and is no error of ours", a
   }
 });
 
+Deno.test("each answer is counted, redirects to the leader too", async () => {
+  const context = groundOf(() => node(FOLLOWER));
+  for (const path of ["/", "/redirect/a", "/redirect/b?c", "/no"]) {
+    await answer(context, new Request(`http://localhost:8080${path}`));
+  }
+  const counted = context.metrics.text(node(FOLLOWER)).match(/(?<=http_requests_total\{path=")[^}]*(?=,name).* \d+/g);
+  assertEquals(counted?.map((line) => line.replace(/,name.*\}/, "")), [
+    '/",code="200" 1',
+    '/redirect/",code="307" 2',
+    'other",code="404" 1',
+  ]);
+});
+
 Deno.test("the path is the request's, never the Host's", async () => {
   const isLine = (answer: string) => answer.endsWith("\r\n\r\nI am the leader\n");
   const isStatus = (answer: string) => answer.includes('"is_leader":true');
