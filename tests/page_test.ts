@@ -3,6 +3,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LocalEtcd } from "../dev/local_etcd.ts";
+import { FakeElection } from "../election/testing.ts";
+import { NodeHandler } from "../http/mod.ts";
 import { isFile, onPath } from "../dev/search_path.ts";
 import { freePort } from "../dev/ports.ts";
 import { Certificates } from "./support/certificates.ts";
@@ -63,6 +65,39 @@ async function tabStops(page: Page): Promise<string[]> {
     stops.push(String(focused));
   }
 }
+
+browserTest("the page works below a path, where a service of somebody else's has put it", async () => {
+  const election = new FakeElection("web-1");
+  let url = "";
+  const handler = new NodeHandler({
+    name: "jobs",
+    id: "web-1",
+    get url() {
+      return url;
+    },
+  });
+  const shown = handler.show(election);
+  await using server = Deno.serve({ port: 0, onListen() {} }, (request) => {
+    const path = new URL(request.url).pathname;
+    if (!path.startsWith("/election")) return new Response("not here", { status: 404 });
+    return handler.handle(new Request(request.url.replace("/election", ""), request));
+  });
+  url = `http://127.0.0.1:${server.addr.port}/election`;
+  election.lead();
+  const browser = await launch();
+  try {
+    for (const slash of ["", "/"]) {
+      const page = await browser.newPage();
+      await page.goto(url + slash);
+      await shows(page, "#members li", "web-1");
+    }
+  } finally {
+    await browser.close();
+  }
+  handler.close();
+  await election.stop();
+  await shown;
+});
 
 browserTest("the page shows the election live, and never a stale leader", async () => {
   await using etcd = await LocalEtcd.start();
