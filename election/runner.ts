@@ -266,7 +266,7 @@ export class Runner {
     }
     const { namesake } = core;
     const reported = before.namesake?.lives && before.namesake.candidate.key === namesake?.candidate.key;
-    if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: namesake.candidate });
+    if (namesake?.lives && !reported) this.#hooks.event({ type: "id-taken", candidate: withJson(namesake.candidate) });
     const { queue } = core.view ?? {};
     if (!queue || queue === before.view?.queue) return;
     this.#hooks.event({ type: "queue-changed", queue: withJson(queue) });
