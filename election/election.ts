@@ -126,7 +126,7 @@ export class Election implements ElectionView {
    *   rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
    * @returns A promise that resolves once leadership is given up, at the latest when the lease has expired.
    * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not waiting, or a candidate of another
-   *   program, which cannot be skipped, is queued before it, or etcd refuses writes.
+   *   program, which cannot be skipped, or 100 others are queued before it, or etcd refuses writes.
    * @throws {OverrunError} If a loop body did not end before the lease: leadership is given up, but the work still runs.
    *
    * @example

@@ -146,7 +146,7 @@ function shown(value: unknown): string {
 
 /**
  * Leadership cannot be handed over to the given candidate: it is not waiting, or a candidate of another program, which
- * cannot be skipped, is queued before it, or etcd refuses writes. {@linkcode Election.resign} rejects with it, and
+ * cannot be skipped, or 100 others are queued before it, or etcd refuses writes. {@linkcode Election.resign} rejects with it, and
  * nothing has changed.
  *
  * @example
@@ -177,7 +177,10 @@ export class HandoffError extends ElectionError {
    * @param candidate The id of the candidate that cannot be the next leader.
    * @param reason Why not.
    */
-  constructor(candidate: string, reason = "it is not waiting, or a candidate of another program is queued before it") {
+  constructor(
+    candidate: string,
+    reason = "it is not waiting, or a candidate of another program, or 100 others, are queued before it",
+  ) {
     super(`Cannot hand over to ${candidate}: ${reason}`);
     this.candidate = candidate;
     this.reason = reason;
