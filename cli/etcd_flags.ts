@@ -9,7 +9,7 @@ import {
 } from "../election/internal.ts";
 import type { EtcdSource } from "../supervise/etcd_source.ts";
 import { parsePassword, parsePem } from "./etcd_files.ts";
-import { type FlagTable, type FlagValues, readFile, UsageError } from "./flags.ts";
+import { type FlagTable, type FlagValues, nearest, readFile, UsageError } from "./flags.ts";
 
 /** The election and the connection to etcd. */
 export interface EtcdConfig {
@@ -24,7 +24,7 @@ export const PEM_FILE = "a readable PEM file";
 export const CONNECTION_FLAGS = {
   "endpoints": {
     value: "A,B,C",
-    help: "etcd client endpoints, as host:port or URLs",
+    help: "etcd client endpoints, as host:port (https with TLS flags) or URLs",
     expected: EXPECTED_ENDPOINTS,
     fallback: DEFAULT_ENDPOINT,
     env: ["ETCDCTL_ENDPOINTS"],
@@ -98,8 +98,14 @@ type Read = FlagValues<keyof typeof ETCD_FLAGS>;
  * @throws {UsageError} If a value is invalid or missing.
  */
 export function readEtcdConfig(settings: Read): EtcdConfig {
-  const { read } = settings;
-  const endpoints = read("endpoints", (text) => checkEndpoints(text.split(",").map((endpoint) => endpoint.trim())))!;
+  const { read, isSet } = settings;
+  // As etcdctl does.
+  const scheme = (["cacert", "cert", "key", "tls-server-name"] as const).some(isSet) ? "https://" : "";
+  const withScheme = (endpoint: string) => /^$|:\/\//.test(endpoint) ? endpoint : `${scheme}${endpoint}`;
+  const endpoints = read(
+    "endpoints",
+    (text) => checkEndpoints(text.split(",").map((endpoint) => withScheme(endpoint.trim()))),
+  )!;
   const transport = read("transport", checkTransport)!;
   const tls = readTls(settings, endpoints);
   if (transport === "gateway" && tls?.serverName !== undefined) {
@@ -138,21 +144,25 @@ export function readPem(path: string): string | undefined {
   return parsePem(readFile(path) ?? "");
 }
 
-function readUser({ read }: Read): EtcdSource["user"] {
+function readUser({ read, rank }: Read): EtcdSource["user"] {
   const user = read("user", (text) => text.startsWith(":") ? undefined : text);
-  const given = read("password", (password) => ({ password })) ??
-    read("password-file", (passwordFile) => {
-      const password = parsePassword(readFile(passwordFile) ?? "");
-      return password && (isFile(passwordFile) ? { passwordFile } : { password });
-    });
+  const [, name = "", inUser = ""] = /^([^:]*):?(.*)$/s.exec(user ?? "")!;
+  const given = nearest([
+    [rank("password"), () => read("password", (password) => ({ password }))],
+    [rank("password-file"), () => read("password-file", readPassword)],
+    [inUser === "" ? Infinity : rank("user"), () => ({ password: inUser })],
+  ]);
   if (user === undefined) {
     if (given !== undefined) throw new UsageError("a password requires --user");
     return undefined;
   }
-  const colon = user.indexOf(":");
-  const name = colon < 0 ? user : user.slice(0, colon);
   if (given) return { name, ...given };
-  const password = colon < 0 ? "" : user.slice(colon + 1);
-  if (password !== "") return { name, password };
   throw new UsageError("--user: missing password; expected LEADER_NODE_PASSWORD, --password-file or --password");
+}
+
+/** The password in a file, or the file, if it can be read again. */
+function readPassword(passwordFile: string): { passwordFile: string } | { password: string } | undefined {
+  const password = parsePassword(readFile(passwordFile) ?? "");
+  if (password === undefined) return undefined;
+  return isFile(passwordFile) ? { passwordFile } : { password };
 }

@@ -47,6 +47,14 @@ export interface FlagValues<Name extends string> {
   read<T>(name: Name, parse: (text: string) => T | undefined): T | undefined;
   /** Whether it is set on the command line or in the environment. */
   isSet(name: Name): boolean;
+  /** Where it is set: 0 for the command line, more for each variable that is read later, infinite if nowhere. */
+  rank(name: Name): number;
+}
+
+/** The value of the source that is set nearest to the command line, the first of those equally near, if any is set. */
+export function nearest<T>(sources: readonly (readonly [rank: number, read: () => T])[]): T | undefined {
+  const [first] = sources.filter(([rank]) => rank < Infinity).toSorted(([a], [b]) => a - b);
+  return first?.[1]();
 }
 
 /** What the command line belongs to, for error messages. */
@@ -73,10 +81,16 @@ export function readFlags<Name extends string>(
 ): FlagValues<Name> {
   const taken: FlagTable<string> = flagsOf(table, syntax.subcommand);
   const flags = parseFlags(taken, args, (arg) => argumentProblem(arg, table, taken, syntax));
+  const own = withoutServiceLinks(env);
+  const rank = (name: string) => {
+    const index = variablesOf(name, taken).findIndex((variable) => own(variable));
+    return flags[name] !== undefined ? 0 : index < 0 ? Infinity : index + 1;
+  };
   return {
-    isSet: (name) => flags[name] !== undefined || variablesOf(name, taken).some((variable) => env(variable)),
+    rank,
+    isSet: (name) => rank(name) < Infinity,
     read: (name, parse) => {
-      const { source, text } = find(name, taken, flags, env);
+      const { source, text } = find(name, taken, flags, own);
       if (text === undefined) return undefined;
       const value = text === "" ? undefined : tryParse(parse, text);
       if (value !== undefined) return value;
@@ -84,6 +98,15 @@ export function readFlags<Name extends string>(
       const invalid = `invalid value ${secret ? "(not shown)" : quote(text)}`;
       throw new UsageError(`${source}: ${text === "" ? "missing value" : invalid}; expected ${expected}`);
     },
+  };
+}
+
+/** Kubernetes describes a Service with the name leader-node in variables, one of which is named like that of a flag. */
+function withoutServiceLinks(env: Env): Env {
+  return (name) => {
+    const text = env(name);
+    const isLink = name === "LEADER_NODE_PORT" && text?.startsWith("tcp://") && env("LEADER_NODE_SERVICE_HOST");
+    return isLink ? undefined : text;
   };
 }
 

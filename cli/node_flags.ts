@@ -6,6 +6,7 @@ import {
   type Env,
   type FlagTable,
   type FlagValues,
+  nearest,
   parseSwitch,
   parseUrl,
   readFile,
@@ -190,9 +191,14 @@ function readCommand(
 }
 
 /** The control token, if one is set. */
-export function readControlToken({ read }: FlagValues<"control-token" | "control-token-file">): string | undefined {
+export function readControlToken(
+  { read, rank }: FlagValues<"control-token" | "control-token-file">,
+): string | undefined {
   const usable = (text: string) => /^[\x21-\x7e]{8,}$/.test(text) ? text : undefined;
-  return read("control-token", usable) ?? read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""));
+  return nearest([
+    [rank("control-token"), () => read("control-token", usable)],
+    [rank("control-token-file"), () => read("control-token-file", (path) => usable(readFile(path)?.trim() ?? ""))],
+  ]);
 }
 
 function readHttpTls({ read }: Read): Config["httpTls"] {

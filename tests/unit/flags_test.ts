@@ -117,7 +117,42 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
   assertEquals(parse("--user me:a:b").etcd.user, { name: "me", password: "a:b" });
   assertEquals(parse("--user me", { LEADER_NODE_PASSWORD: "secret" }).etcd.user, { name: "me", password: "secret" });
   assertEquals(parse("", { ETCDCTL_USER: "me:secret" }).etcd.user, { name: "me", password: "secret" });
+  // As etcdctl takes them.
+  assertEquals(parse(`--endpoints a:1,http://b:1`).etcd.endpoints, ["http://a:1", "http://b:1"]);
+  const inEnv = { ETCDCTL_ENDPOINTS: "a:1, https://b:1", ETCDCTL_CACERT: file };
+  assertEquals(parse("", inEnv).etcd.endpoints, ["https://a:1", "https://b:1"]);
   await Deno.remove(file);
+});
+
+Deno.test("of secrets, too, a flag goes before a variable, and our variables before those of etcdctl", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, "from-file");
+  const ours = { LEADER_NODE_PASSWORD: "ours" };
+  const etcdctls = { ETCDCTL_PASSWORD: "etcdctls" };
+  const ourFile = { LEADER_NODE_PASSWORD_FILE: file };
+  const [byFile, by] = [{ name: "me", passwordFile: file }, (password: string) => ({ name: "me", password })];
+  const cases: [line: string, env: Record<string, string>, user: unknown][] = [
+    [`--user me --password-file ${shellWord(file)}`, { ...ours, ...etcdctls }, byFile],
+    ["--user me:flag", { ...ours, ...etcdctls, ...ourFile }, by("flag")],
+    ["--user me:flag --password better", ours, by("better")],
+    ["--user me", { ...ourFile, ...etcdctls }, byFile],
+    ["--user me", { ...ours, ...ourFile }, by("ours")],
+    ["", { LEADER_NODE_USER: "me:ours", ...etcdctls }, by("ours")],
+    ["", { ETCDCTL_USER: "me:theirs", ...etcdctls }, by("etcdctls")],
+  ];
+  for (const [line, env, user] of cases) assertEquals(parse(line, env).etcd.user, user, JSON.stringify([line, env]));
+  const token = (line: string, env: Record<string, string>) => parse(line, env).controlToken;
+  const tokens = { LEADER_NODE_CONTROL_TOKEN: "in-the-environment" };
+  assertEquals(token(`--control-token-file ${shellWord(file)}`, tokens), "from-file");
+  assertEquals(token("", { ...tokens, LEADER_NODE_CONTROL_TOKEN_FILE: file }), "in-the-environment");
+  await Deno.remove(file);
+});
+
+Deno.test("the variables of a Kubernetes Service with the name leader-node are not ours", () => {
+  const link = { LEADER_NODE_PORT: "tcp://10.0.0.1:8080" };
+  assertEquals(parse("", { ...link, LEADER_NODE_SERVICE_HOST: "10.0.0.1" }).port, 8080);
+  assertThrows(() => parse("", link), UsageError, "LEADER_NODE_PORT: invalid value");
+  assertEquals(parse("", { LEADER_NODE_PORT: "81", LEADER_NODE_SERVICE_HOST: "10.0.0.1" }).port, 81);
 });
 
 Deno.test("bad values are refused in one line that names the flag, the value and what is expected", () => {
