@@ -1,5 +1,5 @@
 import type { ControlConfig } from "./control_flags.ts";
-import { AskError, askNode, isLoopback } from "./inspect/ask.ts";
+import { AskError, askNode, isLoopback, NoAnswerError } from "./inspect/ask.ts";
 import { type NodeStatus, parseStatus, parseTransfer } from "./inspect/node_answers.ts";
 
 /** Long enough for the leader to stop its command. */
@@ -10,7 +10,7 @@ const TIMEOUT_MS = 30_000;
  *
  * @throws {AskError} If a node cannot be reached, or the transfer is refused or fails.
  */
-export async function transferLeadership(config: ControlConfig): Promise<string> {
+export async function transferLeadership(config: ControlConfig, timeoutMs = TIMEOUT_MS): Promise<string> {
   const { action, url, leader, candidate, token, trustedHosts } = config;
   const { body: status } = await askNode(`${url}/status`, parseStatus);
   if (!status.leader) throw new AskError("there is no leader");
@@ -20,7 +20,14 @@ export async function transferLeadership(config: ControlConfig): Promise<string>
   if (candidate !== undefined && status.leader === candidate) return `${candidate} is already the leader`;
   const { body: next } = await askNode(`${tokenUrl(url, status, trustedHosts)}/${action}`, parseTransfer, {
     post: { token, body: { leader: status.leader, candidate } },
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
+  }).catch((error) => {
+    if (!(error instanceof NoAnswerError)) throw error;
+    const seconds = timeoutMs / 1000;
+    throw new AskError(
+      `no answer from the leader, ${status.leader}, within ${seconds} s: its command may take longer to stop; ` +
+        "leader-node status tells who leads",
+    );
   });
   if (!next.leader) return `${status.leader} has resigned; there is no new leader yet`;
   return `${next.leader} leads now (before: ${status.leader})`;

@@ -5,6 +5,9 @@ export class AskError extends Error {
   override readonly name = "AskError";
 }
 
+/** A node has not answered in time. */
+export class NoAnswerError extends AskError {}
+
 /** A node's answer. */
 export interface Answer<T> {
   readonly body: T;
@@ -57,7 +60,8 @@ export async function askNode<T>(
     );
   } catch (error) {
     if (error instanceof AskError) throw error;
-    throw new AskError(`${url} cannot be reached: ${reason(error, timeoutMs)}`);
+    const message = `${url} cannot be reached: ${reason(error, timeoutMs)}`;
+    throw isTimeout(error) ? new NoAnswerError(message) : new AskError(message);
   } finally {
     client?.close();
   }
@@ -96,10 +100,14 @@ function parseJson(text: string): unknown {
   }
 }
 
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
 function reason(error: unknown, timeoutMs: number): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = textOf(cause);
-  if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
+  if (isTimeout(error)) return `no answer within ${timeoutMs / 1000} s`;
   if (/connection refused|ECONNREFUSED/i.test(text)) return "connection refused";
   if (/dns error|ENOTFOUND|EAI_AGAIN/.test(text)) return "its host name is not known here";
   return text.replace(/^error sending request.*?: client error \(\w+\): /, "");

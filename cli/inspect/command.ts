@@ -77,7 +77,7 @@ async function doctor(config: InspectConfig): Promise<number> {
   const etcd = await examineEtcd(config);
   const queue = etcd.readsMs.length > 0 ? (await readQueue(config)).queue : undefined;
   const nodes = await askNodes(queue ?? [], "/status", parseStatus);
-  const findings = diagnose({ election, ttl: ttl!, etcd, queue, nodes });
+  const findings = diagnose({ election, ttl, etcd, queue, nodes });
   await print(config.json ? visibleJson(findings) : findingsText(findings, show));
   return findings.some(({ level }) => level === "fail") ? PROBLEM : OK;
 }

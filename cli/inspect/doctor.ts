@@ -1,3 +1,4 @@
+import { DEFAULT_TTL } from "../../election/internal.ts";
 import type { Queue } from "../../election/mod.ts";
 import { leftoverProblem } from "../../http/leftover.ts";
 import type { EtcdFacts, MemberFacts } from "./etcd_facts.ts";
@@ -8,8 +9,8 @@ import { paint, type Show } from "./table.ts";
 /** Everything that the doctor checks. */
 export interface Facts {
   readonly election: string;
-  /** The TTL of nodes that do not tell theirs, in seconds. */
-  readonly ttl: number;
+  /** A TTL to check beside that of the nodes, in seconds. */
+  readonly ttl?: number;
   readonly etcd: EtcdFacts;
   /** Absent if etcd does not answer reads. */
   readonly queue?: Queue;
@@ -71,7 +72,7 @@ export function diagnose(facts: Facts): Finding[] {
     ...checkCluster(members),
     ...checkVersions(members),
     ...checkAccess(facts),
-    ...checkTtl(facts),
+    ...checkTtls(facts),
     ...facts.queue ? checkQueue(facts.queue, facts.election) : [],
     ...facts.nodes.flatMap(checkNode),
   ];
@@ -146,17 +147,21 @@ function checkAccess({ election, etcd: { readsMs, readProblem, writeProblem } }:
   return findings;
 }
 
-function checkTtl({ ttl: fallback, etcd: { minTtl }, nodes }: Facts): Finding[] {
+function checkTtls({ ttl, etcd: { minTtl }, nodes }: Facts): Finding[] {
   if (minTtl === undefined) return [];
-  const ttls = nodes.flatMap(({ answer }) => answer?.body.ttl ?? []);
-  const ttl = ttls.length > 0 ? Math.min(...ttls) : fallback;
+  const running = nodes.flatMap(({ answer }) => answer?.body.ttl ?? []);
+  const ttls = new Set([ttl ?? [], running.length > 0 ? Math.min(...running) : []].flat());
+  return [...ttls.size > 0 ? ttls : [DEFAULT_TTL]].map((ttl) => checkTtl(ttl, minTtl));
+}
+
+function checkTtl(ttl: number, minTtl: number): Finding {
   const enough = Math.ceil(minTtl * TTL_FACTOR);
   const summary = `TTL ${ttl} s, etcd's minimum is ${minTtl} s`;
-  if (ttl < minTtl) return [warn(`${summary}: a crashed leader's key stays for ${minTtl} s`)];
+  if (ttl < minTtl) return warn(`${summary}: a crashed leader's key stays for ${minTtl} s`);
   if (ttl < enough) {
-    return [warn(`${summary}: leadership may be lost when etcd changes its raft leader; ${enough} s would be enough`)];
+    return warn(`${summary}: leadership may be lost when etcd changes its raft leader; ${enough} s would be enough`);
   }
-  return [ok(summary)];
+  return ok(summary);
 }
 
 function checkQueue(queue: Queue, election: string): Finding[] {

@@ -27,7 +27,12 @@ export const INSPECT_FLAGS = {
     argOnly: true,
     only: ["members"],
   },
-  "ttl": { ...NODE_FLAGS.ttl, help: "TTL of the nodes, to be checked", only: ["doctor"] },
+  "ttl": {
+    ...NODE_FLAGS.ttl,
+    help: "TTL to check, beside that of the nodes that run",
+    fallback: undefined,
+    only: ["doctor"],
+  },
   "help": NODE_FLAGS.help,
 } as const satisfies FlagTable<string>;
 
@@ -41,13 +46,13 @@ export function readInspectConfig(what: Inspection, args: readonly string[], env
     subcommand: what,
     expected: "only flags",
   });
-  const { read } = settings;
+  const { read, isSet } = settings;
   if (read("help", parseSwitch)) return "help";
   return {
     what,
     ...readEtcdConfig(settings),
     json: read("json", parseSwitch) ?? false,
     watch: read("watch", parseSwitch) ?? false,
-    ttl: read("ttl", parseTtl),
+    ttl: isSet("ttl") ? read("ttl", parseTtl) : undefined,
   };
 }

@@ -21,6 +21,8 @@ export interface NodeStatus {
   readonly ttl?: number;
   /** The node's time of the answer, in milliseconds since the epoch. */
   readonly timestamp: number;
+  /** When the leader's term began, as the node saw it, in milliseconds since the epoch. */
+  readonly since?: number;
 }
 
 /** A term in the answer to `GET /history`. */
@@ -41,7 +43,7 @@ const MAX_TERMS = 200;
 export function parseStatus(body: unknown): NodeStatus | undefined {
   const fields = record(body);
   const [node, role, version] = [name(fields.node), name(fields.role), name(fields.version)];
-  const timestamp = Date.parse(String(fields.timestamp));
+  const [timestamp, since] = [Date.parse(String(fields.timestamp)), Date.parse(String(fields.since))];
   const known = role !== undefined && ROLES.includes(role) && typeof fields.is_leader === "boolean";
   if (node === undefined || version === undefined || !known || Number.isNaN(timestamp)) return undefined;
   return {
@@ -54,6 +56,7 @@ export function parseStatus(body: unknown): NodeStatus | undefined {
     version,
     ttl: seconds(record(fields.lease).ttl),
     timestamp,
+    since: Number.isNaN(since) ? undefined : since,
   };
 }
 

@@ -2,7 +2,7 @@ import type { Candidate, ElectionStatus, Leader } from "../../election/mod.ts";
 import { leaderProblem } from "../../http/answers.ts";
 import { type Answer, askNode } from "./ask.ts";
 import type { NodeStatus } from "./node_answers.ts";
-import { paint, type Show, since, table } from "./table.ts";
+import { paint, type Show, span, table } from "./table.ts";
 import { visibleJson } from "../visible.ts";
 
 /** The answer of one node, or why there is none. */
@@ -15,6 +15,8 @@ export interface NodeReport<T> {
 /** An election according to etcd and to its nodes. */
 export interface StatusReport {
   readonly leader?: Leader;
+  /** For how many milliseconds it has led, as it says itself: etcd knows only since when it was queued. */
+  readonly leadingMs?: number;
   readonly nodes: readonly NodeReport<NodeStatus>[];
   /** Where the nodes contradict etcd, as texts for the user. */
   readonly doubts: readonly string[];
@@ -78,16 +80,17 @@ export function compare(
   else if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
     doubts.push("no node answered");
   }
-  return { leader, nodes, doubts };
+  const told = asked?.answer?.body;
+  const leadingMs = told?.isLeader && told.since !== undefined ? told.timestamp - told.since : undefined;
+  return { leader, leadingMs, nodes, doubts };
 }
 
 /** The report as text. */
-export function statusText(election: string, { leader, nodes, doubts }: StatusReport, show: Show): string {
-  const leadingFor = since(leader?.since);
+export function statusText(election: string, { leader, leadingMs, nodes, doubts }: StatusReport, show: Show): string {
   const lines = [
     leader
       ? `${paint({ text: leader.id, colour: "green" }, show)} leads ${election} with token ${leader.token}` +
-        (leadingFor && `, for ${leadingFor}`)
+        (leadingMs === undefined ? "" : `, for ${span(leadingMs)}`)
       : paint({ text: `${election} has no leader`, colour: "red" }, show),
   ];
   if (nodes.length > 0) {

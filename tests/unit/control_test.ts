@@ -1,10 +1,12 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { tokenUrl } from "../../cli/control.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { tokenUrl, transferLeadership } from "../../cli/control.ts";
 import { readControlConfig } from "../../cli/control_flags.ts";
 import { UsageError } from "../../cli/flags.ts";
 import { AskError } from "../../cli/inspect/ask.ts";
 import type { NodeStatus } from "../../cli/inspect/node_answers.ts";
 import { logControlRefusals } from "../../cli/node_log.ts";
+
+const TOKEN = "a-long-enough-token";
 
 const STATUS: NodeStatus = {
   node: "a",
@@ -45,6 +47,26 @@ Deno.test("the control token goes to the asked node, its host and trusted ones b
   // One that leads is asked where the operator pointed, whatever URL it has.
   assertEquals(tokenUrl("http://host-a", { ...STATUS, isLeader: true, leaderUrl: "http://evil" }), "http://host-a");
   assertThrows(() => tokenUrl("http://host-a", STATUS), AskError, "the leader, b, has no URL");
+});
+
+Deno.test("a leader that takes its time to hand over is not said to be out of reach", async () => {
+  const answered = Promise.withResolvers<Response>();
+  const { leader, url, ...status } = { ...STATUS, node: "b", is_leader: true, timestamp: new Date(0).toISOString() };
+  await using server = Deno.serve({ port: 0, onListen() {} }, ({ method }) => {
+    return method === "POST" ? answered.promise : Response.json({ ...status, leader });
+  });
+  const config = {
+    action: "resign",
+    url: `http://127.0.0.1:${server.addr.port}`,
+    token: TOKEN,
+    trustedHosts: [],
+  } as const;
+  const error = await assertRejects(() => transferLeadership({ ...config, trustedHosts: [] }, 100), AskError);
+  assertEquals(
+    error.message,
+    "no answer from the leader, b, within 0.1 s: its command may take longer to stop; leader-node status tells who leads",
+  );
+  answered.resolve(new Response());
 });
 
 Deno.test("trusted hosts are host names and addresses", () => {

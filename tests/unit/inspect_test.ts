@@ -52,6 +52,9 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
     [{ ttl: 4 }, "warn", /5 s would be enough/],
     [{ ttl: 1 }, "warn", /stays for 2 s/],
     [{ nodes: [report("a", { lease: { ttl: 4 } }), report("b", { lease: { ttl: 30 } })] }, "warn", /^TTL 4 s/],
+    [{ ttl: 1, nodes: [report("a", { lease: { ttl: 30 } })] }, "warn", /^TTL 1 s/],
+    [{ ttl: 30, nodes: [report("a", { lease: { ttl: 1 } })] }, "warn", /^TTL 1 s/],
+    [{ ttl: undefined, etcd: { ...HEALTHY.etcd, minTtl: 6 } }, "warn", /^TTL 5 s/],
     [etcd({ members: [a, { ...b!, learner: true }] }), "warn", /http:..b:2379: version 3.6.9, learner/],
     [
       { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
@@ -137,6 +140,19 @@ Deno.test("nodes that disagree with etcd are doubted", () => {
   assertStringIncludes(statusText("jobs", compare(seen, [impostor]), PLAIN), "b claims to be the leader");
 });
 
+Deno.test("for how long a leader leads is what it says itself, not since when it was queued", () => {
+  const leader = { id: "a", token: 1n, url: undefined, since: new Date(0) };
+  const seen = { state: { role: "follower", leader }, queue: [], inQueue: true } as const;
+  const head = (...nodes: NodeReport<NodeStatus>[]) => statusText("jobs", compare(seen, nodes), PLAIN).split("\n")[0];
+  const times = { timestamp: new Date(90_000).toISOString(), since: new Date(80_000).toISOString() };
+  assertEquals(head(report("a", { is_leader: true, leader: "a", ...times })), "a leads jobs with token 1, for 10 s");
+  assertEquals(head(report("a", { leader: "a", ...times })), "a leads jobs with token 1");
+  assertEquals(
+    head({ candidate: { key: "a", token: 1n, id: "a" }, problem: "has no URL" }),
+    "a leads jobs with token 1",
+  );
+});
+
 Deno.test("of a term, the node is believed that knows most", () => {
   const term = { token: 1, id: "a", from: "2026-01-01T00:00:00Z", to: null, ended: null };
   const ended = { ...term, to: "2026-01-01T00:01:30Z", ended: "unknown" };
@@ -166,6 +182,7 @@ Deno.test("an answer counts only if it is that of a node, whatever else is in it
     version: "1.0.0",
     ttl: undefined,
     timestamp: 0,
+    since: undefined,
   });
   for (
     const fields of [{ node: null }, { role: "constructor" }, { version: {} }, { timestamp: "x" }, { is_leader: 1 }]
