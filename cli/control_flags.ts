@@ -4,7 +4,7 @@ import { NODE_FLAGS, readControlToken } from "./node_flags.ts";
 /** A request to transfer leadership. */
 export interface ControlConfig {
   action: "resign" | "switchover";
-  /** Any node of the election. */
+  /** Any node of the election: it tells who leads. */
   url: string;
   /** Act only if this node is the leader; undefined for any leader. */
   leader?: string;
@@ -19,7 +19,7 @@ export interface ControlConfig {
 export const CONTROL_FLAGS = {
   "url": {
     value: "URL",
-    help: "any node of the election",
+    help: "any node; if the leader is on another host, name that in --trusted-hosts",
     expected: NODE_FLAGS["advertise-url"].expected,
     fallback: "http://localhost:8080",
   },

@@ -24,8 +24,10 @@ export const NODE_TITLE = "Flags of a node:";
 /** The title of the flags that all of what uses etcd has. */
 export const CONNECTION_TITLE = "etcd connection:";
 
-const STATUS_CODES = "Exit codes: 0 if all is well, 1 if there is a problem, 2 for invalid usage";
-const TRANSFER_CODES = "Exit codes: 0 on success, 1 if leadership was not transferred, 2 for invalid usage.";
+const STATUS_CODES =
+  "Exit codes: 0 if all is well or there are only warnings, 1 if there is a problem, 2 for invalid usage";
+const TRANSFER_CODES = "Exit codes: 0 on success, also if the leader has resigned and nobody leads yet; 1 otherwise, " +
+  "also if the leader is still handing over after 30 s; 2 for invalid usage.";
 const TOKEN = "Each flag that takes a value can also be set in the environment as LEADER_NODE_<FLAG>, such as " +
   "LEADER_NODE_URL, and the control token in LEADER_NODE_CONTROL_TOKEN.";
 const ENVIRONMENT = "Each flag that takes a value can also be set in the environment as LEADER_NODE_<FLAG>, such as " +
@@ -50,7 +52,8 @@ export const PROGRAM: Page = {
     "LEADER_NODE_PORT=8081. ETCDCTL_ENDPOINTS, _CACERT, _CERT, _KEY, _USER and _PASSWORD are read too, and " +
     "the control token from LEADER_NODE_CONTROL_TOKEN. Flags take precedence over the environment.",
     "COMMAND gets LEADER_NODE_TOKEN (the fencing token), LEADER_NODE_ELECTION, LEADER_NODE_ID and " +
-    "LEADER_NODE_URL, and ETCD_LOCK_KEY and ETCD_LOCK_REV as from etcdctl lock.",
+    "LEADER_NODE_URL, and, named as by etcdctl lock, ETCD_LOCK_KEY and ETCD_LOCK_REV (the key and its create " +
+    "revision).",
     "Example: leader-node --port 8080, then curl http://localhost:8080/",
   ],
 };

@@ -83,7 +83,7 @@ export const NODE_FLAGS = {
   },
   "priority": {
     value: "N",
-    help: "handoff priority; the highest waiting candidate becomes leader",
+    help: "handoff priority; the highest of the first 100 who wait becomes leader",
     expected: EXPECTED.priority,
     fallback: "0",
   },

@@ -118,16 +118,17 @@ export class Election implements ElectionView {
 
   /**
    * Resigns: ends the term, waits for the bodies of the loops over this election to finish, hands leadership over to
-   * the waiting candidate with the highest priority, and rejoins at the end of the queue. Does nothing while
-   * this candidate waits. Do not await it inside such a loop: it would wait for its own loop body, until the lease has
-   * expired.
+   * the candidate with the highest priority among the first 100 that wait, and rejoins at the end of the queue. Does
+   * nothing while this candidate waits. Do not await it inside such a loop: it would wait for its own loop body, for up
+   * to two TTLs.
    *
-   * @param options.to The candidate of `status.queue` to hand over to, anywhere in the queue. The candidates before it
-   *   rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
-   * @returns A promise that resolves once leadership is given up, at the latest when the lease has expired.
-   * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not waiting, or a candidate of another
-   *   program, which cannot be skipped, or 100 others are queued before it, or etcd refuses writes.
-   * @throws {OverrunError} If a loop body did not end before the lease: leadership is given up, but the work still runs.
+   * @param options.to The candidate of `status.queue` to hand over to, among the first 100 that wait. The candidates
+   *   before it rejoin at the end. If it has left in the meantime, the next candidate becomes leader.
+   * @returns A promise that resolves once leadership is given up. A body that does not end is waited for up to two
+   *   TTLs, after `drainMs`.
+   * @throws {HandoffError} If leadership cannot be handed over to `to`: it is not one of the first 100 that wait, or a
+   *   candidate of another program, which cannot be skipped, is queued before it, or etcd refuses writes.
+   * @throws {OverrunError} If a loop body has not ended by then: leadership is given up, but the work still runs.
    *
    * @example
    * ```ts

@@ -145,9 +145,9 @@ function shown(value: unknown): string {
 }
 
 /**
- * Leadership cannot be handed over to the given candidate: it is not waiting, or a candidate of another program, which
- * cannot be skipped, or 100 others are queued before it, or etcd refuses writes. {@linkcode Election.resign} rejects with it, and
- * nothing has changed.
+ * Leadership cannot be handed over to the given candidate: it is not one of the first 100 that wait, or a candidate of
+ * another program, which cannot be skipped, is queued before it, or etcd refuses writes. {@linkcode Election.resign}
+ * rejects with it, and nothing has changed.
  *
  * @example
  * ```ts
@@ -179,7 +179,7 @@ export class HandoffError extends ElectionError {
    */
   constructor(
     candidate: string,
-    reason = "it is not waiting, or a candidate of another program, or 100 others, are queued before it",
+    reason = "it is not one of the first 100 that wait, or a candidate of another program is queued before it",
   ) {
     super(`Cannot hand over to ${candidate}: ${reason}`);
     this.candidate = candidate;
@@ -200,7 +200,7 @@ export class HandoffError extends ElectionError {
  * for await (const { role } of election) {
  *   if (role !== "leader") continue;
  *   try {
- *     await election.resign(); // Wrong: it waits for this body, until the lease has expired.
+ *     await election.resign(); // Wrong: it waits for this body, for up to two TTLs.
  *   } catch (error) {
  *     if (!(error instanceof OverrunError)) throw error;
  *     console.log(error.message);

@@ -25,9 +25,9 @@ export interface ObserveOptions extends ConnectionOptions {
 export interface ElectionOptions extends ObserveOptions {
   /**
    * This candidate as other nodes see it: its name, its HTTP URL, its priority, a whole number, and what else it says
-   * about itself: `meta`, texts by name, 4096 characters as JSON at most. At a handoff, the waiting candidate with the
-   * highest priority becomes leader; among equals, the one that has waited longest. {@linkcode Election.update} changes
-   * `url` and `meta`.
+   * about itself: `meta`, texts by name, 4096 characters as JSON at most. At a handoff, the candidate with the
+   * highest priority among the first 100 that wait becomes leader; of equals, the one that has waited longest.
+   * {@linkcode Election.update} changes `url` and `meta`.
    *
    * @default {{ id: crypto.randomUUID(), priority: 0 }}
    */

@@ -55,7 +55,10 @@ export interface Term {
   readonly signal: AbortSignal;
   /** Makes an etcd transaction succeed only while this term's key exists. */
   readonly guard: TermGuard;
-  /** Milliseconds for which leadership is guaranteed from now on; 0 once the signal is aborted. */
+  /**
+   * Milliseconds for which leadership is guaranteed from now on, the stop budget included: the signal is aborted when
+   * `stopBudgetMs` are left. 0 from then on.
+   */
   validFor(): number;
   /**
    * Milliseconds for which the lease is guaranteed, also after the signal was aborted: all work must stop within this

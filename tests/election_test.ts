@@ -79,7 +79,7 @@ Deno.test("the lead is handed to the one that is named, and those that it passes
   await assertRejects(
     () => a.resign({ to: a.status.queue[0] }),
     HandoffError,
-    "Cannot hand over to d: it is not waiting, or a candidate of another program, or 100 others, are queued before it",
+    "Cannot hand over to d: it is not one of the first 100 that wait, or a candidate of another program is queued before it",
   );
   await stopAll([a, b, c, d]);
   assertEquals(await etcd.ctl("lease", "list"), "found 0 leases");

@@ -29,8 +29,9 @@ export interface UserOptions {
 
 /**
  * An option, or a function that gives what it is now. The function is called for each new connection, so that
- * certificates and passwords can be rotated while the process runs. If it throws, or takes longer than 5 seconds,
- * connecting has failed (event `etcd-failing`) and is tried again.
+ * certificates and passwords can be rotated while the process runs. If it throws, or takes longer than 5 seconds (for
+ * `user`: a quarter of the TTL, at least 1 second and at most 5), connecting has failed (event `etcd-failing`) and is
+ * tried again.
  */
 export type Refreshable<T> = T | (() => T | Promise<T>);
 

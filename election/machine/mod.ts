@@ -11,7 +11,7 @@
  *
  * ```text
  *                 due               granted               enqueued
- *        +-> idle ----> granting ------------> enqueueing ---------> queued --+ renewals; guards while first
+ *        +-> idle ----> granting ------------> enqueueing ---------> queued --+ renewals; guards while first or second
  *        |    ^ |           | failed               |                   |  ^---+ leads while both are fresh
  *        |    | | stop      v                      | lapsed or stop    | resign, stop or lapsed
  *        |    | +--> off   idle (after a pause)    |                   v

@@ -370,7 +370,8 @@ leader-node switchover: transfer leadership to a given candidate
 Usage: leader-node switchover --candidate ID [flags]
 
 Flags:
-  --url URL                  any node of the election
+  --url URL                  any node; if the leader is on another host, name
+                             that in --trusted-hosts
                              (default: http://localhost:8080)
   --leader ID                act only if this node is the leader (default: any)
   --candidate ID             the waiting candidate that becomes leader
@@ -383,7 +384,8 @@ Each flag that takes a value can also be set in the environment as
 LEADER_NODE_<FLAG>, such as LEADER_NODE_URL, and the control token in
 LEADER_NODE_CONTROL_TOKEN.
 
-Exit codes: 0 on success, 1 if leadership was not transferred, 2 for invalid
+Exit codes: 0 on success, also if the leader has resigned and nobody leads yet;
+1 otherwise, also if the leader is still handing over after 30 s; 2 for invalid
 usage.`,
   );
 });
