@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { tokenUrl, transferLeadership } from "../../cli/control.ts";
-import { readControlConfig } from "../../cli/control_flags.ts";
+import { type ControlConfig, readControlConfig } from "../../cli/control_flags.ts";
 import { UsageError } from "../../cli/flags.ts";
 import { AskError } from "../../cli/inspect/ask.ts";
 import type { NodeStatus } from "../../cli/inspect/node_answers.ts";
@@ -51,17 +51,13 @@ Deno.test("the control token goes to the asked node, its host and trusted ones b
 
 Deno.test("a leader that takes its time to hand over is not said to be out of reach", async () => {
   const answered = Promise.withResolvers<Response>();
-  const { leader, url, ...status } = { ...STATUS, node: "b", is_leader: true, timestamp: new Date(0).toISOString() };
+  const status = { node: "b", role: "leader", is_leader: true, leader: "b", version: "1.0.0", timestamp: new Date(0) };
   await using server = Deno.serve({ port: 0, onListen() {} }, ({ method }) => {
-    return method === "POST" ? answered.promise : Response.json({ ...status, leader });
+    return method === "POST" ? answered.promise : Response.json(status);
   });
-  const config = {
-    action: "resign",
-    url: `http://127.0.0.1:${server.addr.port}`,
-    token: TOKEN,
-    trustedHosts: [],
-  } as const;
-  const error = await assertRejects(() => transferLeadership({ ...config, trustedHosts: [] }, 100), AskError);
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const config: ControlConfig = { action: "resign", url, token: TOKEN, trustedHosts: [] };
+  const error = await assertRejects(() => transferLeadership(config, 100), AskError);
   assertEquals(
     error.message,
     "no answer from the leader, b, within 0.1 s: its command may take longer to stop; leader-node status tells who leads",
