@@ -57,12 +57,12 @@ Deno.test("a leader that takes its time to hand over is not said to be out of re
   });
   const url = `http://127.0.0.1:${server.addr.port}`;
   const config: ControlConfig = { action: "resign", url, token: TOKEN, trustedHosts: [] };
-  const error = await assertRejects(() => transferLeadership(config, 100), AskError);
+  const error = await assertRejects(() => transferLeadership(config, 100), AskError)
+    .finally(() => answered.resolve(new Response()));
   assertEquals(
     error.message,
     "no answer from the leader, b, within 0.1 s: its command may take longer to stop; leader-node status tells who leads",
   );
-  answered.resolve(new Response());
 });
 
 Deno.test("trusted hosts are host names and addresses", () => {
