@@ -18,15 +18,16 @@ export async function transferLeadership(config: ControlConfig, timeoutMs = TIME
     throw new AskError(`the leader is ${status.leader}, not ${leader}`);
   }
   if (candidate !== undefined && status.leader === candidate) return `${candidate} is already the leader`;
-  const { body: next } = await askNode(`${tokenUrl(url, status, trustedHosts)}/${action}`, parseTransfer, {
+  const leaderUrl = tokenUrl(url, status, trustedHosts);
+  const { body: next } = await askNode(`${leaderUrl}/${action}`, parseTransfer, {
     post: { token, body: { leader: status.leader, candidate } },
     timeoutMs,
   }).catch((error) => {
     if (!(error instanceof NoAnswerError)) throw error;
     const seconds = timeoutMs / 1000;
     throw new AskError(
-      `no answer from the leader, ${status.leader}, within ${seconds} s: its command may take longer to stop; ` +
-        "leader-node status tells who leads",
+      `no answer from the leader, ${status.leader}, at ${leaderUrl} within ${seconds} s: it is out of reach, or its ` +
+        "command takes longer to stop; leader-node status tells who leads",
     );
   });
   if (!next.leader) return `${status.leader} has resigned; there is no new leader yet`;

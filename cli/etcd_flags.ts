@@ -99,9 +99,12 @@ type Read = FlagValues<keyof typeof ETCD_FLAGS>;
  */
 export function readEtcdConfig(settings: Read): EtcdConfig {
   const { read, isSet } = settings;
-  // As etcdctl does.
-  const scheme = (["cacert", "cert", "key", "tls-server-name"] as const).some(isSet) ? "https://" : "";
-  const withScheme = (endpoint: string) => /^$|:\/\//.test(endpoint) ? endpoint : `${scheme}${endpoint}`;
+  // As etcdctl does: with TLS flags, https is the default.
+  const isTls = (["cacert", "cert", "key", "tls-server-name"] as const).some(isSet);
+  const withScheme = (endpoint: string) => {
+    const bare = isSet("endpoints") ? endpoint : endpoint.replace(/^http:\/\//, "");
+    return isTls && /^(?!.*:\/\/)./.test(bare) ? `https://${bare}` : endpoint;
+  };
   const endpoints = read(
     "endpoints",
     (text) => checkEndpoints(text.split(",").map((endpoint) => withScheme(endpoint.trim()))),

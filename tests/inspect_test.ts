@@ -61,7 +61,7 @@ unixTest("status, members, history and doctor tell of an election, and scripts b
       `ok    etcd at ${etcd.endpoint}: version`,
       "ok    quorum: linearizable reads take",
       "ok    leases, reads and writes under leader-node/ are permitted",
-      "ok    TTL 5 s, etcd's minimum is 2 s",
+      "ok    TTL 5 s (the shortest of the nodes), etcd's minimum is 2 s",
       "ok    2 candidates, b is first",
       "ok    node c: follower",
       "warn  only one endpoint",

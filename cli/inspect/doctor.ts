@@ -150,13 +150,15 @@ function checkAccess({ election, etcd: { readsMs, readProblem, writeProblem } }:
 function checkTtls({ ttl, etcd: { minTtl }, nodes }: Facts): Finding[] {
   if (minTtl === undefined) return [];
   const running = nodes.flatMap(({ answer }) => answer?.body.ttl ?? []);
-  const ttls = new Set([ttl ?? [], running.length > 0 ? Math.min(...running) : []].flat());
-  return [...ttls.size > 0 ? ttls : [DEFAULT_TTL]].map((ttl) => checkTtl(ttl, minTtl));
+  const findings: Finding[] = [];
+  if (running.length > 0) findings.push(checkTtl(Math.min(...running), "the shortest of the nodes", minTtl));
+  if (ttl !== undefined) findings.push(checkTtl(ttl, "--ttl", minTtl));
+  return findings.length > 0 ? findings : [checkTtl(DEFAULT_TTL, "the default", minTtl)];
 }
 
-function checkTtl(ttl: number, minTtl: number): Finding {
+function checkTtl(ttl: number, whose: string, minTtl: number): Finding {
   const enough = Math.ceil(minTtl * TTL_FACTOR);
-  const summary = `TTL ${ttl} s, etcd's minimum is ${minTtl} s`;
+  const summary = `TTL ${ttl} s (${whose}), etcd's minimum is ${minTtl} s`;
   if (ttl < minTtl) return warn(`${summary}: a crashed leader's key stays for ${minTtl} s`);
   if (ttl < enough) {
     return warn(`${summary}: leadership may be lost when etcd changes its raft leader; ${enough} s would be enough`);

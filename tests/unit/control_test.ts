@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { freePort } from "../../dev/ports.ts";
 import { tokenUrl, transferLeadership } from "../../cli/control.ts";
 import { type ControlConfig, readControlConfig } from "../../cli/control_flags.ts";
 import { UsageError } from "../../cli/flags.ts";
@@ -61,8 +62,13 @@ Deno.test("a leader that takes its time to hand over is not said to be out of re
     .finally(() => answered.resolve(new Response()));
   assertEquals(
     error.message,
-    "no answer from the leader, b, within 0.1 s: its command may take longer to stop; leader-node status tells who leads",
+    `no answer from the leader, b, at ${url} within 0.1 s: it is out of reach, or its command takes longer to stop; ` +
+      "leader-node status tells who leads",
   );
+  const nowhere = `http://127.0.0.1:${freePort()}`;
+  Object.assign(status, { is_leader: false, leader_url: nowhere });
+  const refused = `${nowhere}/resign cannot be reached: connection refused`;
+  await assertRejects(() => transferLeadership(config), AskError, refused);
 });
 
 Deno.test("trusted hosts are host names and addresses", () => {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../cli/command_line.ts";
 import { UsageError } from "../../cli/flags.ts";
 import { helpText } from "../../cli/help.ts";
+import { readInspectConfig } from "../../cli/inspect/flags.ts";
 import { type Config, NODE_FLAGS } from "../../cli/node_flags.ts";
 import { isSubcommand, SUBCOMMANDS } from "../../cli/subcommands.ts";
 import { shellWord } from "../support/shell_word.ts";
@@ -103,7 +104,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
     ],
     [`${https} --cert ${pem}`, /^--cert and --key must be given together/],
     [`${https} --transport gateway --tls-server-name a`, /^--tls-server-name requires --transport grpc/],
-    [`--cacert ${pem}`, /^TLS flags require https endpoints/],
+    [`--endpoints http://a:1 --cacert ${pem}`, /^TLS flags require https endpoints/],
     ["--user me", /^--user: missing password/],
     ["--user :secret", /^--user: invalid value \(not shown\); expected a user name/],
     ["--password secret", /^a password requires --user/],
@@ -120,6 +121,7 @@ Deno.test("files and users: what cannot be is refused, and no secret is shown", 
   // As etcdctl takes them.
   assertEquals(parse(`--endpoints a:1,http://b:1`).etcd.endpoints, ["http://a:1", "http://b:1"]);
   const inEnv = { ETCDCTL_ENDPOINTS: "a:1, https://b:1", ETCDCTL_CACERT: file };
+  assertEquals(parse(`--cacert ${pem}`).etcd.endpoints, ["https://127.0.0.1:2379"]);
   assertEquals(parse("", inEnv).etcd.endpoints, ["https://a:1", "https://b:1"]);
   await Deno.remove(file);
 });
@@ -338,6 +340,14 @@ Deno.test("each help text shows exactly the flags of its subcommand, in lines of
   for (const text of [helpText(), ...PAGES.map(helpText)]) {
     for (const line of text.split("\n")) assert(line.length <= 80 && line === line.trimEnd(), line);
   }
+});
+
+Deno.test("the doctor checks a TTL only if it is given one", () => {
+  const ttl = (args: string[], env: Record<string, string> = {}) => {
+    const config = readInspectConfig("doctor", args, (name) => env[name]);
+    return config === "help" ? config : config.ttl;
+  };
+  assertEquals([ttl([]), ttl(["--ttl", "7"]), ttl([], { LEADER_NODE_TTL: "8" })], [undefined, 7, 8]);
 });
 
 Deno.test("a subcommand accepts the flags that its help shows", () => {

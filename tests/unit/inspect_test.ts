@@ -52,9 +52,9 @@ Deno.test("the doctor has nothing to say of a healthy election, and names each t
     [{ ttl: 4 }, "warn", /5 s would be enough/],
     [{ ttl: 1 }, "warn", /stays for 2 s/],
     [{ nodes: [report("a", { lease: { ttl: 4 } }), report("b", { lease: { ttl: 30 } })] }, "warn", /^TTL 4 s/],
-    [{ ttl: 1, nodes: [report("a", { lease: { ttl: 30 } })] }, "warn", /^TTL 1 s/],
-    [{ ttl: 30, nodes: [report("a", { lease: { ttl: 1 } })] }, "warn", /^TTL 1 s/],
-    [{ ttl: undefined, etcd: { ...HEALTHY.etcd, minTtl: 6 } }, "warn", /^TTL 5 s/],
+    [{ ttl: 1, nodes: [report("a", { lease: { ttl: 30 } })] }, "warn", /^TTL 1 s \(--ttl\)/],
+    [{ ttl: 30, nodes: [report("a", { lease: { ttl: 1 } })] }, "warn", /^TTL 1 s \(the shortest of the nodes\)/],
+    [{ ttl: undefined, etcd: { ...HEALTHY.etcd, minTtl: 6 } }, "warn", /^TTL 5 s \(the default\)/],
     [etcd({ members: [a, { ...b!, learner: true }] }), "warn", /http:..b:2379: version 3.6.9, learner/],
     [
       { queue: [...HEALTHY.queue!, { key: "jobs/night/1f", token: 9n, id: "c", priority: 0 }] },
