@@ -89,8 +89,8 @@ export function roleText(state: RoleState, ownUrl: string): string {
 
 function describeLeader({ id, url }: Leader, ownUrl: string): string {
   if (!url) return id;
-  const { hostname, port, protocol } = new URL(url);
-  if (!URL.canParse(ownUrl) || hostname !== new URL(ownUrl).hostname) return `at ${url}`;
+  const { hostname, port, protocol, pathname } = new URL(url);
+  if (pathname !== "/" || !URL.canParse(ownUrl) || hostname !== new URL(ownUrl).hostname) return `at ${url}`;
   return `on port ${port || (protocol === "https:" ? 443 : 80)}`;
 }
 

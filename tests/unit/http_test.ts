@@ -77,6 +77,7 @@ Deno.test("GET / says in one line who leads", async () => {
     [LEADER, "I am the leader"],
     [FOLLOWER, "I am a follower and the leader is on port 8081"],
     [at("http://localhost"), "I am a follower and the leader is on port 80"],
+    [at("http://localhost/jobs"), "I am a follower and the leader is at http://localhost/jobs"],
     [at("https://localhost"), "I am a follower and the leader is on port 443"],
     [at("http://host-b:8080"), "I am a follower and the leader is at http://host-b:8080"],
     [{ role: "follower", leader: { id: "etcdctl", token: 7n } }, "I am a follower and the leader is etcdctl"],
@@ -226,11 +227,13 @@ Deno.test("each answer is counted, redirects to the leader too", async () => {
   for (const path of ["/", "/redirect/a", "/redirect/b?c", "/no"]) {
     await answer(context, new Request(`http://localhost:8080${path}`));
   }
+  await answer(context, new Request("http://localhost:8080/redirect/a", { headers: { host: "a b" } }));
   const counted = context.metrics.text(node(FOLLOWER)).match(/(?<=http_requests_total\{path=")[^}]*(?=,name).* \d+/g);
   assertEquals(counted?.map((line) => line.replace(/,name.*\}/, "")), [
     '/",code="200" 1',
     '/redirect/",code="307" 2',
     'other",code="404" 1',
+    'other",code="400" 1',
   ]);
 });
 
