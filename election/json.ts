@@ -1,11 +1,11 @@
 /**
- * Makes an object, or an array and its objects, safe for `JSON.stringify`, which throws at a bigint: they become strings of digits. The method is not
- * enumerable, so that the object still equals, and is printed like, one without it. To define it takes a microsecond, so
- * an object that has it is left as it is.
+ * Makes an object, or an array and its objects, safe for `JSON.stringify`, which throws at a bigint: they become strings
+ * of digits. The method is not enumerable, so that the object still equals, and is printed like, one without it. To
+ * define it takes a microsecond, so an object that has it is left as it is.
  */
 export function withJson<T extends object>(value: T): T {
   if (Object.hasOwn(value, "toJSON")) return value;
-  if (Array.isArray(value)) { for (const element of value) if (typeof element === "object") withJson(element); }
+  if (Array.isArray(value)) { for (const element of value) if (Object.isExtensible(element)) withJson(element); }
   return Object.defineProperty(value, "toJSON", METHOD);
 }
 

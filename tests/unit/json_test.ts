@@ -28,6 +28,7 @@ Deno.test("JSON of what the library hands out has bigints as strings, however de
     error: { name: "Error", message: "e" },
   });
   assertEquals(JSON.parse(JSON.stringify(withJson([{ ...candidate }])[0])).token, "7");
+  assertEquals(JSON.stringify(withJson([null, "a", Object.freeze({ token: 7n })])), '[null,"a",{"token":"7"}]');
   assertEquals(JSON.stringify(withJson([candidate, 1n])).slice(0, 28), '[{"key":"jobs/1","token":"7"');
 });
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { campaign } from "../../election/campaign.ts";
+import { GivingUp } from "../../election/giving_up.ts";
 import { leadWith } from "../../election/lead.ts";
 import { look } from "../../election/look.ts";
 import { type Connection, findLeader, lead, whileLeader, withLock } from "../../election/mod.ts";
@@ -233,6 +234,19 @@ Deno.test("a signal that fires when the work has ended still ends the wait for a
   shutdown.abort(enough);
   pass(500);
   assertEquals(await within(1000, "the result", running), "done");
+});
+
+Deno.test("who could not leave does not leave again when the signal fires", async () => {
+  const shutdown = new AbortController();
+  let times = 0;
+  const release = () => {
+    times++;
+    return Promise.reject(enough);
+  };
+  const givingUp = new GivingUp({ signal: shutdown.signal }, () => {});
+  await assertRejects(() => givingUp.leave({ release }), Error, "enough");
+  shutdown.abort();
+  assertEquals(times, 1);
 });
 
 Deno.test("a signal that has fired before is the end, and etcd is not asked", async () => {
