@@ -105,7 +105,8 @@ export function readFlags<Name extends string>(
 function withoutServiceLinks(env: Env): Env {
   return (name) => {
     const text = env(name);
-    const isLink = name === "LEADER_NODE_PORT" && text?.startsWith("tcp://") && env("LEADER_NODE_SERVICE_HOST");
+    const isLink = name === "LEADER_NODE_PORT" && /^(tcp|udp|sctp):/.test(text ?? "") &&
+      env("LEADER_NODE_SERVICE_HOST");
     return isLink ? undefined : text;
   };
 }
