@@ -61,7 +61,7 @@ export async function randomFaults(stage: Testbed, ms: number): Promise<void> {
       alone(pick(stage.etcds), async (member) => {
         member.signal("SIGSTOP");
         await spell();
-        member.signal("SIGCONT");
+        stage.thaw(member);
       }),
     () =>
       alone(pick(stage.etcds), async (member) => {

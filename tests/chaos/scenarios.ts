@@ -270,7 +270,7 @@ export const SCENARIOS: readonly Scenario[] = [
       member.signal("SIGSTOP");
       await stage.settle();
       await sleep(TTL * 1000);
-      member.signal("SIGCONT");
+      stage.thaw(member);
       await stage.settle();
     },
   },
@@ -328,7 +328,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const frozen = stage.etcds.slice(1);
       for (const member of frozen) member.signal("SIGSTOP");
       await sleep(2 * TTL * 1000);
-      for (const member of frozen) member.signal("SIGCONT");
+      for (const member of frozen) stage.thaw(member);
       await stage.settle();
     },
   },

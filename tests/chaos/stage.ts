@@ -115,6 +115,12 @@ export class Testbed implements AsyncDisposable {
     return this.referee.agreed(SETTLE_MS);
   }
 
+  /** Lets a frozen member go on. One that led etcd may then revoke leases that were renewed meanwhile. */
+  thaw(member: LocalEtcd): void {
+    this.referee.keysMayBeTaken(TTL * 1000);
+    member.signal("SIGCONT");
+  }
+
   /** Waits until another node than this one says that it leads. */
   successorOf(former: TestNode): Promise<void> {
     return this.referee.succeeded(former, SETTLE_MS);

@@ -14,13 +14,12 @@ const PATIENCE = { timeoutMs: 2000, firstTimeoutMs: 5000 };
  * often it then revokes them before it learns that it leads no more.
  */
 export async function thawedRaftLeader(stage: Testbed): Promise<void> {
-  stage.referee.keysMayBeTaken(TTL * 1000);
   const leader = await stage.raftLeader();
   await using leases = await RenewedLeases.grant(stage.etcds.filter((member) => member !== leader));
   leader.signal("SIGSTOP");
   await sleep(3 * TTL * 1000);
   await stage.settle();
-  leader.signal("SIGCONT");
+  stage.thaw(leader);
   await sleep(TTL * 1000);
   stage.takenLeases += leases.lost;
   await stage.settle();
