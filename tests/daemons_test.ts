@@ -24,13 +24,19 @@ const HIDING: Record<string, string> = {
 
 const ENDS: Record<
   string,
-  { flags?: string[]; leaderFlags?: string[]; end(leader: TestNode, etcd: LocalEtcd): unknown }
+  {
+    flags?: string[];
+    leaderFlags?: string[];
+    takesKey?: boolean;
+    end(leader: TestNode, etcd: LocalEtcd): unknown;
+  }
 > = {
   "SIGTERM": { end: (leader) => leader.kill("SIGTERM") },
   "SIGTERM, without a watchdog": { leaderFlags: ["--no-watchdog"], end: (leader) => leader.kill("SIGTERM") },
   "SIGKILL": { flags: ["--ttl", "60"], end: (leader) => leader.kill("SIGKILL") },
   "SIGSTOP": { end: (leader) => leader.kill("SIGSTOP") },
   "a deleted key": {
+    takesKey: true,
     end: async (leader, etcd) => {
       const { key } = await leader.logs("queued");
       await etcd.ctl("del", String(key));
@@ -39,7 +45,7 @@ const ENDS: Record<
 };
 
 for (const [hiding, shell] of Object.entries(HIDING)) {
-  for (const [name, { flags = [], leaderFlags, end }] of Object.entries(ENDS)) {
+  for (const [name, { flags = [], leaderFlags, takesKey, end }] of Object.entries(ENDS)) {
     // The ends are the same for all that hide.
     if (hiding !== "a title over its environment" && !["SIGTERM", "SIGKILL"].includes(name)) continue;
     test(`${hiding} does not outlive its term: ${name}`, async () => {
@@ -50,7 +56,7 @@ for (const [hiding, shell] of Object.entries(HIDING)) {
       await using _b = b;
       await within(5000, "the hidden one's beat", beats.begins("away"));
       await end(a, etcd);
-      await takesOver(b, beats);
+      await takesOver(b, beats, takesKey);
     });
   }
 }

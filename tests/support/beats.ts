@@ -32,6 +32,11 @@ export class Beats implements AsyncDisposable {
     }
   }
 
+  /** How many beats there were of other terms than that with this token. */
+  besides(token: number): number {
+    return this.#read().filter((beat) => beat.token !== token).length;
+  }
+
   /** Fails if the beats of one term go on when those of another have begun; gives how many terms there were. */
   assertNoOverlap(): number {
     const overlap = this.overlap();

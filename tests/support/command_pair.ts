@@ -54,10 +54,17 @@ export async function pair(
   return [leader, other];
 }
 
-/** The other node leads and runs the command, and never did two of them run at once. */
-export async function takesOver(other: TestNode, beats: Beats): Promise<void> {
-  const { token } = await other.logs("leading");
+/**
+ * The other node leads and runs the command, and never did two of them run at once. If the key was taken away, the
+ * former leader hears of it no sooner than the next one: then its command ends soon.
+ */
+export async function takesOver(other: TestNode, beats: Beats, keyWasTaken = false): Promise<void> {
+  const token = Number((await other.logs("leading")).token);
+  const beaten = (times: number) => within(5000, "the successor's beat", beats.begins("main", token, times));
   // For so long that one that goes on would be seen.
-  await within(5000, "the successor's beat", beats.begins("main", Number(token), 20));
-  assertEquals(beats.assertNoOverlap(), 2);
+  await beaten(20);
+  if (!keyWasTaken) return assertEquals(beats.assertNoOverlap(), 2);
+  const before = beats.besides(token);
+  await beaten(40);
+  assertEquals(beats.besides(token), before);
 }
