@@ -29,7 +29,7 @@ test("a command that takes its time is killed at once when its lease is lost mea
   a.kill("SIGTERM");
   await a.logs("command-stopping");
   await etcd.ctl("del", String((await a.logs("queued")).key));
-  await takesOver(b, beats);
+  await takesOver(b, beats, true);
   assertEquals((await within(5000, "the node to end", a.exited)).code, 0);
 });
 

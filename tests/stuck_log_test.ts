@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { LocalEtcd } from "../dev/local_etcd.ts";
 import { freePort } from "../dev/local_etcd.ts";
 import { Beats } from "./support/beats.ts";
+import { takesOver } from "./support/command_pair.ts";
 import { TestNode } from "./support/node.ts";
 import { within } from "./support/until.ts";
 import { shellWord } from "./support/shell_word.ts";
@@ -85,12 +86,6 @@ async function pair(etcd: LocalEtcd, beats: Beats, flags: string[] = []): Promis
   return [leader, other];
 }
 
-async function takesOver(other: TestNode, beats: Beats): Promise<void> {
-  const { token } = await other.logs("leading");
-  await within(5000, "the successor's beat", beats.begins("main", Number(token), 20));
-  assertEquals(beats.assertNoOverlap(), 2);
-}
-
 const FAULTS: Record<string, (leader: MuteNode, etcd: LocalEtcd) => Promise<unknown> | void> = {
   "SIGTERM": (leader) => leader.kill("SIGTERM"),
   "SIGKILL": (leader) => leader.kill("SIGKILL"),
@@ -102,14 +97,14 @@ const FAULTS: Record<string, (leader: MuteNode, etcd: LocalEtcd) => Promise<unkn
 };
 
 for (const [name, fault] of Object.entries(FAULTS)) {
-  test(`a leader whose log nobody reads, and ${name}: its command ends before the next one begins`, async () => {
+  test(`a leader whose log nobody reads, and ${name}: its command ends, and the next one begins`, async () => {
     await using etcd = await LocalEtcd.start();
     await using beats = await Beats.create();
     const [leader, other] = await pair(etcd, beats);
     await using _leader = leader;
     await using _other = other;
     await fault(leader, etcd);
-    await takesOver(other, beats);
+    await takesOver(other, beats, name === "a deleted key");
     if (name === "SIGTERM") assertEquals((await within(5000, "the node to end", leader.exited)).code, 0);
   });
 }
