@@ -101,9 +101,10 @@ export function readEtcdConfig(settings: Read): EtcdConfig {
   const { read, isSet } = settings;
   // As etcdctl does: with TLS flags, https is the default.
   const isTls = (["cacert", "cert", "key", "tls-server-name"] as const).some(isSet);
+  const isGiven = isSet("endpoints");
   const withScheme = (endpoint: string) => {
-    const bare = isSet("endpoints") ? endpoint : endpoint.replace(/^http:\/\//, "");
-    return isTls && /^(?!.*:\/\/)./.test(bare) ? `https://${bare}` : endpoint;
+    if (!isTls || endpoint === "" || (isGiven && endpoint.includes("://"))) return endpoint;
+    return `https://${endpoint.replace(/^http:\/\//, "")}`;
   };
   const endpoints = read(
     "endpoints",

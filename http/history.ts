@@ -108,9 +108,10 @@ export class History {
   ownTermEnded(token: bigint, reason: TermEndReason, now = new Date()): void {
     const index = this.#terms.findLastIndex((term) => term.token === token);
     const term = this.#terms[index];
-    const told = term?.ended !== "unknown" && term?.ended;
-    if (!term || (told && term.to)) return;
-    this.#terms[index] = { ...term, to: term.to ?? now, ended: told || OWN_REASONS[reason] };
+    if (!term) return;
+    const isKnown = term.ended !== undefined && term.ended !== "unknown";
+    if (isKnown && term.to) return;
+    this.#terms[index] = { ...term, to: term.to ?? now, ended: isKnown ? term.ended : OWN_REASONS[reason] };
     this.#revision++;
   }
 

@@ -111,14 +111,7 @@ Deno.test("moving the lead is refused to those who may not, and when it cannot b
     [a, "/switchover", { leader: "b", candidate: "a" }, TOKEN, 412, /b is not the leader: a is/],
     [a, "/switchover", { leader: "a", candidate: "a" }, TOKEN, 412, /a is not waiting/],
     [a, "/switchover", { leader: "a", candidate: "nobody" }, TOKEN, 412, /nobody is not waiting/],
-    [
-      a,
-      "/switchover",
-      { leader: "a", candidate: "last" },
-      TOKEN,
-      412,
-      /another program is queued before it/,
-    ],
+    [a, "/switchover", { leader: "a", candidate: "last" }, TOKEN, 412, /another program is queued before it/],
   ];
   for (const [node, path, body, token, status, error] of cases) {
     const got = await post(node, path, body, token);

@@ -68,11 +68,12 @@ async function tabStops(page: Page): Promise<string[]> {
 
 browserTest("the page works below a path, where a service of somebody else's has put it", async () => {
   const election = new FakeElection("web-1");
-  const host = `127.0.0.1:${freePort()}`;
+  const port = freePort();
+  const host = `127.0.0.1:${port}`;
   const url = `http://${host}/election`;
   const handler = new NodeHandler({ name: "jobs", id: "web-1", url });
   const shown = handler.show(election);
-  await using _ = Deno.serve({ port: Number(new URL(url).port), onListen() {} }, (request) => {
+  await using _ = Deno.serve({ port, onListen() {} }, (request) => {
     const path = new URL(request.url).pathname;
     const [, below] = /^\/(?:\/.*\/..%2f)?election(.*)/.exec(path) ?? [];
     if (below === undefined) return new Response("not here", { status: 404 });

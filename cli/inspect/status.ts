@@ -80,9 +80,12 @@ export function compare(
   else if (leader && nodes.some(({ candidate: { url } }) => url) && nodes.every(({ answer }) => !answer)) {
     doubts.push("no node answered");
   }
-  const told = asked?.answer?.body;
-  const leadingMs = told?.isLeader && told.since !== undefined ? told.timestamp - told.since : undefined;
-  return { leader, leadingMs, nodes, doubts };
+  return { leader, leadingMs: leadingMs(asked?.answer?.body), nodes, doubts };
+}
+
+/** For how many milliseconds a node has led, by its own clock; undefined if it does not say that it leads. */
+function leadingMs(status: NodeStatus | undefined): number | undefined {
+  return status?.isLeader && status.since !== undefined ? status.timestamp - status.since : undefined;
 }
 
 /** The report as text. */

@@ -223,14 +223,13 @@ export class World {
     this.#terms.set(node, term);
   }
 
-  /** Who holds the lead beside another because its key was taken away; two who do so without that are a violation. */
+  /** The nodes that lead beside another one because their keys were taken away. Two that lead otherwise are a violation. */
   #checkAlone(holds: (node: ModelNode) => boolean): readonly ModelNode[] {
     const holders = this.nodes.filter(holds);
     if (holders.length <= 1) return [];
-    const deposed = holders.filter((node) => this.#isDisowned(node));
-    if (holders.length - deposed.length <= 1) return deposed;
-    const owners = holders.filter((node) => !deposed.includes(node));
-    throw new Violation(`${owners.map(({ id }) => id).join(" and ")} hold the lead at the same time`);
+    const owners = holders.filter((node) => !this.#isDisowned(node));
+    if (owners.length > 1) throw new Violation(`${owners.map(({ id }) => id).join(" and ")} lead at the same time`);
+    return holders.filter((node) => !owners.includes(node));
   }
 
   /** Counts for each node on its own: another may be deposed before the first one knows. */
